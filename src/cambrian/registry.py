@@ -26,6 +26,7 @@ METHODS = {
     "estimator": ("run",),
     "predictor": ("start",),
     "curve model": ("start",),
+    "engine": ("start", "submit", "wait", "cancel", "close"),
 }
 """The methods that a component of each kind has. A spec in a run directory may name any module, so the
 object that it leads to is checked."""

@@ -106,6 +106,7 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Capture
     monkeypatch.setattr("cambrian.search.planning.race_plan.count_macs", lambda *arguments: 1e6)
     monkeypatch.setattr("cambrian.search.planning.plan_rows.estimate_size", lambda *arguments: 1.0)
     monkeypatch.setattr("cambrian.search.engines.ray.import_ray", lambda: None)
+    monkeypatch.setattr("cambrian.search.engines.ray.check_reach", lambda ray, address: None)
     for place in ("search", "benchmark_search", "train", "by_hand"):
         module = sys.modules.get(f"cambrian.cli.{place}")
         for name in ("run_search", "train_by_hand"):

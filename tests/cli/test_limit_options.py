@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import cambrian
 from cambrian.cli import main
 from cambrian.cli.limits import read_limits
 from cambrian.errors import UsageError
@@ -70,3 +71,58 @@ def test_a_limited_search(tmp_path: Path) -> None:
     missed = run_command(*command, "--limit=latency=1ns", "--json", "--run=missed", place=tmp_path)
     assert missed.returncode == 1
     assert "where at most 1 ns is allowed" in json.loads(missed.stdout)["message"]
+
+
+QUICK = ("--strategy=random", "--space=tiny-chain", "--epochs=1", "--final-epochs=1", "--workers=1")
+ALL = {
+    "params": ("10M", "1"),
+    "macs": ("1G", "1"),
+    "memory": ("1GB", "1B"),
+    "latency": ("100s", "1ns"),
+    "latency(runtime=exported)": ("100s", "1ns"),
+    "latency(runtime=onnxruntime)": ("100s", "1ns"),
+    "mine:modules": ("1000", "1"),
+}
+"""Each kind of limit, with an amount that every network keeps and one that none keeps."""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with a measure of the user's own."""
+    (tmp_path / "mine.py").write_text(
+        "def modules(network, batch, device):\n    return len(list(network.modules()))\n"
+    )
+    return tmp_path
+
+
+def test_networks_within_every_limit_are_trained(place: Path) -> None:
+    """All at once: sizes, memory, latency as it is written, exported and in ONNX Runtime, and a function of
+    the user's; each outcome has the numbers."""
+    limits = [f"--limit={name}={wide}" for name, (wide, _) in ALL.items()]
+    done = run_command(
+        "search", "digits", *QUICK, "--limit=300", "--budget=1", *limits, "--run=all", place=place
+    )
+    assert done.returncode == 0, done.stderr
+    result = cambrian.Result.open(place / "all")
+    for trial in (*result.trials, result.winner):
+        assert trial is not None
+        assert ALL.keys() <= trial.outcome.metrics.keys()
+        assert trial.outcome.curve
+
+
+DEAR = pytest.mark.slow
+"""Of the limits whose measures export each network."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[DEAR] if "runtime" in n else []) for n in ALL])
+def test_nothing_over_a_limit_is_trained(name: str, place: Path) -> None:
+    """Each network ends at the limit, with how much it is over it, and no epoch of it was trained."""
+    limit = f"--limit={name}={ALL[name][1]}"
+    done = run_command(
+        "search", "digits", *QUICK, "--limit=300", "--budget=2", limit, "--run=none", place=place
+    )
+    assert done.returncode == 1
+    assert "where at most 1" in done.stderr
+    result = cambrian.Result.open(place / "none")
+    assert [(t.outcome.reason, t.outcome.curve) for t in result.trials] == [("limit", ())] * 2
+    assert not result.finals

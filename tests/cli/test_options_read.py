@@ -21,11 +21,17 @@ from cambrian.search.engines import ENGINES
 from cambrian.search.planning.cost import Cost
 from remembered import remember_costs
 
+SMALL = ("--budget", "9", "--strategy", "random", "--space", "tiny-chain")
 KINDS = {
-    "race": ("--budget", "3m"),
-    "preset": ("--budget", "9", "--strategy", "random", "--space", "tiny-chain"),
+    "race": ("digits", "--budget", "3m"),
+    "preset": ("digits", *SMALL),
+    "measured": ("digits", *SMALL, "--estimator", "naswot"),
+    "front": ("digits", "--budget", "9", "--space", "tiny-chain", "--objectives", "accuracy,params"),
+    "serial": ("digits", *SMALL, "--engine", "serial"),
+    "rows": ("rows.csv", "--budget", "2m", "--target", "label"),
 }
-"""A search of each kind of plan, with the options that make them."""
+"""A search of each kind of plan, and others that leave options unread, with the options that make them."""
+DEAR = ("measured", "front", "serial", "rows")
 VALUES = {
     "data": ("OTHER",),
     "--budget": ("--budget", "7m"),
@@ -87,6 +93,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.setattr("cambrian.search.planning.plan_rows.estimate_size", lambda *arguments: 1.0)
     # Ray is planned for, not used: it need not be installed.
     monkeypatch.setattr("cambrian.search.engines.ray.import_ray", lambda: None)
+    monkeypatch.setattr("cambrian.search.engines.ray.check_reach", lambda ray, address: None)
     seen: list[str] = []
 
     def describe(search: Any, place: Path, expected: Any, as_json: bool, logs: Any = None) -> None:
@@ -117,23 +124,29 @@ def write(option: Any) -> tuple[str, ...]:
     return VALUES.get(name, (name,) if getattr(option, "is_flag", False) else (name, "3"))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=[pytest.mark.slow] * (k in DEAR)) for k in KINDS])
 def test_each_option_is_read_or_refused(planned: Any, kind: str, tmp_path: Path) -> None:
     """Of all options that the command has, whichever they are: one that leaves the search as it was without
-    it must have been refused in a sentence with its name."""
+    it must have been refused in a sentence with its name, or with that of an option that it contradicts."""
     (tmp_path / "other.csv").write_text("label," + ",".join(f"p{i}" for i in range(64)) + "\n" + OTHER)
-    usual = planned("digits", *KINDS[kind])
+    (tmp_path / "rows.csv").write_text("label,a,b\n" + ROWS)
+    data, *beside = KINDS[kind]
+    usual = planned(data, *beside)
     silent = []
     for option in list_options():
         written = write(option)
-        data = () if option.param_type_name == "argument" else ("digits",)
+        if set(written) <= set(beside):
+            continue  # it is given already; with another value it would be the last that counts
+        place = () if option.param_type_name == "argument" else (data,)
         arguments = tuple("other.csv" if a == "OTHER" else a for a in written)
         try:
-            changed = planned(*data, *KINDS[kind], *arguments) != usual
+            changed = planned(*place, *beside, *arguments) != usual
         except UsageError as error:
-            changed = option.name in str(error) or option.opts[0].lstrip("-") in str(error)
+            names = {option.name, *(name.lstrip("-") for name in (option.opts[0], *beside) if "--" in name)}
+            changed = any(name in str(error) for name in names)
         silent += [] if changed else [option.opts[0]]
     assert silent == []
 
 
+ROWS = "\n".join(f"{'xy'[n % 2]},{n * 7 % 13},{n * 5 % 11}" for n in range(80)) + "\n"
 OTHER = "\n".join(f"{n % 2}," + ",".join(str((n * 7 + i) % 17) for i in range(64)) for n in range(80)) + "\n"

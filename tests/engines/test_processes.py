@@ -17,7 +17,7 @@ from cambrian.errors import Incompatible, RunError
 from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Point, Trial
 from cambrian.problem import Problem
-from cambrian.search.engines import ENGINES, HERE
+from cambrian.search.engines import ENGINES
 from cambrian.search.engines.engine import Assignment, Work
 from cambrian.search.engines.processes import Processes
 from cambrian.search.engines.serial import Serial
@@ -159,8 +159,8 @@ def test_coordinator_does_not_import_torch():
     """Neither does the process that starts the engine and evaluates serially."""
     code = (
         "import sys, mocks\n"
-        "from cambrian.search.engines import ENGINES, HERE\n"
-        "for name in HERE:\n"
+        "from cambrian.search.engines import ENGINES\n"
+        "for name in ('serial', 'processes'):\n"
         "    engine = ENGINES.make(name)\n"
         "    engine.start(mocks.work(mocks.Mock(), seed=3))\n"
         "    engine.submit(mocks.assignment(0))\n"
@@ -192,7 +192,7 @@ def test_engines_agree():
 def test_numbers_are_plain_wherever_they_come_from():
     """NumPy's scalars in an estimator's points and outcome are the numbers of JSON, on either engine."""
     point = Point(1, {"loss": 0.5}, 0.25)
-    for name in HERE:
+    for name in ("serial", "processes"):
         with mocks.started(ENGINES.make(name), mocks.work(mocks.Scalars())) as engine:
             engine.submit(mocks.assignment(0))
             reports = [report for _ in range(2) for report in engine.wait()]
@@ -270,7 +270,7 @@ def test_close_kills_quickly_and_leaves_nothing(count):
 
 def test_wait_with_nothing_to_wait_for():
     """Both engines return at once when nothing runs, and wait no longer than told."""
-    for name in HERE:
+    for name in ("serial", "processes"):
         with mocks.started(ENGINES.make(name), mocks.work("obey")) as engine:
             assert engine.wait() == []
     with mocks.started(Processes(workers=1), mocks.work("obey")) as engine:

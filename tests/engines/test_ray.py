@@ -295,6 +295,7 @@ def test_a_trial_is_given_parts_of_a_gpu(cluster, log):
     """Two trials at a time on one GPU, with half a CPU and a quarter of the memory each, as Ray counts them;
     a third has no room."""
     engine = Ray(workers=3, address=cluster.address, gpus=0.5, cpus=0.5, memory=1 << 28)
+    engine.require()  # joins, and leaves again
     with mocks.started(engine, mocks.work("visible_gpu")):
         for number in range(3):
             engine.submit(mocks.assignment(number))
@@ -349,8 +350,9 @@ def test_a_trial_without_room_is_a_sentence():
 
 
 def test_nobody_at_the_address_is_a_sentence():
-    """So is an address of Ray's client."""
-    with pytest.raises(RunError, match="ray start --head"):
-        Ray(address="127.0.0.1:1").start(mocks.work(mocks.Mock()))
-    with pytest.raises(UsageError, match="on a machine of the cluster"):
-        Ray(address="ray://127.0.0.1:10001").start(mocks.work(mocks.Mock()))
+    """So is an address of Ray's client; both before a plan as when the search begins."""
+    for act in (lambda engine: engine.require(), lambda engine: engine.start(mocks.work(mocks.Mock()))):
+        with pytest.raises(RunError, match="ray start --head"):
+            act(Ray(address="127.0.0.1:1"))
+        with pytest.raises(UsageError, match="on a machine of the cluster"):
+            act(Ray(address="ray://127.0.0.1:10001"))

@@ -12,11 +12,11 @@ from near_cluster import NearCluster
 import mock_search
 import mocks
 from cambrian.codec import encode
-from cambrian.errors import RunError
+from cambrian.errors import RunError, UsageError
 from cambrian.search.engines import ray as ray_engine
 from cambrian.search.engines import seat as seats
 from cambrian.search.engines.ray import Ray
-from cambrian.search.engines.ray_cluster import has_room, warn_of_no_room
+from cambrian.search.engines.ray_cluster import check_reach, has_room, warn_of_no_room
 from cambrian.search.search import Search
 from continuing import Halving, Sleeps
 
@@ -28,6 +28,7 @@ def cluster_of(tmp_path, monkeypatch):
     """Makes clusters that the engine joins, whatever its address; their seats end with the test."""
     monkeypatch.setattr(seats.tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(ray_engine, "import_ray", lambda: None)
+    monkeypatch.setattr(ray_engine, "check_reach", lambda ray, address: None)
     clusters = []
 
     def make(**settings):
@@ -149,6 +150,47 @@ def test_room_is_that_of_one_living_machine(machines, expected):
     said = nullcontext() if expected else pytest.warns(UserWarning, match=r"1 CPU, 0\.5 GPU: trials wait")
     with said:
         warn_of_no_room(ray, options)
+
+
+class PretendedRay:
+    """The functions of Ray by which a cluster is joined; `refusal` is how it fails."""
+
+    exceptions = SimpleNamespace(RayError=KeyError)
+
+    def __init__(self, joined=False, refusal=None):
+        self.joined, self.refusal, self.calls = joined, refusal, []
+
+    def is_initialized(self):
+        return self.joined
+
+    def init(self, address, **settings):
+        self.calls.append(address)
+        if self.refusal is not None:
+            raise self.refusal
+
+    def shutdown(self):
+        self.calls.append("left")
+
+
+def test_a_cluster_is_looked_for_before_a_plan(monkeypatch):
+    """One that answers is joined and left again; nobody at the address, or no cluster, is a sentence; where
+    this process belongs to a cluster, or is to begin one, nothing is tried."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    for ray, address, calls in (
+        (PretendedRay(), None, []),
+        (PretendedRay(), "auto", ["auto", "left"]),
+        (PretendedRay(joined=True), "127.0.0.1:1", []),
+    ):
+        check_reach(ray, address)
+        assert ray.calls == calls
+    dead = PretendedRay()
+    with pytest.raises(RunError, match=r"no Ray cluster can be joined at '127\.0\.0\.1:1'"):
+        check_reach(dead, "127.0.0.1:1")
+    assert dead.calls == []
+    with pytest.raises(RunError, match="at 'auto': none is running; begin one with: ray start --head"):
+        check_reach(PretendedRay(refusal=ConnectionError("none is running")), "auto")
+    with pytest.raises(UsageError, match="on a machine of the cluster"):
+        check_reach(dead, "ray://127.0.0.1:10001")
 
 
 def test_another_version_of_cambrian_is_a_sentence(cluster_of):

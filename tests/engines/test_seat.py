@@ -14,7 +14,7 @@ from cambrian import __version__
 from cambrian.codec import decode, encode
 from cambrian.errors import MissingExtra
 from cambrian.outcome import Artifact, Done, Infeasible
-from cambrian.search.components import make_engine
+from cambrian.search.engine_choice import choose_engine
 from cambrian.search.engines import seat as seats
 from cambrian.search.engines.freight import Freight
 from cambrian.search.engines.seat import Seat
@@ -159,4 +159,4 @@ def test_without_ray_a_sentence_says_how_to_get_it(monkeypatch):
     """Before anything runs, and not as a traceback."""
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtra, match=r"pip install 'cambrian\[ray\]'"):
-        make_engine("ray", workers=2)
+        choose_engine("ray", 2, None, {})

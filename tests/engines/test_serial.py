@@ -6,7 +6,7 @@ import mocks
 from cambrian.errors import Unbuildable
 from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Infeasible, Point
-from cambrian.search.engines.engine import evaluate
+from cambrian.search.engines.evaluation import evaluate
 from cambrian.search.engines.serial import Serial
 
 

@@ -20,6 +20,7 @@ from cambrian.networks.measure.macs import macs
 from cambrian.networks.measure.measure_network import measure_network
 from cambrian.networks.measure.operation_totals import count_operations
 from cambrian.networks.measure.predicted_latency import PredictedLatency
+from cambrian.networks.measure.undefined import Undefined
 from cambrian.predictors import spearman
 from cambrian.search.latency_fit import fit_ridge, fit_table
 from cambrian.search.latency_sample import measure_sample
@@ -52,6 +53,17 @@ def additive(network, batch, device):
 
 
 additive.unit = "s"
+
+
+def fails_at_times(network, batch, device):
+    """As `additive`, where it can be measured at all."""
+    seconds = additive(network, batch, device)
+    if round(seconds * 1e9) % 3 == 0:
+        raise Undefined("this device cannot run it")
+    return seconds
+
+
+fails_at_times.unit = "s"
 
 
 def per_image(network, batch, device):
@@ -135,6 +147,15 @@ def test_noise_alone_has_no_rank_correlation():
     found = [fit_table(counts, rng.normal(1, 0.1, 12).tolist()).rank_correlation for _ in range(12)]
     assert np.mean(found) < 0.3
     assert fit_table(counts, [1.0] * 12).rank_correlation == 0.0
+
+
+def test_a_measurement_that_fails_leaves_its_network_out():
+    """Counts and values stay those of the same networks: the table predicts as one of the additive device."""
+    name = "test_latency_tables:fails_at_times"
+    table = measure_sample(SPACES.make("nasbench201"), TASK, 20, name, seed=SHIFT, skeleton=SKELETON)
+    others = draw_networks(6, 99)
+    truth = [additive(n, torch.zeros(1, 1, 8, 8), "cpu") for n in others]
+    assert [table.predict(count_operations(n, (1, 8, 8))) for n in others] == pytest.approx(truth, rel=1e-2)
 
 
 def test_the_command_and_the_limit(tmp_path, monkeypatch):

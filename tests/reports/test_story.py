@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import cambrian
-from cambrian.errors import UsageError
+from cambrian.errors import Unread, UsageError
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.predictors import pnas_table1 as module
 from cambrian.reports.contents import story_of
@@ -133,6 +133,8 @@ def test_the_table_is_fitted_once(tmp_path, monkeypatch):
     first, larger = levelled(11, 12), levelled(11, 13)
     assert rank_surrogates(run_of(first, tmp_path, events=())) == []
     assert rank_surrogates(run_of(levelled(11), tmp_path)) == []
+    with pytest.raises(Unread, match=r"surrogates is for searches that have ended, .* 10 measured"):
+        cambrian.report(run_of(levelled(11), tmp_path), surrogates=True)
     assert calls == []
     rows = rank_surrogates(run_of(first, tmp_path))
     assert rows[0]["surrogate"] == "mlp"

@@ -10,6 +10,7 @@ import pytest
 import cambrian
 from cambrian.cli.audited import follow_audit
 from cambrian.search.components import spec_of
+from cambrian.search.engines.processes import Processes
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.planned import Plan
@@ -38,7 +39,7 @@ def decide(strategy: Any, seconds: float | None, **said: Any) -> Any:
         **{"space": None, "strategy": None, "surrogate": None, "paper": False, "recipe": {}},
         **{"changes": {}, "baselines": None, "settings": {}, "audit": True, **said},
     }
-    request = PlanRequest(toy_task(), Budget(seconds=seconds), device="cpu", workers=2, **wishes)
+    request = PlanRequest(toy_task(), Budget(seconds=seconds), device="cpu", engine=Processes(2), **wishes)
     return decide_fidelity(strategy, WORK, Priced(), request)  # type: ignore[arg-type]
 
 

@@ -65,7 +65,7 @@ def test_amounts_are_continuous_in_the_time(photographs: cambrian.Task) -> None:
     """From two minutes to a day, in steps of a third: the race and the last training never get less time, the
     networks never get smaller, and no amount leaps by more than the grid of sizes and heats explains."""
     space, times = SPACES.make("stages"), [120 * 1.35**n for n in range(23)]
-    races = [plan_race(photographs, space, time, workers=1, device="cpu") for time in times]
+    races = [plan_race(photographs, space, time, workers=1, threads=1, device="cpu") for time in times]
     for (one, time), (other, later) in pairwise(zip(races, times, strict=True)):
         parts = [race.share + race.contested for race in (one, other)]
         assert parts[0] * time <= parts[1] * later
@@ -181,7 +181,7 @@ def test_large_images_are_read_smaller_where_the_time_is_short() -> None:
 def test_a_network_is_the_same_in_the_race_and_in_the_end(side: int) -> None:
     """All weights have the same names and shapes at both resolutions, so that they go on."""
     task, space = make_task(40, side), SPACES.make("stages")
-    race = plan_race(task, space, 300.0, workers=1, device="cpu")
+    race = plan_race(task, space, 300.0, workers=1, threads=1, device="cpu")
     for entrant in race.entrants:
         architecture = Architecture(entrant["architecture"])
         shapes = [
@@ -211,8 +211,8 @@ def test_limits_make_the_networks_narrower(measure: str, most: float, photograph
             network = space.build(architecture, photographs, filters=filters)
         return measure_network([measure], network, (3, 32, 32))[measure]
 
-    free = plan_race(photographs, space, 3600.0, workers=1, device="cpu")
-    held = plan_race(photographs, space, 3600.0, workers=1, device="cpu", limits={measure: most})
+    free = plan_race(photographs, space, 3600.0, workers=1, threads=1, device="cpu")
+    held = plan_race(photographs, space, 3600.0, workers=1, threads=1, device="cpu", limits={measure: most})
     planned = {runner["name"]: runner["skeleton"]["filters"] for runner in free.entrants}
     fitted = {runner["name"]: runner["skeleton"]["filters"] for runner in held.entrants}
     for name, filters in fitted.items():
@@ -228,7 +228,7 @@ def test_limits_make_the_networks_narrower(measure: str, most: float, photograph
     with pytest.raises(
         UsageError, match=f"no network of the portfolio keeps the limits: pyramid has .*{measure}"
     ):
-        plan_race(photographs, space, 3600.0, workers=1, device="cpu", limits={measure: 100})
+        plan_race(photographs, space, 3600.0, workers=1, threads=1, device="cpu", limits={measure: 100})
 
 
 def test_the_share_of_the_race_grows() -> None:

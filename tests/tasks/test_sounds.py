@@ -143,7 +143,7 @@ def test_a_damaged_sound_is_named(write: Any, sentence: str, folder: Path) -> No
 def test_options_that_do_not_fit(folder: Path) -> None:
     """A size is of images; the names of these files are not classes."""
     refused(folder, "sounds have no size", size=8)
-    refused(folder, "class '0' has only 2 training images", classes="name")
+    refused(folder, "class '0' has only 2 training sounds", classes="name")
 
 
 def test_augmentation_keeps_pitches() -> None:

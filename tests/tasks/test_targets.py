@@ -72,7 +72,7 @@ def test_goals_override_the_guess(tmp_path: Path) -> None:
     assert load(path, target="grade", goal="numbers").goal.kind == "numbers"
     ages = write_csv(tmp_path / "ages.csv", age=np.arange(ROWS) // 2)
     assert load(ages, target="age").goal.kind == "numbers"
-    refused(ages, "class '0' has only 2 training images", target="age", goal="classes")
+    refused(ages, "class '0' has only 2 training rows", target="age", goal="classes")
 
 
 def test_images_have_numbers(tmp_path: Path) -> None:

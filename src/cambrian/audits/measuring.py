@@ -24,7 +24,6 @@ from cambrian.outcome import Done, Fidelity, Outcome, Trial, describe_failure
 from cambrian.referee.shared_data import name_folder, open_place
 from cambrian.request import Evaluate, Request, TrainSupernet
 from cambrian.search.loop.execution import Watch
-from cambrian.search.planning.planned import choose_engine_name
 from cambrian.search.search import Search
 from cambrian.spaces.shared_questions import outer
 from cambrian.spaces.space import Space
@@ -150,7 +149,6 @@ def _run(ground: Ground, shortcut: Shortcut, requests: Sequence[Request], folder
         fidelity=ground.truth,
         final=None,
         device=ground.device,
-        engine=choose_engine_name(ground.workers, {}),
         workers=ground.workers,
     )
     watch = ground.watch(shortcut.label, len(requests)) if ground.watch is not None else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Callable
 from functools import partial
@@ -30,16 +29,19 @@ from cambrian.cli.listing import complete
 from cambrian.cli.numbers import count
 from cambrian.cli.panels import COMPARE, PanelCommand
 from cambrian.errors import CambrianError, UsageError
+from cambrian.search.devices import count_cores
 
 if TYPE_CHECKING:
     from cambrian.audits.audit import Audit
 
-CORES = os.cpu_count() or 1
+CORES = count_cores()
 SHORTCUTS = "--shortcuts"
 AUDITED, LIVE, MACHINE = "What to audit", "With training", "Machine"
 """Panels of options in the help."""
 TRAINS = ("space", "truth", "metric", "limit", "size", "read")
 """The parameters that shape live training, or its data."""
+BUSY = ("workers", "device")
+"""The parameters that say where networks are measured."""
 COLUMNS = ("minimize", "questions", "depth", "replicates")
 """The parameters that say how a table of the user's own is read."""
 
@@ -175,7 +177,7 @@ def audit(
         refuse_these(context, COLUMNS, "for --benchmark with a table of your own")
         chosen: dict[str, Any] = {"space": space or "pnas", "truth": truth or entrance.TRUTH}
     else:
-        unread = ("space", "truth") if data is not None else TRAINS
+        unread = ("space", "truth") if data is not None else (*TRAINS, *BUSY)
         refuse_these(context, unread, "for live training, which --benchmark is not")
         chosen = {"benchmark": TableOptions(benchmark, minimize, questions, depth, replicates).open()}
     place = run or _claim(benchmark, task)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from functools import partial
 from pathlib import Path
@@ -28,12 +27,13 @@ from cambrian.cli.listing import complete
 from cambrian.cli.numbers import amount, count, share
 from cambrian.cli.panels import COMPARE
 from cambrian.errors import CambrianError, UsageError
+from cambrian.search.devices import count_cores
 
 if TYPE_CHECKING:
     from cambrian.referee.comparison import Comparison
     from cambrian.referee.contest_protocol import Contest
 
-CORES = os.cpu_count() or 1
+CORES = count_cores()
 RIVALS = "progressive,evolution,reinforce,random"
 PLAYED, LIVE, MACHINE = "What to compare", "With training", "Machine"
 """Panels of options in the help."""

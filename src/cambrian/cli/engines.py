@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from cambrian.errors import UnknownName, UsageError
 from cambrian.registry import split_call
 
 
-def read_engine(engine: str | None, ray_address: str | None) -> str | None:
+def read_engine(
+    engine: str | None, ray_address: str | None, begun: Mapping[str, Any] | None = None
+) -> str | None:
     """The text that describes the engine, with the address among its settings; None leaves the choice open.
+    An address alone is another one for the engine that a resumed run was `begun` on, a spec, if that is Ray.
 
     >>> read_engine("ray(gpus=0.5)", "auto")
     'ray(gpus=0.5, address="auto")'
+    >>> read_engine(None, "auto", {"name": "ray", "arguments": {"workers": 3, "address": None}})
+    'ray(workers=3, address="auto")'
     """
     from cambrian.search.engines import ENGINES
 
+    if engine is None and ray_address is not None:
+        engine = _write_ray(begun or {})
     name, inside = split_call(engine or "ray", "engine")
     if name not in ENGINES.names() and ":" not in name:
         raise UnknownName("engine", name, ENGINES.names())
@@ -27,3 +36,11 @@ def read_engine(engine: str | None, ray_address: str | None) -> str | None:
         )
     settings = [*([inside] if inside else []), f"address={json.dumps(ray_address)}"]
     return f"ray({', '.join(settings)})"
+
+
+def _write_ray(begun: Mapping[str, Any]) -> str:
+    """The engine `ray` as a text, with all settings but the address that it has in the spec `begun`."""
+    if begun.get("name") != "ray":
+        return "ray"
+    kept = {name: value for name, value in begun["arguments"].items() if name != "address"}
+    return f"ray({', '.join(f'{name}={json.dumps(value)}' for name, value in kept.items())})"

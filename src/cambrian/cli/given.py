@@ -42,10 +42,11 @@ def refuse(options: list[str], reason: str) -> None:
 
 
 @contextmanager
-def name_options(context: typer.Context) -> Iterator[None]:
-    """Settings that are found to do nothing are named as they are written on the command line."""
+def name_options(context: typer.Context, **written_as: str) -> Iterator[None]:
+    """Settings that are found to do nothing are named as they are written on the command line, or, where no
+    option has the setting's name, as `written_as` says."""
     try:
         yield
     except Unread as error:
-        written = list_given(context)
+        written = written_as | list_given(context)
         raise Unread([written.get(name, name) for name in error.names], error.reason) from error

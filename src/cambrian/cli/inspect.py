@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cambrian.cli.app import Json, Run, app, give, say
+from cambrian.cli.given import name_options
 from cambrian.cli.numbers import count
 from cambrian.cli.panels import LOOK
 from cambrian.errors import UsageError
@@ -34,6 +35,7 @@ def status(run: Run, as_json: Json = False) -> None:
 
 @app.command(rich_help_panel=LOOK, epilog="cambrian report runs/images-1")
 def report(
+    context: typer.Context,
     run: Run,
     out: Annotated[Path | None, typer.Option(help="The file to write [default: RUN/report.html].")] = None,
     surrogates: Annotated[
@@ -44,13 +46,15 @@ def report(
 ) -> None:
     """Write one HTML file with all of a run: settings, trials, results, and why."""
     from cambrian.reports import report_file
+    from cambrian.reports.surrogate_ranks import can_rank
     from cambrian.search.result import Result
 
     result = Result.open(run)
     # Kept in the run: only the first such report takes long, and says so on standard error.
-    if surrogates and not (run / "table1.json").exists():
+    if surrogates and can_rank(result) and not (run / "table1.json").exists():
         say("fitting the paper's four surrogates to the run, once: minutes", to_json=True)
-    path = report_file.report(result, out, surrogates=surrogates)
+    with name_options(context):
+        path = report_file.report(result, out, surrogates=surrogates)
     give({"report": path}) if as_json else say(f"wrote {path}")
 
 

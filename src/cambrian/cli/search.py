@@ -388,7 +388,7 @@ def search(
         common["objectives"] = others
     if choose is not None:
         common["choose"] = choose
-    with name_options(context):
+    with name_options(context, audit="--estimator auto"):
         planned = plan(
             task,
             budget,

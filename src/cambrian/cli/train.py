@@ -10,6 +10,7 @@ import typer
 from cambrian.cli.app import Json, Out, Run, app, say
 from cambrian.cli.data import Read, Target, load_task
 from cambrian.cli.engines import read_engine
+from cambrian.cli.given import name_options, refuse_these
 from cambrian.cli.listing import complete
 from cambrian.cli.numbers import count
 from cambrian.cli.objectives import Choose
@@ -84,6 +85,7 @@ def train(
     epilog="cambrian resume runs/images-1\ncambrian resume runs/images-1 --budget 2h",
 )
 def resume(
+    context: typer.Context,
     run: Run,
     budget: Annotated[str | None, typer.Option(help="A larger budget: 2h, 400.", show_default=False)] = None,
     choose: Choose = None,
@@ -101,7 +103,11 @@ def resume(
     facts = before.facts
     # The run of `cambrian train` has recorded its architecture; it does not search.
     answers = Architecture.from_json(facts["train"]) if "train" in facts else None
-    search = Search.resume(run, budget, choose, read_engine(engine, ray_address))
+    if answers is not None:
+        refuse_these(context, ("choose",), "for a search, and this run trains one network that was named")
+    begun = facts.get("engine", {}).get("on")
+    with name_options(context):
+        search = Search.resume(run, budget, choose, read_engine(engine, ray_address, begun))
     run_search(search, run, facts.get("expected", {}), as_json, architecture=answers)
     if budget is not None and (reason := explain_standstill(before, Result.open(run))):
         say(reason, to_json=as_json)

@@ -37,7 +37,7 @@ def add_int8(directory: Path, task: Task, resolution: int | None = None) -> Path
         "accuracy": scores[0],
         "float_accuracy": scores[1],
         "images": len(targets),
-        "quantisation": f"static, weights by channel, calibrated on {len(calibration)} training images",
+        "quantisation": f"static, weights by channel, calibrated on {len(calibration)} training {task.noun}",
     }
     add_card(directory, "int8", card | measure_file(directory, INT8))
     return directory / INT8

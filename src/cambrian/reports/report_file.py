@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cambrian.errors import UsageError
+from cambrian.errors import Unread, UsageError
 from cambrian.files import write_file
 from cambrian.reports.contents import story_of
 from cambrian.reports.report import report_html
@@ -27,9 +27,15 @@ def report(
     """Write one self-contained HTML file of a run's result; without `path`, report.html in its directory.
     `plan` are rows of (label, text). `table1` are the rows on surrogates: without any, those that an earlier
     report has kept; with `surrogates` they are fitted after the fact, which takes minutes, once (see
-    `surrogate_ranks`)."""
-    from cambrian.reports.surrogate_ranks import rank_surrogates
+    `surrogate_ranks`). Raises Unread where the run has nothing to fit them to."""
+    from cambrian.reports.surrogate_ranks import FEWEST, can_rank, rank_surrogates
 
+    if surrogates and not can_rank(result):
+        raise Unread(
+            ["surrogates"],
+            f"for searches that have ended, of a space with levels, two of which have {FEWEST} measured"
+            " architectures",
+        )
     if path is None:
         if result.directory is None:
             raise UsageError(

@@ -40,11 +40,10 @@ def rank_surrogates(result: Result, fit: bool = True) -> list[dict[str, Any]]:
     """Rows for `Story.table1`: none while the search still goes on, nor where fewer than two levels have
     ten measured architectures, nor for a space that has no levels or no tokens. Without `fit` only rows
     that were kept."""
-    ended = any(name == "stop" for _, name, _ in result.events)
-    by_level = trials_by_level(result)
     encodes = know(result.space, Encodes)
-    if not ended or len(by_level) < 2 or encodes is None:
+    if encodes is None or not can_rank(result):
         return []
+    by_level = trials_by_level(result)
     # A continued run has more trials, and rows fitted to fewer are not its own.
     identity = _digest(result.trials)
     place = result.directory / KEPT if result.directory is not None else None
@@ -61,6 +60,12 @@ def rank_surrogates(result: Result, fit: bool = True) -> list[dict[str, Any]]:
         with suppress(OSError):
             write_file(place, json.dumps({"of": identity, "rows": rows}, indent=1).encode())
     return rows
+
+
+def can_rank(result: Result) -> bool:
+    """Whether the run has what the surrogates are fitted to (see `rank_surrogates`)."""
+    ended = any(name == "stop" for _, name, _ in result.events)
+    return ended and know(result.space, Encodes) is not None and len(trials_by_level(result)) > 1
 
 
 def trials_by_level(result: Result) -> dict[int, tuple[list[Architecture], list[float]]]:

@@ -11,7 +11,7 @@ import msgspec
 from cambrian.codec import encode
 from cambrian.errors import CambrianError, RunChanged
 from cambrian.search.components import component, spec_of
-from cambrian.search.engines import ENGINES, HERE
+from cambrian.search.engines import ENGINES
 from cambrian.search.engines.engine import Engine
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.program_code import find_edits
@@ -61,11 +61,9 @@ def agree(search: Search, ledger: Ledger) -> dict[str, Any]:
 
 
 def _describe_engine(engine: Engine) -> dict[str, Any]:
-    """The engine of a run on other machines, which a resumed run looks for again; one of this machine follows
-    from the number of workers."""
+    """The engine with its settings, which a resumed run looks for again."""
     spec = ENGINES.spec(engine)
-    elsewhere = spec is not None and spec["name"] in {*ENGINES.names()} - {*HERE}
-    return {"on": spec} if elsewhere else {}
+    return {} if spec is None else {"on": spec}
 
 
 def _seconds(budget: dict[str, Any] | None, otherwise: float | None) -> float | None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import sys
-import warnings
 import zlib
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from inspect import isroutine
 from typing import Any
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UnknownName, UsageError
-from cambrian.registry import METHODS, name_of, read_arguments, split_call
-from cambrian.search.engines import ENGINES
-from cambrian.search.engines.engine import Engine
+from cambrian.registry import METHODS, name_of
 from cambrian.search.loop.order import ORDERS
 from cambrian.spaces.knowledge import Encodes, Grows, know
 from cambrian.spaces.space import Space
@@ -203,46 +200,6 @@ def find_published(space: Space) -> dict[str, Architecture]:
     from cambrian.spaces.published import find_published_in
 
     return find_published_in(space)
-
-
-def choose_engine(
-    engine: Engine | str | None, workers: int | None, space: Space, estimators: Mapping[str, Any]
-) -> tuple[Engine, str | None]:
-    """The engine of that name, and a notice where it is another one than was asked for: components that
-    another process cannot load by name run serially. Raises MissingExtra."""
-    if isinstance(engine, Engine):
-        engine.require()
-        return engine, None
-    several, notice = _is_elsewhere(engine) or (workers or 1) > 1, None
-    components = [("space", space), *(("estimator", each) for each in estimators.values())]
-    # A process loads components by name; an object of this one cannot be sent, since nothing is pickled.
-    nameless = [kind for kind, each in components if spec_of(kind, each) is None]
-    if nameless and several:
-        notice = (
-            f"the {nameless[0]} has no name another process could load it by, so the search runs"
-            " serially: define it in a module to use several workers"
-        )
-        warnings.warn(notice, stacklevel=3)
-        engine = "serial"
-    return make_engine(engine or ("processes" if several else "serial"), workers), notice
-
-
-def _is_elsewhere(engine: str | None) -> bool:
-    """Whether the engine of that name evaluates in other processes than this one."""
-    return engine is not None and split_call(engine, "engine")[0] in {*ENGINES.names()} - {"serial"}
-
-
-def make_engine(text: str, workers: int | None) -> Engine:
-    """The engine that a text describes, as `processes` or `ray(gpus=0.5)`, with so many workers, where it has
-    any. Raises MissingExtra, UsageError."""
-    name, inside = split_call(text, "engine")
-    settings = read_arguments(inside, "engine", text)
-    several = any(field.name == "workers" for field in fields(ENGINES.get(name)))
-    if several and workers is not None:
-        settings["workers"] = workers
-    engine: Engine = ENGINES.make({"name": name, "arguments": settings})
-    engine.require()
-    return engine
 
 
 def read_order(order: str) -> str:

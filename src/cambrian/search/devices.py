@@ -1,6 +1,8 @@
-"""The torch device of a search, by its name."""
+"""The torch device of a search, by its name, and how many trials it runs at a time."""
 
 from __future__ import annotations
+
+import os
 
 from cambrian.errors import UsageError
 
@@ -22,3 +24,14 @@ def choose_device(name: str, needed: bool = True) -> str:
     if name == AUTO:
         return "cpu"
     raise UsageError(f"device {name!r} was asked for, but torch sees no CUDA device: use cpu or auto")
+
+
+def count_cores() -> int:
+    """The number of cores that this process may use; a container may have fewer than the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def usual_workers(device: str) -> int:
+    """The trials at a time where nobody names a number. Processes on one GPU only share its time; on CPUs,
+    one-thread processes are faster than threads."""
+    return 1 if device.startswith("cuda") else count_cores()

@@ -36,6 +36,7 @@ def measure_sample(
     from cambrian.networks.measure.dry_run import Uncountable
     from cambrian.networks.measure.measure import find_measure
     from cambrian.networks.measure.operation_totals import count_operations
+    from cambrian.networks.measure.undefined import Undefined
 
     if find_measure(measure).unit != "s":
         raise UsageError(f"--measure {measure}: expected a measure in seconds, such as latency(threads=2)")
@@ -48,10 +49,12 @@ def measure_sample(
         if len(values) == count or architecture in seen:
             continue
         seen.add(architecture)
-        with suppress(Unbuildable, Uncountable):
+        with suppress(Unbuildable, Uncountable, Undefined):
             network = _build(space, architecture, task, skeleton or {}, seed)
-            counts.append(count_operations(network, shape))
-            values.append(_measure(measure, network, shape, device))
+            # Both before either is kept: a row of counts without its value would shift all after it.
+            count_of, value = count_operations(network, shape), _measure(measure, network, shape, device)
+            counts.append(count_of)
+            values.append(value)
     if len(values) < FEWEST:
         raise UsageError(
             f"only {len(values)} networks of the space could be measured, and a table needs {FEWEST}: take"

@@ -16,7 +16,6 @@ from cambrian.search.agreement import agree
 from cambrian.search.assembly import make_coordinator
 from cambrian.search.compatibility import WEIGHTED, check_compatible, check_task
 from cambrian.search.components import (
-    choose_engine,
     component,
     name_estimators,
     read_order,
@@ -33,6 +32,7 @@ from cambrian.search.direction import (
     read_objective,
     take_reference,
 )
+from cambrian.search.engine_choice import choose_engine
 from cambrian.search.engines.engine import Engine
 from cambrian.search.front_choice import check_choice
 from cambrian.search.ledger.run_directory import at_work, claim
@@ -60,7 +60,8 @@ class Search:
     `strategy` a search of few trials is Bayesian optimisation, a larger one progressive where its space
     grows.
 
-    `engine` is "serial", "processes", "ray", with settings as "ray(gpus=0.5)", or an Engine; components
+    `engine` is "serial", "processes", "ray", with settings as "ray(gpus=0.5)", or an Engine; named ones of
+    several workers have a worker for each core, unless `workers` or their text says how many. Components
     without a name run serially, and `Search.notice` says so. `lag` is how many trials a proposal may be
     behind (see `Order`).
     The search ends with a final stage that leaves a trained network, where the estimator trains any: `final`
@@ -76,7 +77,8 @@ class Search:
     is "number" or "arrival" (see `Order`), left open the strategy's own. `room` bytes of
     weights and other files are kept for a strategy that goes on from those of earlier trials.
 
-    Raises Incompatible where space, strategy and estimator cannot work together."""
+    Raises Incompatible where space, strategy and estimator cannot work together, and Unread for `workers` or
+    `memory` that the engine would not read."""
 
     def __init__(
         self,
@@ -131,7 +133,9 @@ class Search:
         self.timeout, self.memory = timeout, memory
         self.remarks: dict[str, Any] = {}  # further facts for the ledger, as JSON
         self.spent = 0.0  # seconds of the budget that planning took
-        self.engine, self.notice = choose_engine(engine, workers, self.space, self.estimators)
+        self.engine, self.notice = choose_engine(
+            engine, workers, self.space, self.estimators, memory=memory, device=self.device
+        )
         self.lag_is_open = lag is None  # a resumed run's lag is taken then
         # One worker knows all outcomes; of several, each may run a trial and have another one waiting.
         self.lag = lag or (1 if self.engine.slots == 1 else 2 * self.engine.slots)

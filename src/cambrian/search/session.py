@@ -289,9 +289,8 @@ class Session:
         )
 
     def _count_threads(self, final: Final) -> int:
-        """The threads of a final training: those of all workers, where it is the only one."""
-        engine = self.search.engine
-        return engine.slots * int(getattr(engine, "threads", 1)) if final.continues else 0
+        """The threads of a final training: all that the engine has for it, where it is the only one."""
+        return self.search.engine.threads_of_one if final.continues else 0
 
     def _make_final_deadlines(self, trials: Sequence[Trial]) -> FinalDeadlines | None:
         seconds = self.search.budget.seconds

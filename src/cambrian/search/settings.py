@@ -19,6 +19,7 @@ from cambrian.problem import Objective
 from cambrian.randomness import stream
 from cambrian.search.components import identity_of, spec_of, specs_of
 from cambrian.search.direction import objective_name
+from cambrian.search.engine_choice import make_engine
 from cambrian.search.engines import ENGINES
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.run_directory import LEDGER
@@ -147,14 +148,15 @@ def resume_search(
                 " the program that began it"
             )
     begun = facts["engine"]
+    resumed = _choose_engine(begun, engine)
     task = Task.open(directory / "task") if facts["settings"]["task"] else None
     return search(
         **parts,
         task=task,
         budget=budget if budget is not None else msgspec.convert(facts["budget"], Budget),
         seed=facts["settings"]["seed"],
-        engine=_choose_engine(begun, engine),
-        workers=begun["workers"],
+        engine=resumed,
+        workers=begun["workers"] if resumed is None else None,
         lag=facts["settings"]["lag"],
         fidelity=msgspec.convert(facts["settings"]["fidelity"], Fidelity),
         final=msgspec.convert(facts["final"], Final | None),
@@ -174,7 +176,10 @@ def resume_search(
 
 
 def _choose_engine(begun: Mapping[str, Any], engine: Any) -> Any:
-    """The engine of a resumed run: the named one, else the one that it was begun on."""
+    """The engine of a resumed run: the named one, where its text says no other with as many workers, else the
+    one that it was begun on. None for an older run, which follows from the number of workers."""
+    if isinstance(engine, str):
+        return make_engine(engine, usual=begun["workers"])
     if engine is not None or "on" not in begun:
         return engine
     return ENGINES.make(begun["on"])

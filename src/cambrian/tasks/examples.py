@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from cambrian.goal import CLASSES, Goal
+from cambrian.tasks.nouns import IMAGES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,6 +65,8 @@ class Examples:
     parts: NDArray[np.int8]
     decode: Decode
     goal: Goal = CLASSES
+    noun: str = IMAGES
+    """What they are called (see `cambrian.tasks.nouns`)."""
 
 
 @runtime_checkable

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import DataError
+from cambrian.tasks.nouns import IMAGES, one_of, singular
 from cambrian.tasks.phrases import list_names, short
 
 if TYPE_CHECKING:
@@ -32,22 +33,26 @@ class Classes:
 
 
 def read_labels(
-    values: Any, where: str, names: Sequence[str] | None = None, column: int | None = None
+    values: Any,
+    where: str,
+    names: Sequence[str] | None = None,
+    column: int | None = None,
+    noun: str = IMAGES,
 ) -> Classes:
     """The classes of labels [n], [n, 1] or one-hot [n, classes]. `names` are those of the integers 0, 1,
-    ...; `column` chooses one where there are several labels an image.
+    ...; `column` chooses one where there are several labels an image. `noun` is what has the labels.
 
     >>> read_labels([-1, 1, 1], "here").labels
     ('-1', '1')
     """
-    array, notes = _one_per_image(_array_of(values, where), where, column)
+    array, notes = _one_each(_array_of(values, where, noun), where, noun, column)
     if not len(array):
         raise DataError(f"{where}: there are no labels, so there is nothing to learn from")
-    array = _plain(array, where)
+    array = _plain(array, where, noun)
     if names is not None and array.dtype.kind in "iub":
-        return _name_classes(array.astype(np.int64), tuple(names), where, notes)
+        return _name_classes(array.astype(np.int64), tuple(names), where, noun, notes)
     distinct, targets = np.unique(array, return_inverse=True)
-    notes += _remarks(distinct, len(array), where)
+    notes += _remarks(distinct, len(array), where, noun)
     return Classes(targets.reshape(-1).astype(np.int64), tuple(map(str, distinct.tolist())), notes)
 
 
@@ -86,7 +91,7 @@ def _order_names(names: Mapping[Any, Any]) -> list[Any] | None:
     return [by_number[i] for i in range(len(by_number))] if counts else None
 
 
-def _array_of(values: Any, where: str) -> NDArray[Any]:
+def _array_of(values: Any, where: str, noun: str) -> NDArray[Any]:
     """An array [n, ...]; a list that numpy cannot make one array of becomes an array of objects."""
     # A tensor and a column of pandas are known by their methods: neither library is imported for it.
     if hasattr(values, "detach"):
@@ -94,17 +99,19 @@ def _array_of(values: Any, where: str) -> NDArray[Any]:
     if hasattr(values, "to_numpy"):
         values = values.to_numpy()
     if isinstance(values, list | tuple):
-        return _of_list([v.item() if np.ndim(v) == 0 and hasattr(v, "item") else v for v in values], where)
+        return _of_list(
+            [v.item() if np.ndim(v) == 0 and hasattr(v, "item") else v for v in values], where, noun
+        )
     try:
         array = np.asarray(values)
     except (TypeError, ValueError):
         array = np.empty((), object)
     if not array.ndim:
-        raise DataError(f"{where}: expected one label per image, got {type(values).__name__!r}")
+        raise DataError(f"{where}: expected one label per {singular(noun)}, got {type(values).__name__!r}")
     return array
 
 
-def _of_list(values: list[Any], where: str) -> NDArray[Any]:
+def _of_list(values: list[Any], where: str, noun: str) -> NDArray[Any]:
     """Strings stay apart from numbers, which numpy would turn into strings."""
     array = np.empty(len(values), object)
     array[:] = [_flat(value) for value in values]
@@ -112,7 +119,7 @@ def _of_list(values: list[Any], where: str) -> NDArray[Any]:
     if len(several) < len(values) or not several:
         return array
     if len({len(value) for value in array}) > 1:
-        raise _several(where, f"{min(map(len, array))} to {max(map(len, array))}")
+        raise _several(where, noun, f"{min(map(len, array))} to {max(map(len, array))}")
     return np.stack(array.tolist())
 
 
@@ -130,15 +137,15 @@ def _flat(value: Any) -> Any:
     return array.item() if array.size == 1 else array.reshape(-1)
 
 
-def _one_per_image(
-    array: NDArray[Any], where: str, column: int | None
+def _one_each(
+    array: NDArray[Any], where: str, noun: str, column: int | None
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
     if array.ndim == 1 or not array.size:
         return array.reshape(-1), ()
     table = array.reshape(len(array), -1)
     if column is not None:
         if not -table.shape[1] <= column < table.shape[1]:
-            raise DataError(f"{where}: column={column}, but there are {table.shape[1]} labels an image")
+            raise DataError(f"{where}: column={column}, but there are {table.shape[1]} labels {one_of(noun)}")
         return table[:, column], ()
     if table.shape[1] == 1:
         return table[:, 0], ()
@@ -147,7 +154,7 @@ def _one_per_image(
             f"{where}: the labels are one-hot, {table.shape[1]} values of which one is 1: its column is the "
             "class",
         )
-    raise _several(where, str(table.shape[1]))
+    raise _several(where, noun, str(table.shape[1]))
 
 
 def _is_one_hot(table: NDArray[Any]) -> bool:
@@ -156,61 +163,61 @@ def _is_one_hot(table: NDArray[Any]) -> bool:
     return bool(((table == 0) | (table == 1)).all() and (table.sum(1) == 1).all())
 
 
-def _several(where: str, count: str) -> DataError:
+def _several(where: str, noun: str, count: str) -> DataError:
     return DataError(
-        f"{where}: there are several labels an image ({count}), where one is expected: choose one with "
+        f"{where}: there are several labels {one_of(noun)} ({count}), where one is expected: choose one with "
         "column=0, 1, ..., or if they are scores of the classes, give targets.argmax(1)"
     )
 
 
-def _plain(array: NDArray[Any], where: str) -> NDArray[Any]:
+def _plain(array: NDArray[Any], where: str, noun: str) -> NDArray[Any]:
     """Strings without spaces around them, booleans, or integers."""
     kind = array.dtype.kind
     if kind in "OT":  # T: NumPy 2's strings of any length
-        array = _of_objects(array.astype(object).tolist(), where)
+        array = _of_objects(array.astype(object).tolist(), where, noun)
         kind = array.dtype.kind
     if kind == "S":
         array = np.array([text_of(label) for label in array.tolist()])
     if kind in "SU":
-        return _strip(array, where)
+        return _strip(array, where, noun)
     if kind == "f":
-        return _whole(array, where)
+        return _whole(array, where, noun)
     if kind not in "iub":
         raise DataError(f"{where}: {NO_TYPES}, got {array.dtype}")
     return array
 
 
-def _strip(array: NDArray[Any], where: str) -> NDArray[Any]:
+def _strip(array: NDArray[Any], where: str, noun: str) -> NDArray[Any]:
     # NumPy 1 does not have `np.strings`.
     array = np.strings.strip(array) if hasattr(np, "strings") else np.char.strip(array)
     empty = np.flatnonzero(array == "")
     if len(empty):
-        raise _missing(where, int(empty[0]), len(empty))
+        raise _missing(where, noun, int(empty[0]), len(empty))
     return array
 
 
-def _whole(array: NDArray[Any], where: str) -> NDArray[Any]:
+def _whole(array: NDArray[Any], where: str, noun: str) -> NDArray[Any]:
     missing = np.flatnonzero(np.isnan(array))
     if len(missing):
-        raise _missing(where, int(missing[0]), len(missing))
+        raise _missing(where, noun, int(missing[0]), len(missing))
     # Beyond EXACT two whole numbers can be the same float, hence two classes one.
     wrong = np.flatnonzero(~np.isfinite(array) | (array != np.floor(array)) | (np.abs(array) > EXACT))
     if len(wrong):
         raise DataError(
-            f"{where}: label {array[wrong[0]]} of image {wrong[0]} is not an integer: labels are classes, "
-            "not measurements: number the classes 0, 1, 2, ..., label them by strings, or predict them as "
-            "numbers with goal=numbers"
+            f"{where}: label {array[wrong[0]]} of {singular(noun)} {wrong[0]} is not an integer: labels are"
+            " classes, not measurements: number the classes 0, 1, 2, ..., label them by strings, or predict"
+            " them as numbers with goal=numbers"
         )
     return array.astype(np.int64)
 
 
-def _of_objects(values: list[Any], where: str) -> NDArray[Any]:
+def _of_objects(values: list[Any], where: str, noun: str) -> NDArray[Any]:
     """Objects that are all strings, or all numbers, as an array of such."""
     missing = [i for i, value in enumerate(values) if _is_missing(value)]
     if missing:
-        raise _missing(where, missing[0], len(missing))
+        raise _missing(where, noun, missing[0], len(missing))
     if any(isinstance(value, list | tuple | np.ndarray) for value in values):
-        raise _several(where, "lists")
+        raise _several(where, noun, "lists")
     values = [text_of(value) if isinstance(value, bytes) else value for value in values]
     words = [isinstance(value, str) for value in values]
     if all(words):
@@ -218,12 +225,15 @@ def _of_objects(values: list[Any], where: str) -> NDArray[Any]:
     numbers = [isinstance(value, int | float | np.number | np.bool_) for value in values]
     if not all(w or n for w, n in zip(words, numbers, strict=True)):
         wrong = next(i for i in range(len(values)) if not (words[i] or numbers[i]))
-        raise DataError(f"{where}: {NO_TYPES}, got {type(values[wrong]).__name__!r} for image {wrong}")
+        raise DataError(
+            f"{where}: {NO_TYPES}, got {type(values[wrong]).__name__!r} for {singular(noun)} {wrong}"
+        )
     if any(words):
         first, other = words.index(True), words.index(False)
         raise DataError(
-            f"{where}: some labels are strings and some are numbers ({values[first]!r:.60} of image {first}, "
-            f"{values[other]!r:.60} of image {other}): write all as strings or all as integers"
+            f"{where}: some labels are strings and some are numbers ({values[first]!r:.60} of"
+            f" {singular(noun)} {first}, {values[other]!r:.60} of {singular(noun)} {other}):"
+            " write all as strings or all as integers"
         )
     array = np.array(values)  # of objects, where an integer needs more than 64 bits
     if array.dtype.kind not in "iufb":
@@ -238,13 +248,15 @@ def _is_missing(value: Any) -> bool:
     return isinstance(value, float | np.floating) and bool(np.isnan(value))
 
 
-def _missing(where: str, first: int, count: int) -> DataError:
+def _missing(where: str, noun: str, first: int, count: int) -> DataError:
     more = f", as do {count - 1} more" if count > 1 else ""
-    return DataError(f"{where}: image {first} has no label{more}: label the images, or leave them out")
+    return DataError(
+        f"{where}: {singular(noun)} {first} has no label{more}: label the {noun}, or leave them out"
+    )
 
 
 def _name_classes(
-    array: NDArray[np.int64], names: tuple[str, ...], where: str, notes: tuple[str, ...]
+    array: NDArray[np.int64], names: tuple[str, ...], where: str, noun: str, notes: tuple[str, ...]
 ) -> Classes:
     # MATLAB counts from 1. Where 0 never occurs and the last label is the number of names, no other reading
     # gives every label a name.
@@ -256,7 +268,7 @@ def _name_classes(
     wrong = np.flatnonzero((array < 0) | (array >= len(names)))
     if len(wrong):
         raise DataError(
-            f"{where}: label {int(array[wrong[0]])} of image {wrong[0]} is out of range for the "
+            f"{where}: label {int(array[wrong[0]])} of {singular(noun)} {wrong[0]} is out of range for the "
             f"{len(names)} named classes: expected 0 to {len(names) - 1}"
         )
     used, targets = np.unique(array, return_inverse=True)
@@ -264,25 +276,25 @@ def _name_classes(
     unused = [name for i, name in enumerate(names) if i not in present]
     if unused:
         notes += (
-            f"{where}: {len(unused)} of {len(names)} named classes have no image and are left out: "
-            f"{list_names(unused)}",
+            f"{where}: {len(unused)} of {len(names)} named classes have no {singular(noun)} and are left out:"
+            f" {list_names(unused)}",
         )
     return Classes(targets.reshape(-1).astype(np.int64), tuple(names[i] for i in used), notes)
 
 
-def _remarks(distinct: NDArray[Any], images: int, where: str) -> tuple[str, ...]:
+def _remarks(distinct: NDArray[Any], examples: int, where: str, noun: str) -> tuple[str, ...]:
     """Sentences about labels that may not be meant as classes."""
     count = len(distinct)
     numbers = distinct.dtype.kind in "iu"
-    if numbers and count > max(FEW, images / 2):
+    if numbers and count > max(FEW, examples / 2):
         raise DataError(
-            f"{where}: {count} different labels of {images} images look like numbers to be predicted: give "
-            "goal=numbers, or label the images by few classes"
+            f"{where}: {count} different labels of {examples} {noun} look like numbers to be predicted: give "
+            f"goal=numbers, or label the {noun} by few classes"
         )
     # Beside 0, 1, ... it marks images without a label, as in scikit-learn's semi-supervised methods; beside
     # 1 alone it is one of two classes.
     if numbers and count > 2 and distinct[0] == -1:
-        return (f"{where}: -1 is taken as a class: leave its images out if it means that they have none",)
-    if count > FEW and images < FEW * count:
-        return (f"{where}: {count} classes of {images} images, fewer than {FEW} each: few to learn from",)
+        return (f"{where}: -1 is taken as a class: leave its {noun} out if it means that they have none",)
+    if count > FEW and examples < FEW * count:
+        return (f"{where}: {count} classes of {examples} {noun}, fewer than {FEW} each: few to learn from",)
     return ()

@@ -21,7 +21,7 @@ def check_memory(where: str, size: int) -> None:
     if size > memory():
         raise DataError(
             f"{where}: takes {_human(size)} in memory, of which {_human(memory())} can be used: "
-            "give size= or limit= (--size, --limit), or fewer images"
+            "give size= or limit= (--size, --limit), or fewer files or rows"
         )
 
 

@@ -77,7 +77,7 @@ def load(
     chosen = split(examples, validation=validation, test=test, limit=limit, seed=seed)
     kept = np.sort(np.concatenate([chosen.train, chosen.validation, chosen.test]))
     inputs, notes, rendering, columns = Decoded(*examples.decode(kept, size))
-    notes = (*notes, *refuse_alike(examples.name, inputs))
+    notes = (*notes, *refuse_alike(examples.name, inputs, examples.noun))
     # `kept` is sorted: the position of an image in it is its row among the decoded ones.
     parts = Split(*(np.searchsorted(kept, part) for part in (chosen.train, chosen.validation, chosen.test)))
     mean, std = mean_std(inputs, parts.train)  # nothing of the test part goes into the network

@@ -14,6 +14,7 @@ import numpy as np
 from cambrian.errors import DataError, UsageError
 from cambrian.randomness import stream
 from cambrian.tasks.examples import TEST, TRAIN, VALIDATION, Examples
+from cambrian.tasks.nouns import count_examples, singular
 from cambrian.tasks.phrases import short
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ def _check(examples: Examples, pool: Indices, needed: int) -> None:
         return
     label, count = short(examples.labels[few[0]]), int(counts[few[0]])
     others = f" (and {len(few) - 1} more classes too few)" if len(few) > 1 else ""
-    have = f"only {count} training image{'s' if count != 1 else ''}" if count else "no training image"
+    none = f"no training {singular(examples.noun)}"
+    have = f"only {count_examples(count, examples.noun, 'training')}" if count else none
     raise DataError(
         f"{examples.name}: class {label} has {have}{others}, too few to be in every split: "
         f"give every class at least {needed}, or leave it out"
@@ -116,8 +118,8 @@ def _limit(examples: Examples, pool: Indices, needed: int, limit: int, seed: int
     least = needed * len(examples.labels)
     if limit < least:
         raise DataError(
-            f"{examples.name}: a limit of {limit} images is too few for {len(examples.labels)} classes "
-            f"in {needed} splits: give at least {least}"
+            f"{examples.name}: a limit of {limit} {examples.noun} is too few for {len(examples.labels)}"
+            f" classes in {needed} splits: give at least {least}"
         )
     return _draw(examples, pool, limit, needed, 0, stream(seed, "task", "limit"))
 
@@ -128,7 +130,7 @@ def _carve(examples: Examples, pool: Indices, part: str, share: float, keep: int
     if not (share < len(pool) if images else 0 < share < 1):
         raise UsageError(
             f"{part}={share}: expected a fraction between 0 and 1, "
-            f"or a number of images from 2 to {len(pool) - 1}"
+            f"or a number of {examples.noun} from 2 to {len(pool) - 1}"
         )
     count = int(share) if images else round(share * len(pool))
     return _draw(examples, pool, count, 1, keep, stream(seed, "task", part))

@@ -10,6 +10,7 @@ import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.goal import CLASSES
+from cambrian.tasks.nouns import IMAGES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,13 +79,13 @@ def leaks(task: Task) -> tuple[str, ...]:
         count = sum(_fingerprint(task.inputs[i]) in trained for i in indices)
         if count:
             sentences.append(
-                f"{task.name}: {count} of {len(indices)} {part} images are also among the training images, "
-                f"which flatters the {part} score: remove the duplicates if that matters"
+                f"{task.name}: {count} of {len(indices)} {part} {task.noun} are also among the training"
+                f" {task.noun}, which flatters the {part} score: remove the duplicates if that matters"
             )
     return tuple(sentences)
 
 
-def refuse_alike(name: str, inputs: NDArray[Any]) -> tuple[str, ...]:
+def refuse_alike(name: str, inputs: NDArray[Any], noun: str = IMAGES) -> tuple[str, ...]:
     """A sentence about images that hold a single colour each. Raises DataError where nothing can be learned:
     all images hold one and the same value, or all are the same image."""
     rows = np.arange(len(inputs))
@@ -92,13 +93,14 @@ def refuse_alike(name: str, inputs: NDArray[Any]) -> tuple[str, ...]:
         plain = (inputs[0] == inputs[0].flat[0]).all()
         likeness = "hold the same value everywhere" if plain else "are the same"
         raise DataError(
-            f"{name}: all {len(inputs)} images {likeness}, so that there is nothing to learn: look at the"
+            f"{name}: all {len(inputs)} {noun} {likeness}, so that there is nothing to learn: look at the"
             " files, and whether the drawing is in a part of them that is not read"
         )
     flat = sum(bool((image == image[0, 0]).all()) for image in inputs)
     if not flat or inputs.shape[1:3] == (1, 1):  # one pixel is a single colour always
         return ()
-    return (f"{name}: {flat} of {len(inputs)} images hold a single colour: remove them if they are damaged",)
+    alike = "a single colour" if noun == IMAGES else "the same everywhere"
+    return (f"{name}: {flat} of {len(inputs)} {noun} hold {alike}: remove them if they are damaged",)
 
 
 def _fingerprint(image: NDArray[Any]) -> bytes:

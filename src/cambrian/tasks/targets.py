@@ -19,6 +19,7 @@ from cambrian.errors import DataError
 from cambrian.goal import CLASSES, Goal, GoalName
 from cambrian.tasks.features import read_numbers
 from cambrian.tasks.labels import read_labels
+from cambrian.tasks.nouns import IMAGES, ROWS
 from cambrian.tasks.phrases import short
 
 if TYPE_CHECKING:
@@ -51,10 +52,11 @@ def read_targets(
     name: str = "target",
     names: Sequence[str] | None = None,
     column: int | None = None,
+    noun: str = IMAGES,
 ) -> Targets:
     """The targets of one value an example, or of rows of 0 and 1 where the goal is labels. `name` is that of
-    numbers, `names` and `column` are those of `read_labels`. Raises DataError where they do not fit the
-    goal."""
+    numbers, `names`, `column` and `noun` are those of `read_labels`. Raises DataError where they do not fit
+    the goal."""
     if goal == "numbers":
         return _read_measured(values, where, name)
     if goal == "labels":
@@ -65,7 +67,7 @@ def read_targets(
         raise DataError(
             f"{where}: goal=heads is for several columns of classes: name them with target=FIRST,SECOND"
         )
-    classes = read_labels(values, where, names, column)
+    classes = read_labels(values, where, names, column, noun)
     return Targets(classes.targets, classes.labels, CLASSES, classes.notes)
 
 
@@ -79,7 +81,7 @@ def read_column(values: Any, where: str, goal: GoalName | None, name: str) -> Ta
         targets = read_targets(values, where, "numbers", name=name)
         note = f"{where}: {short(name)} is predicted as numbers: goal=classes takes each as a class"
         return Targets(targets.values, targets.labels, targets.goal, (note, *targets.notes))
-    return read_targets(values, where, goal, name=name)
+    return read_targets(values, where, goal, name=name, noun=ROWS)
 
 
 def read_several(columns: Mapping[str, Any], where: str, goal: GoalName | None) -> Targets:
@@ -98,7 +100,7 @@ def read_several(columns: Mapping[str, Any], where: str, goal: GoalName | None) 
         note = f"{where}: {len(columns)} columns of 0 and 1 are labels, any of which may apply: goal=heads"
         rows = np.stack([numbers for numbers in tables.values() if numbers is not None], 1)
         return Targets(rows.astype(np.int64), tuple(columns), Goal("labels"), (f"{note} takes each alone",))
-    heads = {name: read_labels(cells, f"{where}, {name}") for name, cells in columns.items()}
+    heads = {name: read_labels(cells, f"{where}, {name}", noun=ROWS) for name, cells in columns.items()}
     return Targets(
         np.stack([classes.targets for classes in heads.values()], 1),
         tuple(f"{name}={label}" for name, classes in heads.items() for label in classes.labels),

@@ -17,6 +17,7 @@ import numpy as np
 from cambrian.errors import DataError, RunChanged
 from cambrian.files import stage_file, write_file
 from cambrian.goal import CLASSES, Goal, read_goal
+from cambrian.tasks.nouns import name_examples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,6 +80,11 @@ class Task:
         return self.targets if self.goal.kind == "classes" else np.zeros(len(self.targets), np.int64)
 
     @property
+    def noun(self) -> str:
+        """What its examples are called: images, texts, sounds or rows."""
+        return name_examples(self.rendering, self.columns)
+
+    @property
     def answer(self) -> str:
         """The goal in words, for people: `10 classes`, `numbers (price)`."""
         return describe_goal(self.goal, self.labels)
@@ -91,7 +97,7 @@ class Task:
     def __repr__(self) -> str:
         # On one line: the arrays would fill a screen of a notebook.
         sizes = ", ".join(f"{count} {part}" for part, count in self.sizes.items())
-        shape = f"images {self.channels} x {self.height} x {self.width}"
+        shape = f"{self.noun} {self.channels} x {self.height} x {self.width}"
         if self.columns:
             shape = f"{self.channels} features of {len(self.columns)} columns"
         return f"<Task {self.name}: {self.answer}, {shape}, {sizes}>"

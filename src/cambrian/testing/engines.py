@@ -16,7 +16,8 @@ from cambrian.codec import decode, encode
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Limit, Problem
 from cambrian.registry import Registry
-from cambrian.search.engines.engine import Assignment, Engine, Report, Work, evaluate
+from cambrian.search.engines.engine import Assignment, Engine, Report, Work
+from cambrian.search.engines.evaluation import evaluate
 from cambrian.testing.descendants import find_marked
 from cambrian.testing.suite import Conformance, Suite, Violation, applies, expect
 from cambrian.testing.toys import HARMLESS, Ending, Endings

@@ -2,9 +2,6 @@
 
 from cambrian.registry import Registry
 
-HERE = ("serial", "processes")
-"""The engines of this machine."""
-
 ENGINES = Registry(
     "engine",
     {

@@ -17,7 +17,8 @@ from cambrian.search.engines.confine import (
     silence,
     volunteer_for_oom_killer,
 )
-from cambrian.search.engines.engine import Assignment, Report, Work, evaluate
+from cambrian.search.engines.engine import Assignment, Report, Work
+from cambrian.search.engines.evaluation import evaluate
 from cambrian.search.engines.frames import pack
 from cambrian.search.engines.wire import Imported
 

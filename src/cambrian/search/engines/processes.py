@@ -6,11 +6,13 @@ from __future__ import annotations
 import signal
 import time
 from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
 
 from cambrian.errors import Incompatible, RunError
 from cambrian.search.engines.crew import Crew, Member
 from cambrian.search.engines.engine import Assignment, Engine, Report, Work
 from cambrian.search.engines.wire import Broken, Cancel, Forked, Message, Ready, Start
+from cambrian.settings import COUNT, check_settings
 
 PATIENCE = 0.5
 """Seconds in which workers may end by themselves when the engine is closed."""
@@ -22,8 +24,9 @@ class Processes(Engine):
     one thread do more than one of two. `start` must be called by a thread that lives as long as the
     run (workers die with it). A worker that dies is replaced, and its trial reported lost."""
 
-    workers: int = 2
-    threads: int = 1
+    workers: Annotated[int, COUNT] = 2
+    threads: Annotated[int, COUNT] = 1
+    elsewhere: ClassVar[bool] = True
     slots: int = field(init=False)
     stillborn: int = field(default=5, init=False)
     """So many deaths in a row before a worker is ready, none other at work, and the engine gives up."""
@@ -32,6 +35,7 @@ class Processes(Engine):
     _deaths: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
+        check_settings(self, "engine 'processes'")
         self.slots = self.workers
 
     def start(self, work: Work) -> None:

@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -19,7 +19,7 @@ from cambrian.codec import decode, encode
 from cambrian.errors import Incompatible, RunError
 from cambrian.search.engines.engine import Assignment, Engine, Report, Work
 from cambrian.search.engines.freight import Freight
-from cambrian.search.engines.ray_cluster import Cluster, import_ray
+from cambrian.search.engines.ray_cluster import Cluster, check_reach, import_ray
 from cambrian.search.engines.seat import read_version
 from cambrian.search.engines.wire import Broken, Message, Start
 from cambrian.settings import COUNT, POSITIVE, Span, check_settings
@@ -59,6 +59,7 @@ class Ray(Engine):
     gpus: Annotated[float | None, Span(0)] = None
     memory: Annotated[int | None, COUNT] = None
     lease: Annotated[float, POSITIVE] = 60.0
+    elsewhere: ClassVar[bool] = True
     slots: int = field(init=False)
     stillborn: int = field(default=5, init=False)
     """So many seats in a row that die before they are ready, not with their machine, and the engine gives
@@ -75,8 +76,13 @@ class Ray(Engine):
         check_settings(self, "engine 'ray'")
         self.slots = self.workers
 
+    @property
+    def threads_of_one(self) -> int:
+        # A trial has what Ray reserved for its seat, however many other seats are idle.
+        return self.threads
+
     def require(self) -> None:
-        import_ray()
+        check_reach(import_ray(), self.address)
 
     def start(self, work: Work) -> None:
         if work.spec is None:

@@ -60,13 +60,7 @@ class Cluster:
         if ray.is_initialized():
             warn_of_no_room(ray, options)
             return Cluster(ray, options, joined=False)
-        place = address or os.environ.get("RAY_ADDRESS") or "local"
-        if place.startswith("ray://"):
-            raise UsageError(
-                f"{place} is an address for Ray's client: run cambrian on a machine of the cluster and give"
-                " auto, or HOST:PORT of its head"
-            )
-        _find_answer(place)
+        place = find_place(address)
         local = {"num_cpus": math.ceil(workers * options["num_cpus"]), "include_dashboard": False}
         _init(ray, place, local if place == "local" else {})
         if place == "local" and not has_room(ray, options):
@@ -122,6 +116,31 @@ class RaySeat(Seat):
     def listen(self, seconds: float, begun: object = None) -> tuple[bytes, dict[str, bytes]]:
         """As a seat's. `begun` is the answer of a call whose failure shall be this one's as well."""
         return super().listen(seconds)
+
+
+def find_place(address: str | None) -> str:
+    """The address of the cluster to join, `local` for one of this machine. Raises UsageError for an address
+    of Ray's client, and RunError where nobody listens at HOST:PORT."""
+    place = address or os.environ.get("RAY_ADDRESS") or "local"
+    if place.startswith("ray://"):
+        raise UsageError(
+            f"{place} is an address for Ray's client: run cambrian on a machine of the cluster and give"
+            " auto, or HOST:PORT of its head"
+        )
+    _find_answer(place)
+    return place
+
+
+def check_reach(ray: ModuleType, address: str | None) -> None:
+    """Raise what `join` would raise where no cluster can be joined at `address`, before anything is planned
+    or written. A cluster of this machine alone is begun by `join`."""
+    if ray.is_initialized():
+        return
+    place = find_place(address)
+    if place != "local":
+        # Joined and left again: only Ray itself knows whether what answers is a cluster.
+        _init(ray, place, {})
+        ray.shutdown()
 
 
 def has_room(ray: ModuleType, options: dict[str, Any]) -> bool:

@@ -6,10 +6,12 @@ import time
 import warnings
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Annotated, ClassVar, cast
 
 from cambrian.outcome import Point
-from cambrian.search.engines.engine import Assignment, Engine, Report, Work, evaluate, prepare, too_late
+from cambrian.search.engines.engine import Assignment, Engine, Report, Work
+from cambrian.search.engines.evaluation import evaluate, prepare, too_late
+from cambrian.settings import COUNT, check_settings
 
 
 @dataclass(eq=False)
@@ -19,10 +21,14 @@ class Serial(Engine):
     memory is not: it would hold for all that this process does, and libraries that run into one abort.
     An evaluation that ends the process ends the run, which resumes at the same trial."""
 
-    threads: int = 1
+    threads: Annotated[int, COUNT] = 1
+    bounds_memory: ClassVar[bool] = False
     slots: int = field(default=1, init=False)
     _work: Work | None = field(default=None, init=False)
     _running: _Running | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        check_settings(self, "engine 'serial'")
 
     def start(self, work: Work) -> None:
         if work.memory is not None:

@@ -13,7 +13,8 @@ from cambrian.outcome import Crashed, Infeasible, Outcome, Point
 from cambrian.search.engines.child import live
 from cambrian.search.engines.confine import count_oom_kills, fork_child, kill_group
 from cambrian.search.engines.crew import PIECE, TAIL
-from cambrian.search.engines.engine import Assignment, Report, Work, out_of_memory, too_late
+from cambrian.search.engines.engine import Assignment, Report, Work
+from cambrian.search.engines.evaluation import out_of_memory, too_late
 from cambrian.search.engines.frames import Inbox
 from cambrian.search.engines.wire import Imported, Message
 

@@ -26,7 +26,8 @@ from cambrian.estimators.estimator import Holds
 from cambrian.outcome import Done
 from cambrian.problem import Problem
 from cambrian.search.engines.crew import PIECE, TAIL, join_crew
-from cambrian.search.engines.engine import Assignment, Report, Work, prepare, threads
+from cambrian.search.engines.engine import Assignment, Report, Work
+from cambrian.search.engines.evaluation import prepare, threads
 from cambrian.search.engines.frames import Inbox, pack
 from cambrian.search.engines.trial_process import TrialProcess
 from cambrian.search.engines.wire import Broken, Cancel, Forked, Message, Ready, Start

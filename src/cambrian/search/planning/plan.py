@@ -11,8 +11,9 @@ import msgspec
 
 from cambrian.errors import Unread
 from cambrian.search.compatibility import trains_supernets
-from cambrian.search.components import SEVERAL, component, make_engine, space_for, task_of
-from cambrian.search.devices import AUTO, choose_device
+from cambrian.search.components import SEVERAL, component, name_estimators, space_for, task_of
+from cambrian.search.devices import AUTO, choose_device, usual_workers
+from cambrian.search.engine_choice import choose_engine
 from cambrian.search.engines.engine import Engine
 from cambrian.search.planning.asked_settings import refuse_asked
 from cambrian.search.planning.budget import Budget
@@ -89,16 +90,24 @@ def plan(
     _check_pretrained(recipe)
     if strategy is None and settings.get("objectives"):
         strategy = SEVERAL
-    if isinstance(engine, str):
-        engine = make_engine(engine, workers)
-    if space is not None:
-        refuse_asked(recipe, space_for(space, task))
+    chosen = None if strategy is None else component("strategy", strategy)
+    named = "train" if settings.get("estimator") is None else settings["estimator"]
+    fitted = None if space is None else space_for(space, task)
+    if fitted is not None:
+        refuse_asked(recipe, fitted)
+    engine, notice = choose_engine(
+        engine,
+        usual_workers(device) if engine is None and workers is None else workers,
+        fitted,
+        name_estimators(component("estimator", named), getattr(chosen, "estimators", {})),
+        memory=settings.get("memory"),
+        device=device,
+    )
     request = PlanRequest(
         task,
         limits,
         device=device,
-        workers=workers if engine is None else engine.slots,
-        named_engine=engine,
+        engine=engine,
         space=space,
         strategy=strategy,
         surrogate=surrogate,
@@ -109,13 +118,22 @@ def plan(
         settings=settings,
         audit=audit,
     )
-    chosen = None if strategy is None else component("strategy", strategy)
+    planned = _choose_plan(request, chosen)
+    planned.search.notice = planned.search.notice or notice
+    return planned
+
+
+def _choose_plan(request: PlanRequest, chosen: Strategy | None) -> Plan:
+    """The plan that `request` asks for; `chosen` is its strategy."""
+    task, limits, space, strategy = request.task, request.limits, request.space, request.strategy
+    recipe, changes, paper = request.recipe, request.changes, request.paper
     shared = chosen is not None and trains_supernets(chosen)
     if task.columns and not shared:
         planned = _check_weights(plan_by_table(request), recipe)
-        return _say_unaudited(planned, audit, "each network has a training of its own length")
-    described = paper or strategy is not None or surrogate is not None or bool(changes.keys() - RACE_CHANGES)
-    described = described or settings.get("estimator") is not None
+        return _say_unaudited(planned, request.audit, "each network has a training of its own length")
+    described = paper or strategy is not None or request.surrogate is not None
+    described = described or bool(changes.keys() - RACE_CHANGES)
+    described = described or request.settings.get("estimator") is not None
     counted = limits.trials is not None or limits.most_epochs is not None
     raced = None if described or counted else _find_raced(space, task)
     if raced is None and "entrants" in changes:
@@ -128,7 +146,7 @@ def plan(
     if chosen is not None and shared:
         _refuse_for_supernets(request)
         planned = _check_weights(plan_by_supernet(request, chosen), recipe)
-        return _say_unaudited(planned, audit, "the supernet is trained once, and its children are not")
+        return _say_unaudited(planned, request.audit, "the supernet is trained once, and its children are not")
     return _check_weights(plan_by_preset(request), recipe)
 
 
@@ -166,6 +184,8 @@ def _refuse_for_supernets(request: PlanRequest) -> None:
             ["estimator"],
             "for strategies that train no supernet: one with a supernet scores networks with its weights",
         )
+    if request.audit:
+        raise Unread(["audit"], "for strategies that train no supernet")
     unread = ["paper"] * request.paper + ["surrogate"] * (request.surrogate is not None)
     if unread:
         raise Unread(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.search.engines.engine import Engine
 from cambrian.search.planning.budget import Budget
-from cambrian.search.planning.planned import choose_engine_name, choose_workers
 from cambrian.spaces.space import Space
 from cambrian.strategies.strategy import Strategy
 
@@ -24,7 +23,7 @@ class PlanRequest:
     task: Task
     limits: Budget
     device: str
-    workers: int | None
+    engine: Engine
     space: Space | str | Mapping[str, Any] | None
     strategy: Strategy | str | Mapping[str, Any] | None
     surrogate: str | None
@@ -36,14 +35,8 @@ class PlanRequest:
     """Those of `Search`."""
     audit: bool = False
     """Whether a quick audit may choose the fidelity."""
-    named_engine: Engine | None = None
 
     @property
     def crew(self) -> int:
         """The trials at a time."""
-        return choose_workers(self.workers, self.device)
-
-    @property
-    def engine(self) -> Engine | str:
-        """The engine that runs them, or its name."""
-        return self.named_engine or choose_engine_name(self.crew, self.settings)
+        return self.engine.slots

@@ -30,6 +30,7 @@ from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
 from cambrian.spaces.size import estimate_size
 from cambrian.spaces.space import Space
+from cambrian.tasks.nouns import IMAGES
 
 if TYPE_CHECKING:
     from cambrian.search.loop.final_stage import Final
@@ -125,7 +126,8 @@ def _describe_supernet(search: Search, amounts: Amounts) -> str:
     images = round(amounts.fraction * len(search.task.train))
     chunks = getattr(search.strategy, "chunks", 1)
     parts = f" in {chunks} parts" if chunks > 1 else ""
-    text = f"{count_epochs(amounts.epochs)} of {images} images{parts}{list_settings(search.fidelity)}"
+    each = f"{images} {search.task.noun}{parts}{list_settings(search.fidelity)}"
+    text = f"{count_epochs(amounts.epochs)} of {each}"
     lasts = "" if amounts.seconds is None else f"; about {duration(amounts.seconds)}"
     if amounts.seconds is not None and amounts.seconds > 1.5 * amounts.allowed:
         lasts += f", of which the budget leaves it {duration(amounts.allowed)}: it will be cut short"
@@ -269,7 +271,8 @@ def _describe_trial(search: Search, epochs: int, images: int) -> str:
     training = getattr(search.estimator, "estimator", search.estimator)  # within one that ends it early
     steps = epochs * training.batches(images)
     most = "at most " if list_levels(search) else ""
-    text = f"{most}{count_epochs(epochs)} of {images} images{list_settings(search.fidelity)}"
+    noun = IMAGES if search.task is None else search.task.noun
+    text = f"{most}{count_epochs(epochs)} of {images} {noun}{list_settings(search.fidelity)}"
     if steps < STEPS // 2:
         return f"{text}: {steps} steps, too few to learn much from, so that chance decides which is best"
     return text if steps > 4 * STEPS else f"{text}: {steps} steps"

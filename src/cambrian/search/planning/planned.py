@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -38,20 +36,3 @@ class Plan(msgspec.Struct, frozen=True):
     ) -> Result:
         """See `Search.run`."""
         return self.search.run(directory, watch, quiet=quiet)
-
-
-def count_cores() -> int:
-    """The number of cores that this process may use; a container may have fewer than the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def choose_workers(workers: int | None, device: str) -> int:
-    """The trials at a time. Processes on one GPU only share its time; on CPUs, one-thread processes are
-    faster than threads."""
-    return workers or (1 if device.startswith("cuda") else count_cores())
-
-
-def choose_engine_name(workers: int, settings: Mapping[str, Any]) -> str:
-    """The engine of so many workers. A single one is this process, which cannot bound the memory of a trial:
-    where `settings` ask for that, it is a process of its own."""
-    return "processes" if workers > 1 or settings.get("memory") is not None else "serial"

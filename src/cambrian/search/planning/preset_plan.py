@@ -19,6 +19,7 @@ from cambrian.errors import Unread, UsageError
 from cambrian.outcome import Fidelity
 from cambrian.search.components import component, find_published, space_for, usual
 from cambrian.search.loop.final_stage import Final
+from cambrian.search.planning.asked_settings import refuse_untrained
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.choice import Wishes, choose_preset
 from cambrian.search.planning.climbing import finish_climb, lengthen_training, schedule_to_the_top
@@ -27,7 +28,7 @@ from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_plan
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.presets import SEARCHED
-from cambrian.search.planning.quick_audit import add_row, decide_fidelity
+from cambrian.search.planning.quick_audit import NO_AUDIT, add_row, decide_fidelity
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
@@ -57,6 +58,7 @@ def plan_by_preset(request: PlanRequest) -> Plan:
 
     began = time.monotonic()
     task, limits, paper, changes = request.task, request.limits, request.paper, request.changes
+    refuse_untrained(changes, request.settings.get("estimator"))
     # The space first, then strategy and cost, then the preset: each choice depends on those before it.
     space = _find_grown(request.strategy) if request.space is None else request.space
     facts = _ask_space(space, task, changes)
@@ -90,7 +92,6 @@ def plan_by_preset(request: PlanRequest) -> Plan:
         task,
         limits,
         engine=request.engine,
-        workers=request.crew,
         fidelity=_make_fidelity(climbed, task),
         final=final,
         device=request.device,
@@ -98,7 +99,9 @@ def plan_by_preset(request: PlanRequest) -> Plan:
         **{name: value for name, value in request.settings.items() if name != "estimator"},
     )
     expected = _count_expected(cost, work, limits) if wishes.by_levels else {}
-    rows = add_row(tuple(describe_plan(search, facts, work, wishes.by_levels, cost)), decision.sentence)
+    # Whoever asked for an audit reads why there is none.
+    said = decision.sentence or (NO_AUDIT if request.audit else "")
+    rows = add_row(tuple(describe_plan(search, facts, work, wishes.by_levels, cost)), said)
     # The planning's own time is part of the budget, since a user waits for it as well.
     search.remarks = _make_remarks(rows, work, expected, cost)
     search.spent = time.monotonic() - began

@@ -65,7 +65,7 @@ def decide_fidelity(strategy: Strategy, work: Workload, cost: Cost, request: Pla
     count = min(count, MOST)
     sentence = (
         f"by a quick audit of {count} networks, {SHARE:.0%} of the time at most: half the epochs, half the"
-        " images, as planned, or twice the epochs"
+        f" {request.task.noun}, as planned, or twice the epochs"
     )
     begun = _count_first(strategy, work)
     # By its description, so that a run can be resumed from the command line.
@@ -113,6 +113,10 @@ def _measure_typical(work: Workload, cost: Cost) -> float:
     """Seconds of an average trial of the plan."""
     total = sum(work.trials.values())
     return sum(n * cost.trial_seconds(work, level) for level, n in work.trials.items()) / total
+
+
+NO_AUDIT = "no quick audit: that is for a time, one objective, and trainings whose length nobody has named"
+"""The words for a search whose fidelity somebody would have audited."""
 
 
 def add_row(rows: tuple[tuple[str, str], ...], sentence: str) -> tuple[tuple[str, str], ...]:

@@ -87,6 +87,7 @@ def plan_race(
     seconds: float,
     *,
     workers: int,
+    threads: int,
     device: str,
     filters: int | None = None,
     entrants: int | str | None = None,
@@ -95,7 +96,8 @@ def plan_race(
     seed: int = 0,
 ) -> RacePlan:
     """The race of `space`'s portfolio, or of its first `entrants`, within `seconds`; for "random", of as many
-    random architectures; for a name, of that network alone. The network that the weights in the file
+    random architectures; for a name, of that network alone. `workers` train at a time, and the last training
+    has `threads`. The network that the weights in the file
     `pretrained` fit becomes the favourite, with as many filters as they have. Networks over one of the
     `limits` are made narrower, and left out where that does not suffice, or where one is found and the time
     for it is over. Measures the machine's speed for
@@ -109,7 +111,7 @@ def plan_race(
     share = share_of_race(seconds)
     fine = choose_resolution(task, seconds)
     coarse = choose_coarse(task, fine)
-    training = seconds * (1 - share) * _speed_up(workers, device)
+    training = seconds * (1 - share) * _speed_up(threads, device)
     with one_thread():
         favourite = next(iter(portfolio.values()))
         patience = min(PATIENCE, max(HASTE, HASTY * seconds))
@@ -289,6 +291,6 @@ def count_macs(space: Space, task: Task, architecture: Architecture) -> float:
     return float(sizes(network, (task.channels, task.height, task.width)).get("macs", 1.0))
 
 
-def _speed_up(workers: int, device: str) -> float:
-    """The gain of a single training from as many threads as there are workers."""
-    return 1.0 if device.startswith("cuda") else workers**0.6
+def _speed_up(threads: int, device: str) -> float:
+    """The gain of a single training from so many threads."""
+    return 1.0 if device.startswith("cuda") else threads**0.6

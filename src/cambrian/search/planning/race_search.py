@@ -40,6 +40,7 @@ def plan_by_race(request: PlanRequest, space: Space) -> Plan:
         space,
         limits.seconds,
         workers=request.crew,
+        threads=request.engine.threads_of_one,
         device=request.device,
         pretrained=str(recipe.get("pretrained", "")),
         limits=read_limits(settings.get("limits") or {}),
@@ -63,7 +64,6 @@ def plan_by_race(request: PlanRequest, space: Space) -> Plan:
         limits,
         estimators={FINAL: _make_final_training(task, race, recipe)},
         engine=request.engine,
-        workers=request.crew,
         fidelity=Fidelity(ENDLESS, resolution=race.coarse),
         final=Final(
             Fidelity(ENDLESS, resolution=race.fine),

@@ -56,7 +56,6 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
         limits,
         estimators={FINAL: Train(**recipe)},
         engine=request.engine,
-        workers=request.crew,
         fidelity=Fidelity(amounts.epochs, amounts.fraction, skeleton=amounts.skeleton),
         final=Final(
             Fidelity(amounts.final_epochs, skeleton=amounts.final_skeleton),

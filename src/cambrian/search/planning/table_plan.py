@@ -19,7 +19,7 @@ from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.search.components import component, find_published, space_for
 from cambrian.search.loop.final_stage import Final
-from cambrian.search.planning.asked_settings import refuse_asked
+from cambrian.search.planning.asked_settings import refuse_asked, refuse_untrained
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.forked import Failed, call_each
 from cambrian.search.planning.plan_request import PlanRequest
@@ -65,6 +65,7 @@ def plan_by_table(request: PlanRequest) -> Plan:
     limits = request.limits if request.limits != Budget() else Budget(seconds=MINUTES)
     searched = space_for(SPACE if request.space is None else request.space, task)
     refuse_asked(request.recipe, searched)
+    refuse_untrained(changes, settings.get("estimator"))
     chosen: Strategy = component("strategy", STRATEGY if request.strategy is None else request.strategy)
     size, last = _choose_sizes(searched, changes)
     batch = int(request.recipe.get("batch_size", 64 if len(task.train) < LARGE else 256))
@@ -80,7 +81,6 @@ def plan_by_table(request: PlanRequest) -> Plan:
         limits,
         estimators={"train": train} if settings.get("estimator") else {},
         engine=request.engine,
-        workers=crew,
         fidelity=Fidelity(epochs, skeleton=size),
         final=Final(
             Fidelity(changes.get("final_epochs") or epochs, skeleton=last),
@@ -114,7 +114,11 @@ def _choose_sizes(space: Space, changes: Mapping[str, Any]) -> tuple[dict[str, A
 def _refuse_unread(request: PlanRequest) -> None:
     """Raise Unread for settings that such a search would not read."""
     unread = [name for name in request.changes if name not in CHANGES]
-    unread += ["paper"] * request.paper + ["surrogate"] * (request.surrogate is not None)
+    unread += (
+        ["audit"] * request.audit
+        + ["paper"] * request.paper
+        + ["surrogate"] * (request.surrogate is not None)
+    )
     if unread:
         raise Unread(unread, "for searches among images, and the data are rows of a table")
 

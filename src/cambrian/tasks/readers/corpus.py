@@ -16,6 +16,7 @@ from cambrian.goal import Goal
 from cambrian.settings import Span, check_settings
 from cambrian.tasks.examples import TEST, TRAIN, VALIDATION, Decoded, Examples
 from cambrian.tasks.limits import check_memory
+from cambrian.tasks.nouns import TEXTS
 from cambrian.tasks.readers.listing import show
 from cambrian.tasks.texts import LENGTH, MOST_CHARACTERS, Script, rank_characters, read_codes
 
@@ -63,7 +64,7 @@ class Corpus:
             return Decoded(images, (note,), {"text": msgspec.to_builtins(script)})
 
         labels = (*(NAMES.get(character, character) for character in script.characters), "other")
-        return Examples(show(file.stem), codes[places], labels, parts, decode, Goal("characters"))
+        return Examples(show(file.stem), codes[places], labels, parts, decode, Goal("characters"), TEXTS)
 
     def _choose_places(
         self, file: Path, characters: int, length: int

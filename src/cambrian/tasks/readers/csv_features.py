@@ -11,6 +11,7 @@ from cambrian.goal import GoalName
 from cambrian.tasks.arrays import with_notes
 from cambrian.tasks.examples import Examples
 from cambrian.tasks.features import Column, describe_columns, fit_column, fit_columns, read_numbers
+from cambrian.tasks.nouns import TEXTS
 from cambrian.tasks.phrases import list_names, short
 from cambrian.tasks.readers.csv_columns import COUNTERS, counters, find_column, find_split
 from cambrian.tasks.readers.csv_pixels import convert_labels, marks_of
@@ -63,7 +64,7 @@ def read_features(
     if written is not None:
         decode = decode_texts(str(table.path), features[written], length, MOST_CHARACTERS, written)
         decode = with_notes(decode, (*sentences, *targets.notes))
-        return Examples(table.path.stem, targets.values, targets.labels, marks, decode, targets.goal)
+        return Examples(table.path.stem, targets.values, targets.labels, marks, decode, targets.goal, TEXTS)
     return make_examples(table.path.stem, columns, features, targets, marks, sentences)
 
 

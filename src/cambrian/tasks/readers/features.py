@@ -15,6 +15,7 @@ from cambrian.goal import GoalName
 from cambrian.tasks.examples import TRAIN, Decoded, Examples
 from cambrian.tasks.features import Cells, Column, count_features, describe_columns, encode, fit_columns
 from cambrian.tasks.limits import check_memory
+from cambrian.tasks.nouns import ROWS
 from cambrian.tasks.readers.csv_text import read_table
 from cambrian.tasks.targets import Targets, count_axes, read_column, read_targets
 
@@ -58,7 +59,7 @@ def _read_targets(labels: Any, goal: GoalName | None) -> Targets:
     """The targets of rows in memory: in one column, or where the goal is labels, in several."""
     values = labels.to_numpy() if hasattr(labels, "to_numpy") else labels
     if goal in ("labels", "heads") or count_axes(values) != 1:
-        return read_targets(values, NAME, goal)
+        return read_targets(values, NAME, goal, noun=ROWS)
     return read_column(values, NAME, goal, str(getattr(labels, "name", None) or "target"))
 
 
@@ -124,4 +125,4 @@ def make_examples(
             inputs, (*notes, *targets.notes), {}, tuple(msgspec.to_builtins(column) for column in columns)
         )
 
-    return Examples(name, targets.values, targets.labels, marks, decode, targets.goal)
+    return Examples(name, targets.values, targets.labels, marks, decode, targets.goal, ROWS)

@@ -19,6 +19,7 @@ from cambrian.tasks.arrays import with_notes
 from cambrian.tasks.each_file import for_each
 from cambrian.tasks.examples import Decode, Decoded, Examples
 from cambrian.tasks.limits import check_memory
+from cambrian.tasks.nouns import SOUNDS
 from cambrian.tasks.phrases import list_names
 from cambrian.tasks.readers.class_folders import ClassFolders, is_folder_of, list_within
 from cambrian.tasks.readers.listing import show
@@ -65,7 +66,7 @@ class Sounds:
         note = f"{show(root)}: {where} are the classes, {list_names(labels)}: or give classes={other}"
         notes = (note, *folders.remark())
         decode = with_notes(self._decode(show(root.name), files), notes)
-        return Examples(show(root.resolve().name), targets, labels, marks, decode)
+        return Examples(show(root.resolve().name), targets, labels, marks, decode, noun=SOUNDS)
 
     def _decode(self, name: str, files: Sequence[Path]) -> Decode:
         def decode(indices: NDArray[np.int64], size: int | None) -> Decoded:

@@ -16,6 +16,7 @@ from cambrian.settings import Span, check_settings
 from cambrian.tasks.arrays import with_notes
 from cambrian.tasks.each_file import for_each
 from cambrian.tasks.examples import Decode, Decoded, Examples
+from cambrian.tasks.nouns import TEXTS
 from cambrian.tasks.phrases import list_names
 from cambrian.tasks.readers.class_folders import ClassFolders, is_folder_of, list_within
 from cambrian.tasks.readers.features import read_cells
@@ -60,7 +61,9 @@ class Texts:
         texts = read_files(files)
         decode = decode_texts(show(root.name), texts, self.length, self.characters)
         notes = (f"{show(root)}: the folders are the classes, {list_names(labels)}", *folders.remark())
-        return Examples(show(root.resolve().name), targets, labels, marks, with_notes(decode, notes))
+        return Examples(
+            show(root.resolve().name), targets, labels, marks, with_notes(decode, notes), noun=TEXTS
+        )
 
 
 def decode_texts(
