@@ -60,9 +60,7 @@ def match_by_order(
 ) -> dict[int, int]:
     """The partners of the child's calls with weights in the best alignment of all calls that has none of
     these pairs (child's call, parent's)."""
-    return {
-        j: i for j, i in _align(parent, child, ours, theirs, forbidden).items() if child.calls[j].weights
-    }
+    return {j: i for j, i in _align(parent, child, ours, theirs, forbidden).items() if child.calls[j].weights}
 
 
 def match_by_both(parent: Record, child: Record, ours: Tensors, theirs: Tensors) -> dict[int, int]:
@@ -84,8 +82,12 @@ def _keep_order(matches: Mapping[int, int]) -> dict[int, int]:
     chains: list[dict[int, int]] = []
     for j, i in sorted(matches.items()):
         before = [c for c in chains if next(reversed(c.values())) < i]
-        chains.append({**max(before, key=len, default={}), j: i})
-    return max(chains, key=len, default={})
+        chains.append({**_longest(before), j: i})
+    return _longest(chains)
+
+
+def _longest(chains: Sequence[dict[int, int]]) -> dict[int, int]:
+    return max(chains, key=lambda chain: len(chain)) if chains else {}
 
 
 def _align(

@@ -232,14 +232,11 @@ class Carrier:
             self.carried.tensors |= silence(self.child, call)
             results = [ones([ZERO] * self.child.record.shapes[call.output][1], through=x.through)]
             return results, results
-        passing = can_pass(self.child, n, passed)
+        passing = can_pass(self.child, n)
         if passing:
             self._passing.add(n)
         shadow = pass_on(self.child, call, passed) if passing else None
-        earlier = x.fresh & self._passing - {n}
-        if part == "pass" and not can_pass(self.child, n, x) and earlier:
-            raise Undecided(max(earlier), "pass")
-        if part == "pass" and can_pass(self.child, n, x):
+        if part == "pass":
             result = pass_on(self.child, call, x, self.spread)
             self.carried.tensors |= result.tensors
             self.carried.norms += result.norms

@@ -30,7 +30,8 @@ class Network:
 class Carried:
     """The child's tensors that are not its own random ones; how each was made of the parent's, and the new
     normalisations that pass their input on. `lost` are the parent's layers, by the names of their weights,
-    that could not be kept, and `failed` the child's calls that they were for; `exact` says that the child is the parent's function."""
+    that could not be kept, and `failed` the child's calls that they were for; `exact` says that the child is
+    the parent's function."""
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
     transfers: dict[str, Transfer] = field(default_factory=dict)

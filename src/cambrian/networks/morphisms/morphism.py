@@ -53,11 +53,10 @@ def inherit_function(
     `spread` is the random part of the shares of copied units. Deterministic."""
     theirs = Network(record_forward(parent, image), _tensors(parent))
     ours = Network(record_forward(child, image), _tensors(child))
-    shapes = [{name: tuple(t.shape) for name, t in n.tensors.items()} for n in (theirs, ours)]
     symbols = Symbols()
     expected = follow_parent(theirs, symbols)
     best: Carried | None = None
-    records = (theirs.record, ours.record, *shapes)
+    records = (theirs.record, ours.record, _shapes(theirs), _shapes(ours))
     for matches in _list_matches(*records):
         carried = _carry(partial(Carrier, theirs, ours, symbols, matches, spread=spread), expected)
         # Of two that lose something, the one in which more of the child's numbers are its parent's.
@@ -105,6 +104,10 @@ def _pair_again(records: Records, make: Callable[..., Carrier], expected: Value)
         suspects = sorted((j for j in matches if j <= failed), reverse=True)[:SUSPECTS]
         todo.extend(forbidden | {(j, matches[j])} for j in suspects)
     return None
+
+
+def _shapes(network: Network) -> Tensors:
+    return {name: tuple(t.shape) for name, t in network.tensors.items()}
 
 
 def _numbers(network: Network) -> int:

@@ -47,9 +47,9 @@ def read_norm(call: Call) -> Norm:
     return Norm(mean, var, tuple(name for name in affine if name), float(given.get("eps", 1e-5)))
 
 
-def can_pass(network: Network, n: int, x: Value) -> bool:
-    """Whether the layer, which reads `x`, is the identity for some weights: it keeps the images' size, and
-    does not have fewer channels than it reads functions; of several copies it may pass one on."""
+def can_pass(network: Network, n: int) -> bool:
+    """Whether the layer passes its input, or its first functions, on for some weights: it keeps the images'
+    size, and reads channels."""
     call = network.record.calls[n]
     if call.function in NORMS:
         return len(read_norm(call).affine) == 2
@@ -61,14 +61,13 @@ def can_pass(network: Network, n: int, x: Value) -> bool:
     if is_depthwise(call, weight.shape):
         return same and len(weight) == given[1]
     # Linear layers of a sequence would read another axis than channels.
-    dense = weight.ndim == len(given) and weight.shape[1] == given[1]
-    return same and dense and len(weight) >= min(given[1], len(find_places(x)))
+    return same and weight.ndim == len(given) and weight.shape[1] == given[1]
 
 
 def pass_on(network: Network, call: Call, x: Value, spread: float = 0.0) -> Passing:
     """The layer with weights by which it is the identity; further channels copy some of the first. One of
-    fewer channels than it reads passes each function on once: from its copies, in shares that differ by
-    `spread` (see `share_columns`)."""
+    fewer channels than it reads passes each function on once, from its copies, in shares that differ by
+    `spread` (see `share_columns`): as many as it has channels, of a concatenation the first ones."""
     if call.function in NORMS:
         return _pass_norm(network, call, x)
     weight = network.tensors[call.weights[0]]
@@ -89,8 +88,8 @@ def pass_on(network: Network, call: Call, x: Value, spread: float = 0.0) -> Pass
 
 
 def _pass_functions(weight: Tensor, x: Value, spread: float) -> list[int]:
-    """Fill float[units, channels] so that each function of `x` is passed on; the channel that each unit is."""
-    places = list(find_places(x).values())
+    """Fill float[units, channels] so that each function of `x` is passed on; gives each unit's channel."""
+    places = list(find_places(x).values())[: len(weight)]
     if not places:
         return [0] * len(weight)
     generator = torch.Generator().manual_seed(0)
