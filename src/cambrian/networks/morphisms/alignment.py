@@ -4,7 +4,8 @@ taken out have no partner."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from cambrian.networks.morphisms.recording import Call, Record
 
@@ -50,26 +51,72 @@ def _kind(call: Call, shapes: Tensors) -> tuple[str, str, int]:
     return call.function, grouping, len(weight)
 
 
-def match_by_order(parent: Record, child: Record, ours: Tensors, theirs: Tensors) -> dict[int, int]:
-    """The partners of the child's calls with weights in the best alignment of all calls."""
+def match_by_order(
+    parent: Record,
+    child: Record,
+    ours: Tensors,
+    theirs: Tensors,
+    forbidden: Collection[tuple[int, int]] = (),
+) -> dict[int, int]:
+    """The partners of the child's calls with weights in the best alignment of all calls that has none of
+    these pairs (child's call, parent's)."""
+    return {j: i for j, i in _align(parent, child, ours, theirs, forbidden).items() if child.calls[j].weights}
+
+
+def match_by_both(parent: Record, child: Record, ours: Tensors, theirs: Tensors) -> dict[int, int]:
+    """Partners by name where they follow each other in the same order, and between those by order."""
+    named = _keep_order(match_by_names(parent, child, ours, theirs))
+    matches, at, before = dict(named), 0, 0
+    for j, i in [*sorted(named.items()), (len(child.calls), len(parent.calls))]:
+        some, others = (
+            replace(record, calls=record.calls[a:b]) for record, a, b in ((parent, before, i), (child, at, j))
+        )
+        between = match_by_order(some, others, ours, theirs)
+        matches |= {at + mine: before + partner for mine, partner in between.items()}
+        at, before = j + 1, i + 1
+    return matches
+
+
+def _keep_order(matches: Mapping[int, int]) -> dict[int, int]:
+    """The largest part of the pairs in which both numbers grow."""
+    chains: list[dict[int, int]] = []
+    for j, i in sorted(matches.items()):
+        before = [c for c in chains if next(reversed(c.values())) < i]
+        chains.append({**_longest(before), j: i})
+    return _longest(chains)
+
+
+def _longest(chains: Sequence[dict[int, int]]) -> dict[int, int]:
+    return max(chains, key=lambda chain: len(chain)) if chains else {}
+
+
+def _align(
+    parent: Record, child: Record, ours: Tensors, theirs: Tensors, forbidden: Collection[tuple[int, int]]
+) -> dict[int, int]:
+    """The pairs of the best alignment, calls without weights being among them."""
     parents = [_describe(call, parent, ours) for call in parent.calls]
     children = [_describe(call, child, theirs) for call in child.calls]
-    likeness: dict[tuple[object, object], float] = {}
+    known: dict[tuple[object, object], float] = {}
+
+    def compare(i: int, j: int) -> float:
+        if (j, i) in forbidden:
+            return 0.0
+        pair = (parents[i], children[j])
+        if pair not in known:
+            known[pair] = _compare(*pair)
+        return known[pair]
+
     best = [[0.0] * (len(children) + 1) for _ in range(len(parents) + 1)]
     for i in range(len(parents) - 1, -1, -1):
         for j in range(len(children) - 1, -1, -1):
-            pair = (parents[i], children[j])
-            if pair not in likeness:
-                likeness[pair] = _compare(*pair)
-            score = max(best[i + 1][j], best[i][j + 1])
-            best[i][j] = max(score, likeness[pair] + best[i + 1][j + 1]) if likeness[pair] else score
+            alike, score = compare(i, j), max(best[i + 1][j], best[i][j + 1])
+            best[i][j] = max(score, alike + best[i + 1][j + 1]) if alike else score
     matches, i, j = dict[int, int](), 0, 0
     while i < len(parents) and j < len(children):
-        alike = likeness[parents[i], children[j]]
+        alike = compare(i, j)
         # Partners as early as possible: what is new comes after what it was put in behind.
         if alike and best[i][j] == alike + best[i + 1][j + 1]:
-            if child.calls[j].weights:
-                matches[j] = i
+            matches[j] = i
             i, j = i + 1, j + 1
         elif best[i][j] == best[i + 1][j]:
             i += 1

@@ -70,6 +70,7 @@ class Carrier:
         # The values if every call that is undecided passed its input on.
         self._passed = dict(self._values)
         self._changed: set[int] = set()  # calls with more or fewer channels than their partners
+        self._passing: set[int] = set()  # new layers that can pass on what they would read
         self._generator = torch.Generator().manual_seed(0)
 
     def follow(self, expected: Value) -> Carried:
@@ -117,33 +118,38 @@ class Carrier:
         partner = self.parent.record.calls[theirs]
         before = self.parent.inputs[theirs][0]
         missing = {s for s in before.symbols if s != ZERO} - set(x.symbols)
-        if missing & set(passed.symbols):
-            raise Undecided(self._choose_passing(x), "pass")
+        candidates = x.fresh & self._passing
+        if candidates and missing & set(passed.symbols):
+            raise Undecided(max(candidates), "pass")
         if missing:
-            self.carried.lost.append(partner.weights[0])
+            self._lose(n, partner.weights[0])
+        if x.fresh and set(before.symbols) == {ZERO}:
+            # The parent has nothing there, of which a normalisation makes a constant.
+            raise Undecided(max(x.fresh), "zero")
         weight = self.child.tensors[call.weights[0]]
         if call.function in NORMS:
-            return self._carry_channels(n, call, partner, theirs, x, before)
+            return self._carry_channels(n, call, partner, x, before, not missing)
         if is_depthwise(call, weight.shape):
-            self._check_kernel(call, partner)
-            return self._carry_channels(n, call, partner, theirs, x, before)
+            self._check_kernel(n, call, partner)
+            return self._carry_channels(n, call, partner, x, before, not missing)
         # A linear layer of a sequence reads another axis than its channels, and is carried whole as well.
         if count_groups(call) > 1 or len(x) != weight.shape[1]:
-            return self._carry_whole(call, partner, theirs, x, before)
-        self._check_kernel(call, partner)
-        return self._carry_dense(n, call, partner, theirs, x, before)
+            return self._carry_whole(n, call, partner, x, before)
+        self._check_kernel(n, call, partner)
+        return self._carry_dense(n, call, partner, x, before)
 
-    def _choose_passing(self, x: Value) -> int:
-        return max(f for f in x.fresh if can_pass(self.child, f))
+    def _lose(self, n: int, weight: str) -> None:
+        self.carried.lost.append(weight)
+        self.carried.failed.append(n)
 
-    def _carry_dense(self, n: int, call: Call, partner: Call, theirs: int, x: Value, before: Value) -> Value:
-        name, source = call.weights[0], partner.weights[0]
+    def _carry_dense(self, n: int, call: Call, partner: Call, x: Value, before: Value) -> Value:
+        theirs, name, source = self.matches[n], call.weights[0], partner.weights[0]
         own, parents = self.child.tensors[name], self.parent.tensors[source]
         rows = self._choose_rows(n, parents, len(own))
         columns = find_columns(x, before, self._generator, self.spread)
         silent = [i for i, s in enumerate(x.symbols) if s == ZERO and i not in {c[0] for c in columns}]
         self._write(name, Transfer(source, rows, columns, silent))
-        self._carry_bias(call, partner, rows)
+        self._carry_bias(n, call, partner, rows)
         symbols = [ZERO if r is None else self.symbols.make("out", theirs, r) for r in rows]
         return ones(symbols, axis=x.axis, through=x.through, origin=n)
 
@@ -158,26 +164,26 @@ class Carrier:
             return [*range(old), *[None] * (count - old)]
         return list(spread_units(old, count))
 
-    def _carry_bias(self, call: Call, partner: Call, rows: Sequence[int | None]) -> None:
+    def _carry_bias(self, n: int, call: Call, partner: Call, rows: Sequence[int | None]) -> None:
         mine, theirs = call.weights[1:], partner.weights[1:]
         if mine and theirs:
             self._write(mine[0], Transfer(theirs[0], rows))
         elif mine:
             self.carried.tensors[mine[0]] = torch.zeros_like(self.child.tensors[mine[0]])
         elif theirs:
-            self.carried.lost.append(theirs[0])
+            self._lose(n, theirs[0])
 
-    def _check_kernel(self, call: Call, partner: Call) -> None:
+    def _check_kernel(self, n: int, call: Call, partner: Call) -> None:
         """Note a loss where the kernel is not the parent's with zeros around it."""
         mine, theirs = read_geometry(self.child, call), read_geometry(self.parent, partner)
         if mine[:2] != theirs[:2] or any(a < b or (a - b) % 2 for a, b in zip(mine[2], theirs[2])):
-            self.carried.lost.append(partner.weights[0])
+            self._lose(n, partner.weights[0])
 
     def _carry_channels(
-        self, n: int, call: Call, partner: Call, theirs: int, x: Value, before: Value
+        self, n: int, call: Call, partner: Call, x: Value, before: Value, complete: bool
     ) -> Value:
-        """A normalisation, or a convolution of each channel alone."""
-        rows = match_channels(x, before)
+        """A normalisation, or a convolution of each channel alone. `complete`: no channel is missing."""
+        theirs, rows = self.matches[n], match_channels(x, before, complete)
         twins = len(set(x.symbols) - {ZERO}) < sum(s != ZERO for s in x.symbols)
         if twins:
             self._changed.add(n)
@@ -189,7 +195,7 @@ class Carrier:
             ratios = [ONE] * len(rows)
         else:
             self._write(call.weights[0], Transfer(partner.weights[0], rows))
-            self._carry_bias(call, partner, rows)
+            self._carry_bias(n, call, partner, rows)
         symbols = [ZERO if r is None else self.symbols.make("out", theirs, r) for r in rows]
         return Value(tuple(symbols), tuple(ratios), x.axis, through=x.through, origin=n)
 
@@ -208,15 +214,15 @@ class Carrier:
         var = (factor**2 * (var[chosen] + theirs.eps) - mine.eps).clamp_min(0.0)
         self.carried.tensors[mine.var] = var
 
-    def _carry_whole(self, call: Call, partner: Call, theirs: int, x: Value, before: Value) -> Value:
+    def _carry_whole(self, n: int, call: Call, partner: Call, x: Value, before: Value) -> Value:
         own, parents = self.child.tensors[call.weights[0]], self.parent.tensors[partner.weights[0]]
         if own.shape != parents.shape or x.symbols != before.symbols or x.scales != before.scales:
-            self.carried.lost.append(partner.weights[0])
+            self._lose(n, partner.weights[0])
         if own.shape == parents.shape:
             for name, source in zip(call.weights, partner.weights, strict=False):
                 self._write(name, Transfer(source, range(len(own))))
         count = self.child.record.shapes[call.output][1]
-        return ones([self.symbols.make("out", theirs, j) for j in range(count)])
+        return ones([self.symbols.make("out", self.matches[n], j) for j in range(count)])
 
     # Layers without one
 
@@ -227,9 +233,11 @@ class Carrier:
             results = [ones([ZERO] * self.child.record.shapes[call.output][1], through=x.through)]
             return results, results
         passing = can_pass(self.child, n)
+        if passing:
+            self._passing.add(n)
         shadow = pass_on(self.child, call, passed) if passing else None
         if part == "pass":
-            result = pass_on(self.child, call, x)
+            result = pass_on(self.child, call, x, self.spread)
             self.carried.tensors |= result.tensors
             self.carried.norms += result.norms
             value = replace(result.value, through=(*x.through, n), origin=n)
@@ -257,11 +265,12 @@ class Carrier:
         )
         whole = plain and all(s in self.symbols.parent for s in shadow.symbols)
         for v in fresh:
-            candidates = [f for f in v.fresh if can_pass(self.child, f)]
+            candidates = v.fresh & self._passing
             if candidates and whole:
                 raise Undecided(max(candidates), "pass")
-            if v.origin is not None and v.origin in v.fresh:
-                raise Undecided(v.origin, "zero")
+            if v.origin is None or v.origin in v.fresh:
+                # Of a sum or a concatenation of new calls one after the other becomes silent.
+                raise Undecided(max(v.fresh) if v.origin is None else v.origin, "zero")
         for v in values:
             if v.origin is not None and v.origin in self._changed and v.origin not in self.parts:
                 raise Undecided(v.origin, "silent" if self._grew(v.origin) else "first")
@@ -272,7 +281,7 @@ class Carrier:
         if not all(s in self.symbols.parent for s in shadow.symbols):
             return
         for v in values:
-            candidates = [f for f in v.fresh if can_pass(self.child, f)]
+            candidates = v.fresh & self._passing
             if candidates:
                 raise Undecided(max(candidates), "pass")
 
@@ -293,7 +302,7 @@ class Carrier:
                 self.carried.tensors[name] = self.parent.tensors[source].clone()
                 self.carried.transfers[name] = Transfer(source, range(len(own)) if own.ndim else ())
                 return weight_value(self.symbols, own, source)
-            self.carried.lost.append(source)
+            self._lose(n, source)
         if self.parts.get(n) == "zero":
             self.carried.tensors[name] = torch.zeros_like(own)
             return ones([ZERO] * len(weight_value(self.symbols, own, name)))

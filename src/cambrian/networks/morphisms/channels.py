@@ -82,3 +82,12 @@ def ones(symbols: Sequence[int], **rest: object) -> Value:
 
 def channels_of(value: Value) -> list[tuple[int, float]]:
     return list(zip(value.symbols, value.scales, strict=True))
+
+
+def find_places(value: Value) -> dict[int, list[int]]:
+    """Where each symbol is, zeros left out."""
+    places: dict[int, list[int]] = {}
+    for i, symbol in enumerate(value.symbols):
+        if symbol != ZERO:
+            places.setdefault(symbol, []).append(i)
+    return places

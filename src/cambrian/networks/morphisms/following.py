@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from cambrian.networks.morphisms.alignment import DENSE, NORMS
-from cambrian.networks.morphisms.channels import ZERO, Symbols, Value, ones
+from cambrian.networks.morphisms.channels import Symbols, Value, ones
 from cambrian.networks.morphisms.functions import Functions
 from cambrian.networks.morphisms.new_layers import Norm
 from cambrian.networks.morphisms.recording import Call, Record
@@ -30,12 +30,14 @@ class Network:
 class Carried:
     """The child's tensors that are not its own random ones; how each was made of the parent's, and the new
     normalisations that pass their input on. `lost` are the parent's layers, by the names of their weights,
-    that could not be kept; `exact` says that the child is the parent's function."""
+    that could not be kept, and `failed` the child's calls that they were for; `exact` says that the child is
+    the parent's function."""
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
     transfers: dict[str, Transfer] = field(default_factory=dict)
     norms: list[Norm] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
     exact: bool = False
 
 
@@ -63,15 +65,6 @@ def operands(values: Sequence[Value]) -> Sequence[Value]:
     return values[0].parts if values and values[0].parts else values
 
 
-def find_places(value: Value) -> dict[int, list[int]]:
-    """Where each symbol is, zeros left out."""
-    places: dict[int, list[int]] = {}
-    for i, symbol in enumerate(value.symbols):
-        if symbol != ZERO:
-            places.setdefault(symbol, []).append(i)
-    return places
-
-
 def image_value(network: Network, symbols: Symbols) -> Value:
     count = network.record.shapes[network.record.input][1]
     value = ones([symbols.make("image", c) for c in range(count)])
@@ -89,10 +82,6 @@ def weight_value(symbols: Symbols, tensor: Tensor, name: str) -> Value:
     shape = tensor.shape
     count = shape[1] if len(shape) == 4 else shape[0] if len(shape) == 3 else tensor.numel()
     return ones([symbols.make("weight", name, i) for i in range(count)])
-
-
-def _groups(call: Call) -> int:
-    return int(call.named.get("groups", call.args[6] if len(call.args) > 6 else 1))
 
 
 def read_geometry(network: Network, call: Call) -> tuple[object, object, list[int]]:

@@ -22,6 +22,10 @@ CURVED = {
     *("hardtanh", "softplus", "mish", "softsign", "abs", "exp"),
 }
 """Functions of each channel alone."""
+ADAPTIVE = {
+    *("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d"),
+}
+"""Poolings to a given size: of images of that size they are the identity."""
 REDUCING = {"mean", "amax"}
 IDENTITIES = {"dropout", "dropout1d", "dropout2d", "alpha_dropout", "contiguous", "clone", "to", "identity"}
 """In evaluation mode."""
@@ -71,6 +75,8 @@ class Functions:
         value = values[0]
         if call.function in REDUCING and not self._reduces_images(call):
             return None
+        if call.function in ADAPTIVE and self.shapes[call.slots[0]] == self.shapes[call.output]:
+            return [value]
         keeps = call.function not in ("leaky_relu",)
         symbols = []
         for symbol in value.symbols:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from cambrian.networks.morphisms.channels import ZERO, Value
-from cambrian.networks.morphisms.following import find_places
+from cambrian.networks.morphisms.channels import ZERO, Value, find_places
 from cambrian.networks.morphisms.transfers import Column, share_columns
 
 
@@ -27,15 +26,21 @@ def find_columns(x: Value, before: Value, generator: torch.Generator, spread: fl
     return columns
 
 
-def match_channels(x: Value, before: Value) -> list[int | None]:
-    """The parent's channel of each of the child's: the same function, else the one in the same place."""
+def match_channels(x: Value, before: Value, complete: bool) -> list[int | None]:
+    """The parent's channel of each of the child's: the same function. Where all functions of the parent are
+    there (`complete`), others are new ones and have no channel; else they may stand for those that are
+    missing, each for the one in its place."""
     theirs, used = find_places(before), dict[int, int]()
+    theirs[ZERO] = [i for i, symbol in enumerate(before.symbols) if symbol == ZERO]
     rows: list[int | None] = []
     for i, symbol in enumerate(x.symbols):
-        places = theirs.get(symbol)
-        if places is None:
-            rows.append(None if symbol == ZERO else i % len(before))
-            continue
-        rows.append(places[used.get(symbol, 0) % len(places)])
-        used[symbol] = used.get(symbol, 0) + 1
+        places, count = theirs.get(symbol, []), used.get(symbol, 0)
+        used[symbol] = count + 1
+        if symbol == ZERO:
+            # What makes a constant of zeros makes one in the child, too; further zeros stay silent.
+            rows.append(places[count] if count < len(places) else None)
+        elif places:
+            rows.append(places[count % len(places)])
+        else:
+            rows.append(None if complete else i % len(before))
     return rows

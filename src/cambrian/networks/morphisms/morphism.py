@@ -3,20 +3,32 @@ its shapes allow."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from cambrian.networks.morphisms.alignment import match_by_names, match_by_order
+from cambrian.networks.morphisms.alignment import (
+    Tensors,
+    match_by_both,
+    match_by_names,
+    match_by_order,
+)
 from cambrian.networks.morphisms.carrying import SPREAD, Carrier, Undecided
 from cambrian.networks.morphisms.channels import Symbols, Value
 from cambrian.networks.morphisms.following import Carried, Network, follow_parent
 from cambrian.networks.morphisms.new_layers import Norm
-from cambrian.networks.morphisms.recording import record_forward
+from cambrian.networks.morphisms.recording import Record, record_forward
 from cambrian.networks.morphisms.transfers import Transfer
+
+TRIES = 24
+"""Alignments that are tried where none of the plain ones keeps everything."""
+SUSPECTS = 3
+"""Pairs up to the first that fails of which one may be wrong."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +53,11 @@ def inherit_function(
     `spread` is the random part of the shares of copied units. Deterministic."""
     theirs = Network(record_forward(parent, image), _tensors(parent))
     ours = Network(record_forward(child, image), _tensors(child))
-    shapes = [{name: tuple(t.shape) for name, t in n.tensors.items()} for n in (theirs, ours)]
     symbols = Symbols()
     expected = follow_parent(theirs, symbols)
     best: Carried | None = None
-    for match in (match_by_names, match_by_order):
-        matches = match(theirs.record, ours.record, *shapes)
+    records = (theirs.record, ours.record, _shapes(theirs), _shapes(ours))
+    for matches in _list_matches(*records):
         carried = _carry(partial(Carrier, theirs, ours, symbols, matches, spread=spread), expected)
         # Of two that lose something, the one in which more of the child's numbers are its parent's.
         if best is None or (carried.exact, _count(carried)) > (best.exact, _count(best)):
@@ -54,6 +65,8 @@ def inherit_function(
         if best.exact:
             break
     assert best is not None
+    if not best.exact and _numbers(ours) >= _numbers(theirs):
+        best = _pair_again(records, partial(Carrier, theirs, ours, symbols, spread=spread), expected) or best
     own = child.state_dict()
     tensors = {name: t for name, t in best.tensors.items() if name in own}
     child.load_state_dict({**own, **tensors})
@@ -61,6 +74,44 @@ def inherit_function(
     difference = compare(child, parent, image)
     lost = tuple(dict.fromkeys(best.lost))
     return Inherited(share, difference, best.exact, lost, tuple(best.norms), best.transfers)
+
+
+Records = tuple[Record, Record, Tensors, Tensors]
+"""The parent's and the child's, and the shapes of their tensors."""
+
+
+def _list_matches(*records: Any) -> Iterator[dict[int, int]]:
+    """Three ways to pair calls, the surest first."""
+    for match in (match_by_names, match_by_order, match_by_both):
+        yield match(*records)
+
+
+def _pair_again(records: Records, make: Callable[..., Carrier], expected: Value) -> Carried | None:
+    """What is carried in another alignment, in which nothing is lost: where a layer cannot be kept, it or
+    the one before it has the wrong partner. None where TRIES alignments have no such one."""
+    todo, tried = deque([frozenset[tuple[int, int]]()]), set[frozenset[tuple[int, int]]]()
+    while todo and len(tried) < TRIES:
+        forbidden = todo.popleft()
+        if forbidden in tried:
+            continue
+        tried.add(forbidden)
+        matches = match_by_order(*records, forbidden)
+        carried = _carry(partial(make, matches), expected)
+        if carried.exact:
+            return carried
+        # Without a layer that is lost it is the last one that is wrong.
+        failed = carried.failed[0] if carried.failed else max(matches, default=-1)
+        suspects = sorted((j for j in matches if j <= failed), reverse=True)[:SUSPECTS]
+        todo.extend(forbidden | {(j, matches[j])} for j in suspects)
+    return None
+
+
+def _shapes(network: Network) -> Tensors:
+    return {name: tuple(t.shape) for name, t in network.tensors.items()}
+
+
+def _numbers(network: Network) -> int:
+    return sum(t.numel() for t in network.tensors.values())
 
 
 def _count(carried: Carried) -> int:

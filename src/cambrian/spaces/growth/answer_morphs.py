@@ -9,7 +9,6 @@ a larger kernel, an operation where there was none, one input more. Shrinking ta
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture, questions, replay
 from cambrian.choices import Answer, Choice, Integer, OneOf, Scalar, SomeOf
-from cambrian.errors import Rejected
+from cambrian.errors import IllegalArchitecture, Rejected
 from cambrian.paths import kind_of
 from cambrian.spaces.growth.moves import MOVES, TRIES
 from cambrian.spaces.knowledge import Moves, know
@@ -55,11 +54,13 @@ class AnswerMorphs:
     """`Morphs` of a space. `kinds` says by which morphism each kind of question grows, as paths in which #
     stands for a number (`{"stage#/width": "widen"}`), "operation" standing for kernels and branches of named
     operations; None: as their names tell. `nothing` are the operations that any other may take the place
-    of."""
+    of. `keeps(parent, child)` says whether an edit that enlarges is a morphism, in spaces where an answer
+    decides about other connections too."""
 
     space: Space
     kinds: Mapping[str, str] | None = None
     nothing: frozenset[str] = NOTHING
+    keeps: Callable[[Architecture, Architecture], bool] | None = None
 
     @cached_property
     def morphs(self) -> tuple[str, ...]:
@@ -83,9 +84,18 @@ class AnswerMorphs:
         edits = list(self._list_edits(growth, grows, architecture))
         for at in rng.permutation(len(edits)).tolist():
             child = self._replay({**architecture, **edits[at]}, rng)
-            if child is not None and child != architecture:
+            if child is None or child == architecture:
+                continue
+            if not grows or self._is_morphism(growth, edits[at], architecture, child):
                 return child
         return None
+
+    def _is_morphism(
+        self, growth: str, edit: Mapping[str, Answer], architecture: Architecture, child: Architecture
+    ) -> bool:
+        if growth == "deepen" and not _keeps(child, edit, architecture):
+            return False
+        return self.keeps is None or self.keeps(architecture, child)
 
     def _move_layer(
         self, kind: str, architecture: Architecture, rng: np.random.Generator
@@ -97,9 +107,11 @@ class AnswerMorphs:
             return None
         for _ in range(TRIES):
             child = moving.move(kind, architecture, rng)
-            if child is not None and _adds_layer(
-                *((architecture, child)[:: 1 if kind == "duplicate" else -1])
-            ):
+            if child is None:
+                continue
+            copied = kind == "duplicate"
+            small, large = (architecture, child) if copied else (child, architecture)
+            if _adds_layer(small, large, copied):
                 return child
         return None
 
@@ -137,9 +149,13 @@ class AnswerMorphs:
         return next((kind for kind, words in WORDS.items() if any(w in word for w in words)), "")
 
     def _replay(self, wanted: Mapping[str, Answer], rng: np.random.Generator) -> Architecture | None:
+        """The architecture with these answers. A question that they open is answered as the last one of its
+        kind, so that a new layer is as wide as the one before it: an identity is among its functions."""
+        known = {_count_free(path): answer for path, answer in wanted.items() if "#" in _count_free(path)}
+
         for _ in range(TRIES):
             try:
-                return replay(self.space, wanted, lambda choice: choice.draw(rng))
+                return replay(self.space, wanted, lambda choice: _draw_alike(choice, known, rng))
             except Rejected:
                 continue
         return None
@@ -154,16 +170,63 @@ def can_morph(choice: Choice) -> bool:
     return bool(reader.read_kind(choice))
 
 
-def _adds_layer(small: Architecture, large: Architecture) -> bool:
-    """Whether `large` has all answers of `small`, and more that are not of a pooling."""
-    few, many = _count_answers(small), _count_answers(large)
-    return not few - many and not any(_is_pool(answer) for _, answer in many - few)
+def _draw_alike(choice: Choice, known: Mapping[str, Answer], rng: np.random.Generator) -> Answer:
+    try:
+        return choice.check(known[_count_free(choice.path)])
+    except (KeyError, IllegalArchitecture):
+        return choice.draw(rng)
 
 
-def _count_answers(architecture: Architecture) -> Counter[tuple[str, Answer]]:
-    """How often each answer is given, to questions that differ in numbers alone; without the depth itself."""
-    layered = ((re.sub(r"\d+", "#", path), answer) for path, answer in architecture.items())
-    return Counter((kind, answer) for kind, answer in layered if "#" in kind)
+def _keeps(child: Architecture, edit: Mapping[str, Answer], architecture: Architecture) -> bool:
+    """Whether all answers but the edited ones stay, and no new one is a pooling or a kind of layer that the
+    architecture does not have: where a chain becomes dense is no identity."""
+    kinds = {(_count_free(path), answer) for path, answer in architecture.items()}
+    new = {path: answer for path, answer in child.items() if path not in architecture}
+    if any(child.get(path) != answer for path, answer in architecture.items() if path not in edit):
+        return False
+    return all(
+        not _is_pool(answer) and (not isinstance(answer, str) or (_count_free(path), answer) in kinds)
+        for path, answer in new.items()
+    )
+
+
+def _adds_layer(small: Architecture, large: Architecture, copied: bool) -> bool:
+    """Whether `large` is `small` with one layer more that is not a pooling, and where `copied` the same as
+    the one before it. A layer is what has the same number in one place of its paths."""
+    most = max((len(_numbers(path)) for path in large), default=0)
+    return any(_adds_at(small, large, place, copied) for place in range(most))
+
+
+def _adds_at(small: Architecture, large: Architecture, place: int, copied: bool) -> bool:
+    few, many = _list_layers(small, place), _list_layers(large, place)
+    if len(many) != len(few) + 1:
+        return False
+    for n, new in enumerate(many):
+        rest = many[:n] + many[n + 1 :]
+        alike = not copied or (n > 0 and new == many[n - 1])
+        if rest == few and alike and not any(map(_is_pool, new.values())):
+            return True
+    return False
+
+
+def _list_layers(architecture: Architecture, place: int) -> list[dict[str, Answer]]:
+    """The answers of each layer, by their paths without its number, which is at this place in them."""
+    layers: dict[int, dict[str, Answer]] = {}
+    for path, answer in architecture.items():
+        numbers = _numbers(path)
+        if place < len(numbers):
+            match = numbers[place]
+            name = f"{path[: match.start()]}#{path[match.end() :]}"
+            layers.setdefault(int(match.group()), {})[name] = answer
+    return [layers[n] for n in sorted(layers)]
+
+
+def _numbers(path: str) -> list[re.Match[str]]:
+    return list(re.finditer(r"\d+", path))
+
+
+def _count_free(path: str) -> str:
+    return re.sub(r"\d+", "#", path)
 
 
 def _is_pool(answer: object) -> bool:

@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from cambrian.networks.operations import conv_bn
 from cambrian.networks.sharing.reading import Reading
 from cambrian.settings import COUNT, SHARE, check_numbers
+from cambrian.spaces.chains.stages.widths import scale_channels
 
 SMALLEST = 4
 """Pixels: an image is not halved below so many."""
@@ -87,15 +88,6 @@ def _read_block(place: int, plan: Plan) -> str:
 def _read_channels(read: Reading[Plan], place: int, filters: int) -> int:
     width = read.value(lambda plan: plan.stages[place].width)
     return scale_channels(filters * 2**place, width)
-
-
-def scale_channels(channels: int, width: float) -> int:
-    """`width` times the channels, in fours.
-
-    >>> scale_channels(16, 0.75), scale_channels(8, 0.5), scale_channels(2, 0.5)
-    (12, 4, 4)
-    """
-    return max(4, 4 * round(channels * width / 4))
 
 
 def _make_stage(

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture
+from cambrian.choices import read_whole
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.budgets import list_sizes
+from cambrian.spaces.chains.stages.widths import list_shortcuts
 from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.answer_morphs import AnswerMorphs
 from cambrian.spaces.growth.depth_growth import DepthGrowth
@@ -42,6 +44,19 @@ DEEPEST = 12
 MORPHS = {"stage#/depth": "deepen", "stage#/width": "widen", "stage#/kernel": "kernel"}
 
 
+def keeps_shortcuts(parent: Architecture, child: Architecture) -> bool:
+    """Whether the same blocks of both are added to their inputs as they are: where a width makes or ends such
+    a connection, no weights give the child its parent's function."""
+    return _list_shortcuts(parent) == _list_shortcuts(child)
+
+
+def _list_shortcuts(architecture: Architecture) -> list[bool]:
+    stages = range(1, read_whole(architecture["stages"]) + 1)
+    blocks = [str(architecture[f"stage{n}/block"]) for n in stages]
+    widths = [float(architecture[f"stage{n}/width"]) for n in stages]  # type: ignore[arg-type]
+    return list_shortcuts(blocks, widths)
+
+
 @dataclass(frozen=True)
 class Stages(Space):
     """One to `stages` stages of one to `depth` blocks. A level is the number of stages.
@@ -63,7 +78,7 @@ class Stages(Space):
 
     @property
     def knowledge(self) -> tuple[object, ...]:
-        return (DepthGrowth(self), AnswerMorphs(self, MORPHS))
+        return (DepthGrowth(self), AnswerMorphs(self, MORPHS, keeps=keeps_shortcuts))
 
     def program(self, pick: Pick) -> None:
         count = pick.depth("stages", 1, self.stages)
