@@ -1,12 +1,17 @@
 """Fronts of accuracy against a device's latency or energy, beside Optuna's: figures of RESULTS.md.
 
-    python benchmarks/pareto.py [lat_1080ti_1 lat_raspi4 ...] [--seeds 30] [--out runs/pareto]
+    python benchmarks/pareto.py [lat_1080ti_1 lat_raspi4 ...] [--seeds 30] [--share 1/2]
+    python benchmarks/pareto.py --seeds 0        # only prints what the rows say
 
 NAS-Bench-201: validation accuracy on CIFAR-10 after 200 epochs, as the table has it, and one measurement on a
 device; 150 evaluations. Prints the mean share of the exact front's hypervolume that each search reaches, its
-standard error, the least of the seeds, and the signed-rank test against Optuna's NSGA-II (p not adjusted for
-the number of strategies). The reference point is a tenth of the exact front's range below its worst values,
-the same for everybody. A share that was computed is kept in the folder `--out`, and not computed again.
+standard error, the least of the seeds, and the mean difference to each rival of Optuna's over the seeds that
+both have, with its 95 % interval (bootstrap). The reference point is a tenth of the exact front's range below
+its worst values, the same for everybody.
+
+Each search is a row of a file in the folder `--out`, and is not repeated while the row is there: delete the
+rows of a strategy that has changed. `--share 1/2` runs every other search; processes at the same time need
+different shares, since each writes a file of its own.
 """
 
 from __future__ import annotations
@@ -14,10 +19,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -30,7 +37,7 @@ from cambrian.files import write_file
 from cambrian.hypervolume import Vector, choose_reference, measure_hypervolume
 from cambrian.problem import Objective
 from cambrian.recommendation import front_numbers
-from cambrian.referee.statistics import wilcoxon
+from cambrian.referee.statistics import interval, wilcoxon
 from cambrian.search.search import Search
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.bayesian.tpe import suggest
@@ -48,13 +55,13 @@ OURS = (
     'scalarised(strategy="evolution(population=20, sample=10)")',
     "random",
 )
-RIVAL = "optuna NSGA-II"
 THEIRS: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
-    RIVAL: lambda seed: optuna.samplers.NSGAIISampler(seed=seed),
+    "optuna NSGA-II": lambda seed: optuna.samplers.NSGAIISampler(seed=seed),
     # With as many parents as nsga2 has of 150 trials.
     "optuna NSGA-II(10)": lambda seed: optuna.samplers.NSGAIISampler(population_size=10, seed=seed),
     "optuna MOTPE": lambda seed: optuna.samplers.TPESampler(seed=seed),
 }
+RIVALS = ("optuna NSGA-II", "optuna MOTPE")
 
 
 @dataclass(frozen=True)
@@ -126,21 +133,79 @@ def play_theirs(contest: Contest, strategy: str, seed: int) -> float:
     return contest.share(seen)
 
 
-def find_share(contest: Contest, strategy: str, seed: int, out: Path) -> float:
-    """The share of one search, as it was kept or else computed."""
-    kept = out / contest.device / strategy / f"{seed}.json"
-    if not kept.exists():
-        play = play_theirs if strategy in THEIRS else play_ours
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_file(kept, json.dumps(play(contest, strategy, seed)).encode())
-    return float(json.loads(kept.read_text()))
+@dataclass(frozen=True)
+class Job:
+    device: str
+    strategy: str
+    seed: int
 
 
-def describe(shares: np.ndarray, rival: np.ndarray) -> str:
-    error = shares.std(ddof=1) / len(shares) ** 0.5 if len(shares) > 1 else 0.0
-    text = f"{shares.mean():.4f} ± {error:.4f}, least {shares.min():.3f}"
-    difference = np.round(shares - rival, 9)
-    return f"{text}, {difference.mean():+.4f} to {RIVAL}, p {wilcoxon(difference)[1]:.2g}"
+@dataclass(frozen=True)
+class Rows:
+    """The share of each search that was run, and the processor's seconds that it took."""
+
+    folder: Path
+    name: str = "rows.jsonl"
+    """Of the file that this process writes; it reads all."""
+
+    def read(self) -> dict[Job, float]:
+        rows = [
+            json.loads(line)
+            for f in sorted(self.folder.glob("*.jsonl"))
+            for line in f.read_text().splitlines()
+        ]
+        return {Job(r["device"], r["strategy"], r["seed"]): r["share"] for r in rows}
+
+    def add(self, job: Job, share: float, seconds: float) -> None:
+        file = self.folder / self.name
+        row = {**asdict(job), "share": round(share, 6), "seconds": round(seconds, 1)}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        before = file.read_bytes() if file.exists() else b""
+        write_file(file, before + json.dumps(row).encode() + b"\n")
+
+
+def run(contest: Contest, job: Job) -> tuple[float, float]:
+    """The share of one search, and the processor's seconds that it took."""
+    play = play_theirs if job.strategy in THEIRS else play_ours
+    start = time.process_time()
+    return play(contest, job.strategy, job.seed), time.process_time() - start
+
+
+def describe(shares: Mapping[int, float], rivals: Mapping[str, Mapping[int, float]]) -> str:
+    values = np.array(list(shares.values()))
+    error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0.0
+    text = f"{values.mean():.4f} ± {error:.4f}, least {values.min():.3f} ({len(values)} seeds)"
+    for name, theirs in rivals.items():
+        pairs = [shares[seed] - theirs[seed] for seed in sorted(shares.keys() & theirs.keys())]
+        if len(pairs) > 1 and any(pairs):
+            low, high = interval(np.array(pairs))
+            p = wilcoxon(np.round(pairs, 9))[1]
+            text += f"; {np.mean(pairs):+.4f} [{low:+.4f}, {high:+.4f}] to {name}, p {p:.2g}"
+    return text
+
+
+def report(devices: Sequence[str], strategies: Sequence[str], rows: Mapping[Job, float]) -> None:
+    for device in devices:
+        print(f"{device}:")
+        shares = {
+            n: {j.seed: s for j, s in rows.items() if (j.device, j.strategy) == (device, n)}
+            for n in strategies
+        }
+        rivals = {n: shares[n] for n in RIVALS if shares.get(n)}
+        for name in strategies:
+            if shares[name]:
+                print(f"  {name:60} {describe(shares[name], rivals)}", flush=True)
+
+
+def list_jobs(arguments: argparse.Namespace, part: int, parts: int) -> list[Job]:
+    """Those of one process. By seeds first: whenever it is stopped, all strategies have about as many."""
+    seeds = range(FIRST_SEED, FIRST_SEED + arguments.seeds)
+    jobs = product(*map(list, map(enumerate, (seeds, arguments.devices, arguments.strategies))))
+    return [
+        Job(device, strategy, seed)
+        for (i, seed), (j, device), (k, strategy) in jobs
+        if (i + j + k) % parts == part
+    ]
 
 
 def main() -> None:
@@ -148,18 +213,19 @@ def main() -> None:
     parser.add_argument("devices", nargs="*", default=list(DEVICES))
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--strategies", nargs="*", default=[*OURS, *THEIRS])
-    parser.add_argument("--out", type=Path, default=Path("runs/pareto"))
+    parser.add_argument("--share", default="1/1")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "rows" / "pareto")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-    seeds = range(FIRST_SEED, FIRST_SEED + arguments.seeds)
-    for device in arguments.devices:
-        contest = Contest(device)
-        print(f"{device}: {len(contest.front)} on the exact front, {len(seeds)} seeds", flush=True)
-        names = dict.fromkeys((RIVAL, *arguments.strategies))
-        shares = {n: np.array([find_share(contest, n, s, arguments.out) for s in seeds]) for n in names}
-        for name in names:
-            print(f"  {name:60} {describe(shares[name], shares[RIVAL])}", flush=True)
+    part, parts = map(int, arguments.share.split("/"))
+    rows = Rows(arguments.out, f"rows-{part}-of-{parts}.jsonl" if parts > 1 else "rows.jsonl")
+    contests = {device: Contest(device) for device in arguments.devices}
+    known = rows.read()
+    for job in list_jobs(arguments, part - 1, parts):
+        if job not in known:
+            rows.add(job, *run(contests[job.device], job))
+    report(arguments.devices, list(dict.fromkeys([*arguments.strategies, *RIVALS])), rows.read())
 
 
 if __name__ == "__main__":
