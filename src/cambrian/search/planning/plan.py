@@ -146,7 +146,9 @@ def _choose_plan(request: PlanRequest, chosen: Strategy | None) -> Plan:
     if chosen is not None and shared:
         _refuse_for_supernets(request)
         planned = _check_weights(plan_by_supernet(request, chosen), recipe)
-        return _say_unaudited(planned, request.audit, "the supernet is trained once, and its children are not")
+        return _say_unaudited(
+            planned, request.audit, "the supernet is trained once, and its children are not"
+        )
     return _check_weights(plan_by_preset(request), recipe)
 
 
@@ -184,8 +186,6 @@ def _refuse_for_supernets(request: PlanRequest) -> None:
             ["estimator"],
             "for strategies that train no supernet: one with a supernet scores networks with its weights",
         )
-    if request.audit:
-        raise Unread(["audit"], "for strategies that train no supernet")
     unread = ["paper"] * request.paper + ["surrogate"] * (request.surrogate is not None)
     if unread:
         raise Unread(
