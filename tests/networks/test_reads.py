@@ -77,3 +77,15 @@ def test_a_module_that_changes_its_input_gets_its_own():
     before = reads.run(conv, x)
     assert torch.equal(reads.run(nn.Sequential(nn.ReLU(), Doubled()), x), 2 * x)
     assert torch.equal(reads.run(conv, x), before)
+
+
+@pytest.mark.parametrize("name", ["conv3x3", "skip"])
+def test_a_watched_candidate_runs_as_a_whole(name):
+    """With the same output, and its hooks are called."""
+    torch.manual_seed(0)
+    fork, x, runs = Fork("op", [0], [OPERATIONS[name](4, 4, 2)]), torch.randn(2, 4, 6, 6), []
+    fork.mixture = Weighted(torch.tensor([0.5]))
+    before = fork(x)
+    fork.candidates[0].register_forward_hook(lambda *_: runs.append(1))
+    torch.testing.assert_close(fork(x), before)
+    assert runs == [1]

@@ -47,8 +47,9 @@ def _gains(module: nn.Module) -> bool:
 
 def convolve(self: nn.Conv2d, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """(n, channels, h, w) -> (n, channels, ceil(h / stride), ceil(w / stride)): `Conv2d`'s, bit for bit."""
-    plain = not self.training or not torch.is_grad_enabled() or input.device.type != "cpu" or input.ndim != 4
-    if plain:
+    quick = self.training and torch.is_grad_enabled() and input.device.type == "cpu" and input.ndim == 4
+    # Under autocast the gradient has another type than what was saved.
+    if not quick or torch.is_autocast_enabled("cpu"):
         return F.conv2d(input, weight, bias, self.stride, self.padding, self.dilation, self.groups)
     y: Tensor = _Depthwise.apply(input, weight, bias, self.stride[0], self.dilation[0])  # type: ignore[no-untyped-call]
     return y

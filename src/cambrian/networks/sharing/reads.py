@@ -76,17 +76,28 @@ def find_last_norm(module: Any) -> nn.BatchNorm2d | None:
     """The normalisation that an operation ends with, where its scale can take a weight."""
     norm = None
     if type(module) is FactorizedReduce:
-        norm = module.norm
-    elif type(module) is nn.Sequential and len(module) > 1:
+        norm = None if any(map(_is_watched, module.modules())) else module.norm
+    elif type(module) is nn.Sequential and len(module) > 1 and not _is_watched(module):
         norm = module[-1]
     return norm if type(norm) is nn.BatchNorm2d and norm.affine else None
 
 
 def _list_layers(module: Any) -> Sequence[nn.Module]:
     """The layers of torch's own plain sequence; a single layer is one of itself."""
-    if type(module) is nn.Sequential:
+    if type(module) is nn.Sequential and not _is_watched(module):
         return list(module)
     return [module] if isinstance(module, nn.Module) and _describe([module]) is not None else []
+
+
+def _is_watched(module: nn.Module) -> bool:
+    """Whether somebody has to know of each call of the module as a whole, or has given it another forward."""
+    hooks = (
+        module._forward_hooks,
+        module._forward_pre_hooks,
+        module._backward_hooks,
+        module._backward_pre_hooks,
+    )
+    return any(hooks) or "forward" in vars(module)
 
 
 def _describe(layers: Sequence[nn.Module]) -> tuple[Any, ...] | None:
