@@ -28,7 +28,7 @@ from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_plan
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.presets import SEARCHED
-from cambrian.search.planning.quick_audit import NO_AUDIT, add_row, decide_fidelity
+from cambrian.search.planning.quick_audit import add_row, decide_fidelity
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
@@ -99,9 +99,7 @@ def plan_by_preset(request: PlanRequest) -> Plan:
         **{name: value for name, value in request.settings.items() if name != "estimator"},
     )
     expected = _count_expected(cost, work, limits) if wishes.by_levels else {}
-    # Whoever asked for an audit reads why there is none.
-    said = decision.sentence or (NO_AUDIT if request.audit else "")
-    rows = add_row(tuple(describe_plan(search, facts, work, wishes.by_levels, cost)), said)
+    rows = add_row(tuple(describe_plan(search, facts, work, wishes.by_levels, cost)), decision.sentence)
     # The planning's own time is part of the budget, since a user waits for it as well.
     search.remarks = _make_remarks(rows, work, expected, cost)
     search.spent = time.monotonic() - began

@@ -115,10 +115,6 @@ def _measure_typical(work: Workload, cost: Cost) -> float:
     return sum(n * cost.trial_seconds(work, level) for level, n in work.trials.items()) / total
 
 
-NO_AUDIT = "no quick audit: that is for a time, one objective, and trainings whose length nobody has named"
-"""The words for a search whose fidelity somebody would have audited."""
-
-
 def add_row(rows: tuple[tuple[str, str], ...], sentence: str) -> tuple[tuple[str, str], ...]:
     """The rows of a plan with that of the fidelity, after what each network is trained for."""
     if not sentence:
