@@ -136,22 +136,20 @@ def test_a_planned_search_audits_and_goes_on(tmp_path: Any) -> None:
     assert len({t.fidelity for t in trials[count:]}) == 1
 
 
-@pytest.mark.parametrize("kind", ["table", "supernet"])
-def test_plans_without_an_audit_say_so(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A supernet's, and that of a table's rows; the run remembers it with the other rows."""
+def test_a_plan_for_the_rows_of_a_table_says_that_it_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run remembers it with the other rows."""
 
     def make(request: PlanRequest, *strategy: Any) -> Plan:
         search = cambrian.Search("tiny-chain", "random", task=request.task, budget=4)
         return Plan(search, (("data", "d"), ("each", "e"), ("then", "t")), 1.0)
 
-    monkeypatch.setattr(f"cambrian.search.planning.plan.plan_by_{kind}", make)
-    task = replace(toy_task(), columns=("one", "two") if kind == "table" else ())
-    strategy = None if kind == "table" else "spos"
-    planned = cambrian.plan(task, "9m", workers=1, strategy=strategy, audit=True)
+    monkeypatch.setattr("cambrian.search.planning.plan.plan_by_table", make)
+    task = replace(toy_task(), columns=("one", "two"))
+    planned = cambrian.plan(task, "9m", workers=1, audit=True)
     assert [label for label, _ in planned.rows] == ["data", "each", LABEL, "then"]
     assert "without a quick audit: " in dict(planned.rows)[LABEL]
     assert planned.search.remarks["plan"] == planned.rows
-    assert LABEL not in dict(cambrian.plan(task, "9m", workers=1, strategy=strategy).rows)
+    assert LABEL not in dict(cambrian.plan(task, "9m", workers=1).rows)
 
 
 def test_the_command_promises_nothing_of_its_own(

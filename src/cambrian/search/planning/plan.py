@@ -186,6 +186,8 @@ def _refuse_for_supernets(request: PlanRequest) -> None:
             ["estimator"],
             "for strategies that train no supernet: one with a supernet scores networks with its weights",
         )
+    if request.audit:
+        raise Unread(["audit"], "for strategies that train no supernet")
     unread = ["paper"] * request.paper + ["surrogate"] * (request.surrogate is not None)
     if unread:
         raise Unread(
