@@ -59,6 +59,7 @@ VALUES = {
     "--objectives": ("--objectives", "accuracy,params"),
     "--choose": ("--choose", "accuracy>1%"),
     "--engine": ("--engine", "processes(threads=2)"),
+    "--target": ("--target", "a"),
     "--ray-address": ("--engine", "ray", "--ray-address", "auto"),
 }
 """Values that differ from those that a plan chooses; of the other numbers 3 does."""

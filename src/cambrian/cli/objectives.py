@@ -12,6 +12,9 @@ from cambrian.errors import UnknownName, UsageError
 if TYPE_CHECKING:
     from cambrian.problem import Objective
 
+VALUE = "value"
+"""The name of what a search without trainings ranks by."""
+
 Objectives = Annotated[
     str | None,
     typer.Option(
@@ -83,6 +86,7 @@ def _check_known(name: str, value: str, names: Collection[str] | None) -> None:
     from cambrian.networks.measure.measure import find_measure, is_measure
     from cambrian.networks.trained import TRAINED_METRICS
     from cambrian.networks.trained.metric import find_trained_metric, is_trained_metric
+    from cambrian.tasks.metrics import METRICS
 
     if names is not None:
         if name not in names:
@@ -91,5 +95,8 @@ def _check_known(name: str, value: str, names: Collection[str] | None) -> None:
         find_measure(name)
     elif is_trained_metric(name):
         find_trained_metric(name)
+    elif name in METRICS:
+        by = "a measure, by --estimator" if value == VALUE else f"{value}, by --metric"
+        raise UsageError(f"--objectives names {name}, and this search ranks by {by}: leave one of them out")
     else:
         raise UnknownName("objective", name, [value, *MEASURES.names(), *TRAINED_METRICS.names()])

@@ -19,7 +19,7 @@ from cambrian.cli.limits import read_limits
 from cambrian.cli.listing import complete
 from cambrian.cli.models import fit_model, read_model
 from cambrian.cli.numbers import amount, count, seconds_of, share
-from cambrian.cli.objectives import Choose, Objectives, find_metric, read_objectives
+from cambrian.cli.objectives import VALUE, Choose, Objectives, find_metric, read_objectives
 from cambrian.cli.panels import FIND
 from cambrian.cli.run_search import run_search
 from cambrian.errors import UsageError
@@ -352,7 +352,7 @@ def search(
     }
     trained = ranked in (None, AUTO) or is_extrapolated(ranked)
     metric = metric or find_metric(objectives)
-    others = read_objectives(objectives, (metric or "accuracy") if trained else "value")
+    others = read_objectives(objectives, (metric or "accuracy") if trained else VALUE)
     # Plain progressive search is made by the plan, with the budget's settings.
     chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.parse(strategy)
     place = read_model(model, space) if model is not None else None if space is None else SPACES.parse(space)
