@@ -13,9 +13,9 @@ accuracy of the networks that were finished in --seconds. They are seconds of th
 which another load on the machine does not change. Random search trains every network for --full epochs, NASH
 every child for --epochs. A search that was interrupted goes on.
 
-Every result is a line of --out, RUN/children.jsonl or RUN/searches.jsonl where none is given: the same command
-goes on where it was stopped, over as many nights as it needs. `--share 2/4` measures the second of four shares
-of the seeds; give each share an --out of its own, and join the lines.
+Every result is a line of --out, RUN/children.jsonl or RUN/searches.jsonl where none is given: the same
+command goes on where it was stopped, over as many nights as it needs. `--share 2/4` measures the second of
+four shares of the seeds; give each share an --out of its own, and join the lines.
 """
 
 from __future__ import annotations
