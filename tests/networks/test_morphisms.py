@@ -218,6 +218,31 @@ def test_several_morphisms_at_once_keep_the_function(name: str, seed: int) -> No
     assert inherited.difference < KEPT
 
 
+def test_a_new_layer_narrower_than_what_it_reads_passes_each_function_on() -> None:
+    """Twelve copies of four functions go through four new channels, and the first four functions of a
+    concatenation do: both as the first edits of NASH make them."""
+    inherit(chain(12, 4, 6), chain(4, 6))
+    inherit(chain(16, 16, 16, kernel=5), chain(16))
+
+
+@pytest.mark.parametrize("seed", [15, 25, 46])
+def test_branches_of_what_was_nothing_begin_silent(seed: int) -> None:
+    """A cell of NAS-Bench-201 whose nodes are zero, or constants of a normalisation of zeros: six moves give
+    them inputs, of which none may show."""
+    space = SPACES.make("nasbench201")
+    morphing = know(space, Morphs)
+    assert morphing is not None
+    rng = stream(seed, "several", "nasbench201")
+    first = child = sample(space, rng)
+    for kind in rng.choice(morphing.morphs, 6).tolist():
+        child = morphing.morph(kind, child, rng) or child
+    assert child != first
+    parent, network = (space.build(a, SHAPE, filters=4, cells=1) for a in (first, child))
+    inherited = inherit_function(network, disturb(parent), IMAGE)
+    assert inherited.exact
+    assert inherited.difference < KEPT
+
+
 def test_a_child_that_shrinks_keeps_its_strongest_filters() -> None:
     """Pruning is approximate: the filters of largest norm stay, and the loss is named."""
     parent, child = disturb(chain(6, 4)), chain(3, 4)

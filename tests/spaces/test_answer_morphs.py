@@ -102,6 +102,40 @@ def test_functions_of_users_grow_and_keep_what_they_compute(kind: str) -> None:
         assert inherited.difference < 1e-5
 
 
+def test_a_deeper_chain_keeps_its_layers_in_their_order() -> None:
+    """A layer is a copy of the one before it and no pooling, and takes no other's answers: without it the
+    chain is its parent."""
+    space = SPACES.make("metaqnn")
+    morphing = know(space, Morphs)
+    assert morphing is not None
+    deeper = 0
+    for seed in range(40):
+        rng = stream(seed, "order")
+        first = sample(space, rng)
+        child = morphing.morph("deepen", first, rng)
+        if child is None:
+            continue
+        before, after = list(space.rows(first)), list(space.rows(child))
+        new = [n for n in range(1, len(after)) if after[:n] + after[n + 1 :] == before]
+        assert any(after[n] == after[n - 1] and after[n][0] != "pool" for n in new), (before, after)
+        deeper += 1
+    assert deeper > 10
+
+
+def test_a_width_that_makes_a_shortcut_an_identity_is_no_morphism() -> None:
+    """Two stages of 24 and 32 channels have a projection between them, of 32 and 32 none: the second is never
+    made of the first."""
+    space = SPACES.make("stages")
+    morphing = know(space, Morphs)
+    assert morphing is not None
+    stage = {"block": "pooled", "depth": 1, "kernel": 5}
+    answers = {f"stage{n}/{k}": v for n in (1, 2) for k, v in stage.items()}
+    widths = {"stage1/width": 1.5, "stage2/width": 1.0}
+    first = Architecture({"stages": 2, "pool": "max", **answers, **widths})
+    children = [morphing.morph("widen", first, stream(seed, "shortcut")) for seed in range(20)]
+    assert {c["stage1/width"] for c in children if c is not None} == {1.5}
+
+
 def test_a_space_in_which_nothing_grows_does_not_know_morphisms() -> None:
     """Strategies that need them are refused there."""
     assert know(fixed, Morphs) is None

@@ -258,7 +258,8 @@ class Carrier:
         if not known:
             return
         fresh = [v for v in values if v.fresh]
-        others = self._functions.add_all([v for v in values if not v.fresh])
+        old = [v for v in values if not v.fresh]
+        others = self._functions.add_all(old) if old else None
         # To pass on what is added anyway would only double it; what is added to nothing was not there.
         plain = (
             others is not None and set(others[0].symbols) != {ZERO} and others[0].symbols != shadow.symbols

@@ -17,7 +17,7 @@ from cambrian.choices import read_whole
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.budgets import list_sizes
-from cambrian.spaces.chains.stages.widths import list_shortcuts
+from cambrian.spaces.chains.stages.widths import FILTERS, list_shortcuts
 from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.answer_morphs import AnswerMorphs
 from cambrian.spaces.growth.depth_growth import DepthGrowth
@@ -68,7 +68,7 @@ class Stages(Space):
     depth: int = 3
 
     skeleton = ("filters", "stem_stride", "dropout")
-    sizes = list_sizes(filters=(8, 12, 16, 24, 32, 48, 64))
+    sizes = list_sizes(filters=FILTERS)
     shared = ("stage#/block", "pool")
     measure = "uniform over the number of stages, then over answers"
 

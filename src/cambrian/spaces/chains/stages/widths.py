@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-FILTERS = (4, 8, 12, 16, 24, 32, 48, 64)
-"""Filters of a first stage for which shortcuts are compared."""
+FILTERS = (8, 12, 16, 24, 32, 48, 64)
+"""Filters of a first stage for which shortcuts are compared: those that a search gives it."""
 WITHOUT_SHORTCUT = ("plain", "paired")
 """Blocks whose first one has no shortcut."""
 
