@@ -49,7 +49,7 @@ class Part(NamedTuple):
     def write_back(self, tensor: Tensor, part: Tensor) -> None:
         """The values of a part that is no view."""
         if len(self.runs) > 1:
-            pieces = part.split([run.few for run in self.runs], self.dim)
+            pieces = torch.split(part, [run.few for run in self.runs], self.dim)
             for run, piece in zip(self.runs, pieces, strict=True):
                 tensor.narrow(self.dim, run.begin, run.few).copy_(piece)
 
