@@ -49,9 +49,11 @@ class Part(NamedTuple):
     def write_back(self, tensor: Tensor, part: Tensor) -> None:
         """The values of a part that is no view."""
         if len(self.runs) > 1:
-            pieces = torch.split(part, [run.few for run in self.runs], self.dim)
-            for run, piece in zip(self.runs, pieces, strict=True):
+            begin = 0
+            for run in self.runs:
+                piece = part.narrow(self.dim, begin, run.few)
                 tensor.narrow(self.dim, run.begin, run.few).copy_(piece)
+                begin += run.few
 
 
 class Narrowed:

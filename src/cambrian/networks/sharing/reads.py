@@ -74,7 +74,7 @@ class Reads:
 
 def find_last_norm(module: Any) -> nn.BatchNorm2d | None:
     """The normalisation that an operation ends with, where its scale can take a weight."""
-    norm: nn.Module | None = None
+    norm: Any = None
     if type(module) is FactorizedReduce:
         norm = None if any(map(_is_watched, module.modules())) else module.norm
     elif type(module) is nn.Sequential and len(module) > 1 and not _is_watched(module):
