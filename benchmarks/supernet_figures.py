@@ -69,6 +69,7 @@ def print_searches(rows: Sequence[Row]) -> None:
             f" {mean(r['amount'] for r in own):6.0f} {mean(r['seconds'] for r in own):7.0f}"
             f"  {PUBLISHED.get(method, '–')}"
         )
+    print("published: of searches at full size, by their papers")
     largest = look_up(NB201.architecture((3,) * 6))
     print(f"{'the most MACs':28} {largest:6.2f}   without a training: 3x3 convolutions on all edges")
     rivals = groups.get(RANDOM, [])
@@ -90,8 +91,9 @@ def print_own(space: str, rows: Sequence[Row]) -> None:
         alone = [r["alone"] for r in own if r["alone"] is not None]
         shared = [r["shared"] for r in own if r.get("shared") is not None]
         spent = f"{mean(r['seconds'] for r in own):.0f} s, amount {mean(r['amount'] for r in own):.0f}"
+        by_shared = f"{mean(shared):.4f}" if shared else "–     "
         print(
-            f"{method:28} shared {mean(shared):.4f}  alone {mean(alone):.4f} ± {spread(alone):.4f}"
+            f"{method:28} shared {by_shared}  alone {mean(alone):.4f} ± {spread(alone):.4f}"
             f"  {len(own)} seeds, {spent}"
         )
 
