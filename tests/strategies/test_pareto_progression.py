@@ -235,6 +235,7 @@ def test_settings_are_those_of_the_papers():
     """B = 5, K = 128 with 16 exploration cells and five LSTMs; K = 100 and one recurrent network."""
     paper = POPNAS.paper()
     assert (paper.levels, paper.keep, paper.explore, paper.fill) == (5, 128, 16, False)
+    assert POPNAS().surrogate == paper.surrogate
     assert PREDICTORS.make(paper.surrogate).members == 5
     assert (DPPNet().surrogate, DPPNet().usual_keep) == ("lstm", 100)
     assert POPNAS().needs == (Grows, Encodes)
