@@ -120,8 +120,7 @@ def main(name: str, sample: int | None) -> int:
         sources = Path(folder) / "src"
         shutil.copytree(ROOT / "src", sources, ignore=shutil.ignore_patterns("__pycache__"))
         place = sources / "cambrian" / f"{name}.py"
-        import hypothesis  # noqa: F401  (here, so that no fork has to)
-        import pytest  # noqa: F401
+        import pytest  # noqa: F401  (here, so that no fork has to)
         import torch  # noqa: F401
 
         start = time.monotonic()
