@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cambrian.files import stage_file, stage_folder, write_file
+from cambrian.files import move_file, remove_drafts, stage_file, stage_folder, write_file
 from power import PowerFailure, failing_after
 
 
@@ -64,3 +65,64 @@ def test_a_block_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
             fail_half_way(stage, tmp_path / name)
         assert set(read(tmp_path / name)) == {b"old"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_moved_file_is_in_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole, at its old name or at its new one, whichever call fails; the new one's folder is made, and what
+    lay there is replaced."""
+    places = []
+    for k in range(100):
+        source, target = tmp_path / f"source-{k}", tmp_path / "folder" / "target"
+        source.write_bytes(b"whole")
+        try:
+            with failing_after(k, monkeypatch):
+                move_file(source, target)
+            break
+        except PowerFailure:
+            pass
+        (there,) = [path for path in (source, target) if path.exists()]
+        assert there.read_bytes() == b"whole"
+        places.append(there.name)
+        target.unlink(missing_ok=True)
+    assert not source.exists()
+    assert target.read_bytes() == b"whole"
+    assert len(places) == 5  # open and flush it, rename it, open and flush its folder
+    assert places[-2:] == ["target", "target"]
+    source.write_bytes(b"another")
+    move_file(source, target)
+    assert target.read_bytes() == b"another"
+
+
+def test_drafts_of_the_dead_are_removed(tmp_path: Path) -> None:
+    """Those of one name, drafts of drafts and what SQLite keeps beside them; then all; files are none."""
+    mine = (".a.1.part", "..a.1.part.2.part", ".a.12.part-wal")
+    for name in (*mine, ".b.1.part", "a", ".a", "a.1.part"):
+        (tmp_path / name).write_bytes(b"")
+    remove_drafts(tmp_path, "a")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".a", ".b.1.part", "a", "a.1.part"]
+    remove_drafts(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".a", "a", "a.1.part"]
+
+
+def test_a_draft_lies_hidden_beside_its_place(tmp_path: Path) -> None:
+    """Under a name that has the process's number. A folder's is empty, whatever a kill left under its name;
+    the folders above it are made."""
+    with stage_file(tmp_path / "x") as draft:
+        assert draft == tmp_path / f".x.{os.getpid()}.part"
+        draft.write_bytes(b"")
+    place = tmp_path / "new" / "y"
+    left = place.with_name(f".y.{os.getpid()}.part")
+    left.mkdir(parents=True)
+    (left / "old").write_bytes(b"")
+    with stage_folder(place) as draft:
+        assert draft == left
+        assert list(draft.iterdir()) == []
+    with stage_folder(tmp_path / "newer" / "z"):
+        pass
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+        "new",
+        "new/y",
+        "newer",
+        "newer/z",
+        "x",
+    ]

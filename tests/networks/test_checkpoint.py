@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load
 from torch import nn
 
-from cambrian.errors import RunError
+from cambrian.errors import DiskRefused, RunError
 from cambrian.networks import checkpoint
 from cambrian.networks.checkpoint import latest, write
 from power import PowerFailure, failing_after
@@ -143,6 +143,10 @@ def test_weights_come_back(tmp_path: Path) -> None:
     path = tmp_path / "new" / "weights.safetensors"
     checkpoint.save_weights(one.to(memory_format=torch.channels_last), path)
     checkpoint.load_weights(other, path, hashlib.sha256(path.read_bytes()).hexdigest())
+    for name, tensor in one.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name]), name
+    # In the same memory format: another one may be computed in another order.
+    other.to(memory_format=torch.channels_last)
     x = torch.randn(2, 1, 5, 5)
     assert torch.equal(one.eval()(x), other.eval()(x))
 
@@ -169,3 +173,33 @@ def test_the_same_weights_and_texts_are_the_same_bytes() -> None:
     files = {checkpoint.serialise(tensors, facts) for _ in range(20)}
     assert len(files) == 1
     assert torch.equal(load(files.pop())["w"], tensors["w"])
+
+
+def test_tensors_and_texts_come_back(tmp_path: Path) -> None:
+    """Of a file that is not there, or is none of safetensors, the sentence names the file."""
+    path, facts = tmp_path / "new" / "tensors.safetensors", {"b": "2", "a": "ü"}
+    checkpoint.save_tensors(path, {"w": torch.arange(3.0)}, facts)
+    tensors, texts = checkpoint.load_tensors(path)
+    assert torch.equal(tensors["w"], torch.arange(3.0))
+    assert texts == checkpoint.load_facts(path) == facts
+    checkpoint.save_tensors(path, {"w": torch.ones(1)}, {})
+    assert checkpoint.load_tensors(path)[1] == checkpoint.load_facts(path) == {}
+    path.write_bytes(b"not tensors")
+    for load_it in (checkpoint.load_tensors, checkpoint.load_facts):
+        with pytest.raises(RunError, match=r"tensors\.safetensors is not a safetensors file"):
+            load_it(path)
+        with pytest.raises(RunError, match=r"absent cannot be read"):
+            load_it(tmp_path / "absent")
+
+
+def test_what_the_disk_refuses_is_said(tmp_path: Path) -> None:
+    """With a file in the way of the folder: an error of the disk's, which names the place."""
+    (tmp_path / "file").write_bytes(b"")
+    inside = tmp_path / "file" / "inside"
+    for refused in (
+        lambda: write(inside, 1, {}, {"identity": MINE}),
+        lambda: checkpoint.save_tensors(inside / "x", {}, {}),
+        lambda: checkpoint.save_weights(nn.Linear(1, 1), inside / "x"),
+    ):
+        with pytest.raises(DiskRefused, match=r"the disk refused .*inside.*: Not a directory"):
+            refused()
