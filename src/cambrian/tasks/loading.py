@@ -47,8 +47,8 @@ def load(
     `Dataset`, `(inputs, labels)` arrays, a dictionary of arrays, or a (train, test) pair of these; or a
     reader. A test part that it brings along is kept as it is; splits are otherwise carved out by `test` and
     `validation`, fractions or numbers of images, with `seed`. `metric` is what counts: of classes accuracy,
-    of numbers r2 (see `METRICS`). `limit` takes a stratified subset of the training part, `size` resizes to size x size. `reading` are
-    fields of the reader, which override its guesses (docs/data.md).
+    of numbers r2 (see `METRICS`). `limit` takes a stratified subset of the training part, `size` resizes to
+    size x size. `reading` are fields of the reader, which override its guesses (docs/data.md).
     Raises DataError, one sentence, before anything is trained.
 
     >>> load("digits").sizes
