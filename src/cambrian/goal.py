@@ -17,6 +17,9 @@ from typing import Any, Literal
 
 import msgspec
 
+IGNORED = -100
+"""The target of a pixel that is neither learned nor judged: the number that torch's losses leave out."""
+
 GoalName = Literal["classes", "numbers", "labels", "heads", "pixels"]
 """The kinds that can be named in place of a guess."""
 

@@ -61,6 +61,7 @@ def test_masks_are_recognised(file: Path, tmp_path: Path) -> None:
     again = cambrian.Task.open(tmp_path)
     assert again.dense
     assert np.array_equal(again.targets, task.targets)
+    assert np.array_equal(cambrian.load(file, size=4).targets, task.targets[:, 1::2, 1::2])
 
 
 def test_a_search_ends_with_a_network_for_pixels(file: Path, tmp_path: Path) -> None:
@@ -82,8 +83,12 @@ def test_a_search_ends_with_a_network_for_pixels(file: Path, tmp_path: Path) -> 
     exported = cambrian.export(result, tmp_path / "out")
     assert np.allclose(predict(exported, task.inputs[task.test]), found.probabilities, atol=1e-5)
     Image.fromarray(task.inputs[task.test][0]).save(tmp_path / "one.png")
-    (row,) = predict_files(exported, [tmp_path / "one.png"])
+    (row,) = predict_files(exported, [tmp_path / "one.png"], tmp_path / "drawn")
     assert row.label.startswith("ground ")
+    with Image.open(tmp_path / "drawn" / "one.png") as drawn:
+        assert np.array_equal(np.asarray(drawn), found.masks[0])
+    with pytest.raises(UsageError, match="would be written over it"):
+        predict_files(exported, [tmp_path / "one.png"], tmp_path)
     text = cambrian.report(result, tmp_path / "report.html").read_text()
     assert "IoU" in text
     assert all(name in text for name in CLASSES)
@@ -139,8 +144,6 @@ def test_what_does_not_fit_is_refused(file: Path) -> None:
         UsageError, match="a class for each pixel, and the networks of the space pnas one answer"
     ):
         Search("pnas", "random", "train", task, 1)
-    with pytest.raises(UsageError, match="size=4: masks are not scaled"):
-        cambrian.load(file, size=4)
     with pytest.raises(UsageError, match="choose miou or pixel-accuracy"):
         cambrian.load(file, metric="accuracy")
     pictures, masks = draw_shapes(20)

@@ -55,6 +55,12 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(help="A .csv file to write: file, label, probability.", show_default=False)
     ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder to write the classes of pixels into, a PNG for each image.", show_default=False
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Predict image files, all those in folders, or rows of a .csv with an exported network."""
@@ -68,7 +74,9 @@ def predict(
         rendering = model_facts(exported).get("rendering") or {}
         kind = next((kind for kind in ("sound", "text") if kind in rendering), "image")
         say(f"{folder}: a folder of {len(list_files([folder], rendering))} {kind}s", to_json=True)
-    rows = predict_files(exported, files)
+    rows = predict_files(exported, files, masks)
+    if masks is not None:
+        say(f"wrote {masks}: {len(rows):,} masks", to_json=as_json)
     if out is not None:
         write_table(rows, out)
         say(f"wrote {out}: {len(rows):,} predictions", to_json=as_json)

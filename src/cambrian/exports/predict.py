@@ -15,6 +15,7 @@ import numpy as np
 
 from cambrian.errors import DataError, UsageError
 from cambrian.exports.export import MODEL
+from cambrian.exports.mask_images import list_mask_files, write_mask
 from cambrian.exports.program import load_program
 from cambrian.files import write_file
 from cambrian.goal import choose_outputs, read_goal
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BATCH = 256
+_DENSE_BATCH = 32
+"""Images whose pixels' probabilities are kept at once."""
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -67,13 +70,20 @@ def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[
 
 
 def predict_files(
-    directory: str | os.PathLike[str], files: Sequence[str | os.PathLike[str]]
+    directory: str | os.PathLike[str],
+    files: Sequence[str | os.PathLike[str]],
+    masks: str | os.PathLike[str] | None = None,
 ) -> list[Prediction]:
     """Predictions for image files, each scaled to the program's size, or for all rows of tables, where the
-    program was trained on one. Raises DataError for a file that is not an image, or not such a table."""
+    program was trained on one. Of a program that gives the classes of pixels, a PNG of them is written into
+    the folder `masks` for each image, in its size. Raises DataError for a file that is not an image, or not
+    such a table."""
     from cambrian.tasks import list_files, list_images, read_images, read_sounds, read_texts
 
     facts = model_facts(Path(directory))
+    dense = read_goal(facts.get("goal")).kind == "pixels"
+    if masks is not None and not dense:
+        raise UsageError(f"{directory} gives an answer for an image, not for its pixels: leave out masks")
     if facts.get("columns"):
         return [row for file in files for row in _predict_rows(directory, file, facts)]
     # Transparency and 16-bit levels as in training; data sets without such images have no such entry.
@@ -86,9 +96,18 @@ def predict_files(
         return _name_classes(list(map(str, paths)), predict(directory, read_sounds(paths, rendering)), facts)
     if facts["input"] != "uint8":
         raise UsageError(f"{directory} was trained on float arrays, not on image files: use it from Python")
-    paths = list_images(files)
-    images = read_images(paths, facts["channels"], facts["height"], facts["width"], rendering)
-    return _name_classes(list(map(str, paths)), predict(directory, images), facts)
+    paths, rows = list_images(files), list[Prediction]()
+    targets = list_mask_files(paths, Path(masks)) if masks is not None else []
+    # Probabilities of each pixel of many images at once would not fit into memory.
+    step = _DENSE_BATCH if dense else max(len(paths), 1)
+    for start in range(0, len(paths), step):
+        some = paths[start : start + step]
+        images = read_images(some, facts["channels"], facts["height"], facts["width"], rendering)
+        probabilities = predict(directory, images)
+        rows += _name_classes(list(map(str, some)), probabilities, facts)
+        for row, path, image in zip(probabilities, targets[start : start + step], some, strict=False):
+            write_mask(row.argmax(0), path, image, rendering.get("mask") or {})
+    return rows
 
 
 def _predict_rows(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import CambrianError
-from cambrian.goal import Goal
+from cambrian.goal import IGNORED, Goal
 from cambrian.outcome import Done
 from cambrian.reports.sampled_text import sample_text
 from cambrian.search.tally import percent
@@ -100,7 +100,8 @@ def judge_masks(
 ) -> tuple[tuple[object, ...], ...]:
     """The header and the rows of a table: of each class its share of the pixels, and the intersection over
     the union."""
-    shares = np.bincount(targets.ravel(), minlength=len(labels)) / targets.size
+    known = targets[targets != IGNORED]
+    shares = np.bincount(known, minlength=len(labels)) / known.size
     ious = list_ious(targets, masks, len(labels))
     rows = zip(labels, shares, ious, strict=True)
     return (

@@ -42,12 +42,14 @@ missing parts are carved."""
 class Decoded(NamedTuple):
     """`inputs` are uint8 or float32 [n, height, width, channels], `notes` sentences the user should read;
     `rendering` says how files became bytes (see `cambrian.tasks.rendering`), empty where there were none;
-    `columns` how the cells of a table became numbers (see `cambrian.tasks.features`)."""
+    `columns` how the cells of a table became numbers (see `cambrian.tasks.features`); `targets` int64 [n,
+    height, width] are masks that are decoded with their images, in place of those of the examples."""
 
     inputs: NDArray[Any]
     notes: tuple[str, ...] = ()
     rendering: Mapping[str, Any] = {}
     columns: tuple[Mapping[str, Any], ...] = ()
+    targets: NDArray[np.int64] | None = None
 
 
 Decode = Callable[["NDArray[np.int64]", int | None], "Decoded | tuple[NDArray[Any], tuple[str, ...]]"]

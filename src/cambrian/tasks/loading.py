@@ -14,6 +14,7 @@ import numpy as np
 from cambrian.errors import DataError, UnknownName, UsageError, did_you_mean
 from cambrian.goal import Goal
 from cambrian.tasks.examples import Decoded, Examples, Reader
+from cambrian.tasks.masks import resize_masks
 from cambrian.tasks.metrics import METRICS, choose_metric
 from cambrian.tasks.readers import READERS, TASKS
 from cambrian.tasks.reading import with_options
@@ -42,12 +43,12 @@ def load(
     """The task of learning the labels of the images of `source`, or a `target` in the rows of a table.
 
     `source` is a known name; a path: a folder of class folders of images (perhaps inside train/, val/ and
-    test/), an `.npz`, a `.csv`, a folder of IDX files; a map-style torch `Dataset`, `(inputs, labels)`
-    arrays, a dictionary of arrays, or a (train, test) pair of these; or a reader. A test part that it brings
-    along is kept as it is; splits are otherwise carved out by `test` and `validation`, fractions or numbers
-    of images, with `seed`. `metric` is what counts: of classes accuracy, of numbers r2 (see `METRICS`).
-    `limit` takes a stratified subset of the training part, `size` resizes to size x size. `reading` are
-    fields of the reader, which override its guesses (docs/data.md).
+    test/), or of images and their masks, an `.npz`, a `.csv`, a folder of IDX files; a map-style torch
+    `Dataset`, `(inputs, labels)` arrays, a dictionary of arrays, or a (train, test) pair of these; or a
+    reader. A test part that it brings along is kept as it is; splits are otherwise carved out by `test` and
+    `validation`, fractions or numbers of images, with `seed`. `metric` is what counts: of classes accuracy,
+    of numbers r2 (see `METRICS`). `limit` takes a stratified subset of the training part, `size` resizes to
+    size x size. `reading` are fields of the reader, which override its guesses (docs/data.md).
     Raises DataError, one sentence, before anything is trained.
 
     >>> load("digits").sizes
@@ -66,17 +67,15 @@ def load(
         raise UsageError(f"seed={seed!r:.40}: expected a whole number")
     examples = with_options(reader_of(source), reading, SETTINGS).examples()
     metric = choose_metric(metric, examples.goal.kind)
-    if examples.goal.kind == "pixels" and size is not None:
-        raise UsageError(
-            f"size={size}: masks are not scaled, since a pixel between two classes has none: scale images and"
-            " masks before, or leave it out"
-        )
     if name is not None:
         examples = replace(examples, name=name)
     # Split by the labels, so that only the images that are kept are decoded.
     chosen = split(examples, validation=validation, test=test, limit=limit, seed=seed)
     kept = np.sort(np.concatenate([chosen.train, chosen.validation, chosen.test]))
-    inputs, notes, rendering, columns = Decoded(*examples.decode(kept, size))
+    inputs, notes, rendering, columns, masks = Decoded(*examples.decode(kept, size))
+    targets = examples.targets[kept] if masks is None else masks
+    if examples.goal.kind == "pixels" and size is not None:
+        targets = resize_masks(targets, size, size)
     notes = (*notes, *refuse_alike(examples.name, inputs, examples.noun))
     # `kept` is sorted: the position of an image in it is its row among the decoded ones.
     parts = Split(*(np.searchsorted(kept, part) for part in (chosen.train, chosen.validation, chosen.test)))
@@ -87,7 +86,7 @@ def load(
     task = Task(
         name=examples.name,
         inputs=inputs,
-        targets=examples.targets[kept],
+        targets=targets,
         labels=examples.labels,
         train=parts.train,
         validation=parts.validation,
@@ -154,6 +153,7 @@ def _of_path(path: Path) -> Reader:
 def _format(path: Path) -> str:
     from cambrian.tasks.readers.corpus import is_corpus
     from cambrian.tasks.readers.idx import is_idx
+    from cambrian.tasks.readers.masks import is_mask_folder
     from cambrian.tasks.readers.npz import is_npz_folder
     from cambrian.tasks.readers.sounds import is_sound_folder
     from cambrian.tasks.readers.texts import is_text_folder
@@ -165,7 +165,9 @@ def _format(path: Path) -> str:
             return "npz"
         if is_sound_folder(path):
             return "sounds"
-        return "texts" if is_text_folder(path) else "folder"
+        if is_text_folder(path):
+            return "texts"
+        return "masks" if is_mask_folder(path) else "folder"
     suffix = path.suffix.lower().removeprefix(".")
     if suffix == "txt" and is_corpus(path):
         return "corpus"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import UnknownName, UsageError
+from cambrian.goal import IGNORED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,7 +131,7 @@ def macro_f1(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
 def mean_iou(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
     """The intersection over the union of the pixels of a class, in all images together, averaged over the
     classes that occur in `targets` or `predictions` (Everingham et al. 2010, "The PASCAL Visual Object
-    Classes Challenge", Sec. 4.3).
+    Classes Challenge", Sec. 4.3). Pixels that are ignored in `targets` do not count.
 
     >>> mean_iou(np.array([[[0, 1]], [[1, 1]]]), np.array([[[0, 0]], [[1, 1]]]))
     0.5833333333333333
@@ -141,10 +142,21 @@ def mean_iou(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
 
 def list_ious(targets: NDArray[Any], predictions: NDArray[Any], classes: int) -> NDArray[np.float64]:
     """The intersection over the union of each class; not a number for one that is nowhere."""
-    true, predicted = targets.ravel(), predictions.ravel()
+    known = targets != IGNORED
+    true, predicted = targets[known], predictions[known]
     both = np.bincount(true[true == predicted], minlength=classes)
     union = np.bincount(true, minlength=classes) + np.bincount(predicted, minlength=classes) - both
     return np.where(union > 0, both / np.maximum(union, 1), np.nan)
+
+
+def pixel_accuracy(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
+    """The share of right pixels, of those that are not ignored.
+
+    >>> pixel_accuracy(np.array([[[0, 1]], [[1, -100]]]), np.array([[[0, 0]], [[1, 1]]]))
+    0.6666666666666666
+    """
+    known = targets != IGNORED
+    return accuracy(targets[known], predictions[known])
 
 
 def bits_per_character(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
@@ -187,7 +199,7 @@ METRICS: dict[str, Metric] = {
     # Of several classifications: the share of right answers of each, averaged.
     "mean-accuracy": Metric(accuracy, "heads"),
     "miou": Metric(mean_iou, "pixels"),
-    "pixel-accuracy": Metric(accuracy, "pixels"),
+    "pixel-accuracy": Metric(pixel_accuracy, "pixels"),
     "bits-per-character": Metric(bits_per_character, "characters", minimize=True, share=False),
     "perplexity": Metric(perplexity, "characters", minimize=True, share=False),
     "next-accuracy": Metric(next_accuracy, "characters"),

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import DataError
-from cambrian.goal import CLASSES, Goal, GoalName
+from cambrian.goal import CLASSES, IGNORED, Goal, GoalName
 from cambrian.tasks.features import read_numbers
 from cambrian.tasks.labels import read_labels
 from cambrian.tasks.nouns import IMAGES, ROWS
+from cambrian.tasks.masks import find_ignored
 from cambrian.tasks.phrases import short
 
 if TYPE_CHECKING:
@@ -155,14 +156,17 @@ def _read_measured(values: Any, where: str, name: str) -> Targets:
 
 
 def _read_masks(values: Any, where: str, names: Sequence[str] | None) -> Targets:
-    """Masks [n, height, width] of the whole numbers 0, 1, ... of classes."""
+    """Masks [n, height, width] of the whole numbers 0, 1, ... of classes, and 255 where none is known."""
     masks = np.asarray(values)
     if masks.ndim != 3 or masks.dtype.kind not in "uib":
         raise DataError(
             f"{where}: classes of pixels are masks [n, height, width] of whole numbers, got an array"
             f" {list(masks.shape)} of {masks.dtype}"
         )
-    low, classes = int(masks.min()), int(masks.max()) + 1
+    present = np.unique(masks).tolist()
+    ignored = find_ignored(present)
+    known = [value for value in present if value != ignored]
+    low, classes = known[0], known[-1] + 1
     if low < 0 or not 2 <= classes <= MOST_OF_PIXELS:
         raise DataError(
             f"{where}: the masks hold the numbers {low} to {classes - 1}, expected classes from 0 on, two to"
@@ -171,7 +175,11 @@ def _read_masks(values: Any, where: str, names: Sequence[str] | None) -> Targets
     labels = tuple(names or map(str, range(classes)))
     if len(labels) < classes:
         raise DataError(f"{where}: {len(labels)} names for {classes} classes of pixels: give one for each")
-    return Targets(masks.astype(np.int64), labels, Goal("pixels"))
+    values = masks.astype(np.int64)
+    if ignored is None:
+        return Targets(values, labels, Goal("pixels"))
+    note = f"{where}: pixels of the value {ignored} are ignored"
+    return Targets(np.where(values == ignored, IGNORED, values), labels, Goal("pixels"), (note,))
 
 
 def _separates(values: Any) -> str | None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cambrian.goal import CLASSES, Goal
+from cambrian.goal import CLASSES, IGNORED, Goal
 from cambrian.networks.training.recipe import Recipe
 
 
@@ -99,6 +99,22 @@ class BinaryCrossEntropy:
 
 
 @dataclass(frozen=True)
+class PixelCrossEntropy:
+    """The mean cross-entropy of all pixels that are not ignored, with a share `smoothing` of each target
+    spread evenly over the classes."""
+
+    smoothing: float = 0.0
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """float[n, classes, height, width], int64[n, height, width] -> float[]."""
+        total = F.cross_entropy(
+            logits, targets, ignore_index=IGNORED, label_smoothing=self.smoothing, reduction="sum"
+        )
+        # All pixels of a batch may be ignored, once the images are scaled down.
+        return total / (targets != IGNORED).sum().clamp(min=1)
+
+
+@dataclass(frozen=True)
 class SumOfHeads:
     """The sum of a loss over several classifications, whose logits lie side by side."""
 
@@ -126,7 +142,7 @@ def make_loss(recipe: Recipe, goal: Goal = CLASSES) -> Loss:
         return MeanSquare() if recipe.loss == "squared-error" else Huber()
     if goal.kind == "labels":
         return BinaryCrossEntropy(recipe.label_smoothing)
-    if goal.kind == "pixels":  # the mean over all pixels
-        return CrossEntropy(recipe.label_smoothing)
+    if goal.kind == "pixels":
+        return PixelCrossEntropy(recipe.label_smoothing)
     loss = LOSSES[recipe.loss](recipe.label_smoothing)
     return SumOfHeads(loss, goal) if goal.kind == "heads" else loss

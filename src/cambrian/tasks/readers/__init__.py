@@ -9,6 +9,7 @@ READERS = Registry(
     {
         "digits": "cambrian.tasks.readers.digits:Digits",
         "fashion-mnist": "cambrian.tasks.readers.idx:FashionMnist",
+        "masks": "cambrian.tasks.readers.masks:Masks",
         "folder": "cambrian.tasks.readers.folder:Folder",
         "sounds": "cambrian.tasks.readers.sounds:Sounds",
         "corpus": "cambrian.tasks.readers.corpus:Corpus",

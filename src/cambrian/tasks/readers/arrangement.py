@@ -46,7 +46,7 @@ def arrange(root: Path, listing: Listing, parts: str = "auto") -> Arrangement:
     if parts == "no":
         return Arrangement((), tuple(folders))
     # A name alone does not make a part: it takes class folders in it, or the user's word.
-    named = _guess_parts(folders) if parts in ("auto", "yes") else _read_parts(root, folders, parts)
+    named = guess_parts(folders) if parts in ("auto", "yes") else _read_parts(root, folders, parts)
     if parts == "yes" and not named:
         raise DataError(f"{show(root)}: parts=yes, but no folder is called train, val or test, nor similarly")
     auto = parts == "auto"
@@ -75,7 +75,7 @@ def holds_classes(folder: Path) -> bool:
 def parts_within(folder: Path) -> dict[Path, int]:
     """The parts of a class by their folders, where the class holds nothing else: cat/train and cat/test."""
     inner = [f for f in Listing(folder).folders(folder) if holds_images(f)]
-    named = _guess_parts(inner)
+    named = guess_parts(inner)
     whole = len(named) == len(inner) > 1 and TRAIN in named.values() and not count_loose(folder)
     return named if whole else {}
 
@@ -129,7 +129,7 @@ def _read_parts(root: Path, folders: Sequence[Path], parts: str) -> dict[Path, i
     return {by_name[name]: part for name, part in zip(names, ORDERS[len(names)], strict=True)}
 
 
-def _guess_parts(folders: Sequence[Path]) -> dict[Path, int]:
+def guess_parts(folders: Sequence[Path]) -> dict[Path, int]:
     """The folders whose names say parts. The rest of their names must be the same: seg_train, seg_test."""
     groups: dict[str, dict[Path, int]] = {}
     for folder in folders:
