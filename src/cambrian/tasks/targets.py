@@ -19,8 +19,8 @@ from cambrian.errors import DataError
 from cambrian.goal import CLASSES, IGNORED, Goal, GoalName
 from cambrian.tasks.features import read_numbers
 from cambrian.tasks.labels import read_labels
-from cambrian.tasks.nouns import IMAGES, ROWS
 from cambrian.tasks.masks import find_ignored
+from cambrian.tasks.nouns import IMAGES, ROWS
 from cambrian.tasks.phrases import short
 
 if TYPE_CHECKING:
