@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,9 +26,9 @@ def choose_engine(
     device: str = "cpu",
 ) -> tuple[Engine, str | None]:
     """The engine of that name, and a notice where it is another one than was asked for: components that
-    another process cannot load by name run serially. Where none is named, it is `processes` for several
-    workers, and for a bound on the `memory` of a trial, which this process could not keep; else `serial`.
-    `space` may be left open (None) by whoever will take one of ours.
+    another process cannot load by name run serially, of which the caller warns. Where none is named, it is
+    `processes` for several workers, and for a bound on the `memory` of a trial, which this process could not
+    keep; else `serial`. `space` may be left open (None) by whoever will take one of ours.
     Raises MissingExtra, UsageError, Unread for a number of workers or a bound that the engine does not
     have."""
     if engine is None:
@@ -48,7 +47,6 @@ def choose_engine(
         if memory is not None:
             raise Unread(["memory"], f"{OWN_PROCESS}, and {reason}")
         notice = f"{reason}, so the search runs serially: define it in a module to use several workers"
-        warnings.warn(notice, stacklevel=3)
         return make_engine("serial"), notice
     chosen.require()
     return chosen, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -136,6 +137,8 @@ class Search:
         self.engine, self.notice = choose_engine(
             engine, workers, self.space, self.estimators, memory=memory, device=self.device
         )
+        if self.notice is not None:
+            warnings.warn(self.notice, stacklevel=2)
         self.lag_is_open = lag is None  # a resumed run's lag is taken then
         # One worker knows all outcomes; of several, each may run a trial and have another one waiting.
         self.lag = lag or (1 if self.engine.slots == 1 else 2 * self.engine.slots)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -119,7 +120,9 @@ def plan(
         audit=audit,
     )
     planned = _choose_plan(request, chosen)
-    planned.search.notice = planned.search.notice or notice
+    if notice is not None:  # said once the plan is made: a space that cannot be built is refused first
+        planned.search.notice = notice
+        warnings.warn(notice, stacklevel=2)
     return planned
 
 
