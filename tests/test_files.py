@@ -126,3 +126,16 @@ def test_a_draft_lies_hidden_beside_its_place(tmp_path: Path) -> None:
         "newer/z",
         "x",
     ]
+
+
+def test_all_is_flushed_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file within a folder, and the folder; and then the folder that has its name."""
+    calls: list[int | str] = []
+    flush, rename = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda file: (calls.append(os.fstat(file).st_ino), flush(file)))
+    monkeypatch.setattr(os, "replace", lambda *names: (calls.append("rename"), rename(*names)))
+    write_folder(tmp_path / "folder", b"new")
+    place = tmp_path / "folder"
+    at = calls.index("rename")
+    assert set(calls[:at]) == {path.stat().st_ino for path in (place / "one", place / "two", place)}
+    assert calls[at + 1 :] == [tmp_path.stat().st_ino]
