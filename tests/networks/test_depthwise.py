@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -68,3 +70,31 @@ def test_only_what_is_slow_is_replaced():
     conv = nn.Conv2d(4, 4, 5, padding=2, groups=4)
     quicken_depthwise(conv)
     assert conv.eval()(torch.randn(2, 4, 6, 6)).grad_fn.name() == "ConvolutionBackward0"
+
+
+def test_a_copy_and_a_saved_network_compute_with_their_own_weights(tmp_path):
+    """The function stands on the module: copied and pickled, it is the copy's."""
+    torch.manual_seed(0)
+    conv, x = nn.Conv2d(4, 4, 5, padding=2, groups=4), torch.randn(2, 4, 6, 6)
+    quicken_depthwise(conv)
+    torch.save(conv, tmp_path / "conv.pt")
+    for other in (copy.deepcopy(conv), torch.load(tmp_path / "conv.pt", weights_only=False)):
+        torch.testing.assert_close(other(x), conv(x), rtol=0, atol=0)
+        with torch.no_grad():
+            other.weight.zero_()
+            other.bias.zero_()
+        assert not other(x).any()
+
+
+def test_derivatives_by_torch_func_are_torchs_own():
+    """A user's function may take them of a network in training."""
+    torch.manual_seed(0)
+    conv, x = nn.Conv2d(4, 4, 5, padding=2, groups=4), torch.randn(2, 4, 6, 6)
+    expected = torch.autograd.grad(conv(x).square().sum(), conv.weight)[0]
+    quicken_depthwise(conv)
+
+    def lose(weight):
+        return torch.func.functional_call(conv, {"weight": weight}, x).square().sum()
+
+    found = torch.func.grad(lose)(conv.weight.detach())
+    torch.testing.assert_close(found, expected)

@@ -132,3 +132,25 @@ def test_a_wrong_share_is_refused():
         DrNAS(keep=3, channel_share=4, first_share=2)
     paper = drnas.DrNAS.paper().method[1]
     assert (paper["first_share"], paper["channel_share"], paper["keep"]) == (4, 2, 3)
+
+
+def test_new_channels_are_the_same_copies_on_every_edge():
+    """Through the supernet, whose edges are forks of their own: for channels of one number, one order."""
+    job = gate_cases.make_job("drnas", SETTINGS, skeleton={"filters": 8, "cells": 1})
+    supernet, _ = gate_cases.make_step(job)
+    supernet.narrow(4)
+    moves = supernet.list_widening(4, torch.Generator().manual_seed(0))
+    orders = {tuple(order.tolist()) for tensor, dim, order in moves if tensor.ndim == 4 and dim == 0}
+    assert len(supernet._list_partial()) > 1
+    assert len({len(order) for order in orders}) == len(orders)
+
+
+def test_the_share_of_a_training_is_restored_with_its_weights():
+    """Also where no step follows, after which they are left for children."""
+    first, second = (
+        gate_cases.make_step(gate_cases.make_job("drnas", SETTINGS, skeleton={"filters": 8, "cells": 1}))
+        for _ in range(2)
+    )
+    first[1].take(torch.randn(8, 2, 8, 8), torch.arange(8) % 3, Moment(0, 0, 1, 4))
+    second[1].restore(first[1].state())
+    assert first[0].present_share == second[0].present_share == 4

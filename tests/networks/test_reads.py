@@ -50,19 +50,29 @@ def test_two_edges_from_a_state_are_the_sum_of_their_operations(stride, training
             torch.testing.assert_close(buffer, other.get_buffer(name), **close)
 
 
-def test_a_state_is_pooled_once():
+def pool(kernel):
+    return nn.MaxPool2d(kernel, 1, kernel // 2)
+
+
+def test_a_state_is_pooled_once(monkeypatch):
     """For all edges that read it; another state, or another pooling, is another image."""
-    reads, runs = Reads(), []
-
-    def pool(kernel):
-        module = nn.MaxPool2d(kernel, 1, kernel // 2)
-        module.register_forward_hook(lambda *_: runs.append(kernel))
-        return module
-
+    reads, runs, real = Reads(), [], nn.MaxPool2d.forward
+    noted = lambda self, x: (runs.append(self.kernel_size), real(self, x))[1]  # noqa: E731
+    monkeypatch.setattr(nn.MaxPool2d, "forward", noted)
     x, y = torch.randn(2, 1, 3, 4, 4).unbind()
     assert reads.run(pool(3), x) is reads.run(pool(3), x)
     assert reads.run(pool(3), y) is not reads.run(pool(5), y)
     assert runs == [3, 3, 5]
+
+
+def test_a_pooling_that_somebody_watches_runs_each_time():
+    """As where an expected cost reads the shapes of what runs."""
+    reads, seen, x = Reads(), [], torch.randn(1, 3, 4, 4)
+    for _ in range(2):
+        module = pool(3)
+        module.register_forward_pre_hook(lambda *_: seen.append(1))
+        reads.run(module, x)
+    assert len(seen) == 2
 
 
 def test_a_module_that_changes_its_input_gets_its_own():

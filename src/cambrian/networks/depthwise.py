@@ -10,11 +10,12 @@ filter is put together from those of its columns, three at a time. The forward p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import MethodType
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 
 WIDE = 3
@@ -27,7 +28,7 @@ def quicken_depthwise(network: nn.Module) -> None:
     for module in network.modules():
         if _gains(module):
             # On the instance: to replace the module would drop its hooks and the user's references to it.
-            vars(module)["_conv_forward"] = MethodType(convolve, module)
+            vars(module)["_conv_forward"] = partial(convolve, module)
 
 
 def _gains(module: nn.Module) -> bool:
@@ -48,8 +49,10 @@ def _gains(module: nn.Module) -> bool:
 def convolve(self: nn.Conv2d, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """(n, channels, h, w) -> (n, channels, ceil(h / stride), ceil(w / stride)): `Conv2d`'s, bit for bit."""
     quick = self.training and torch.is_grad_enabled() and input.device.type == "cpu" and input.ndim == 4
-    # Under autocast the gradient has another type than what was saved.
-    if not quick or torch.is_autocast_enabled("cpu"):
+    # Under autocast the gradient has another type than what was saved; torch.func and forward derivatives
+    # need rules that torch's own function has.
+    other = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+    if not quick or other or torch.is_autocast_enabled("cpu"):
         return F.conv2d(input, weight, bias, self.stride, self.padding, self.dilation, self.groups)
     y: Tensor = _Depthwise.apply(input, weight, bias, self.stride[0], self.dilation[0])  # type: ignore[no-untyped-call]
     return y

@@ -9,7 +9,7 @@ convolutions from `conv2d`, and `avoid_strided_pointwise` changes those of users
 
 from __future__ import annotations
 
-from types import MethodType
+from functools import partial
 from typing import Any
 
 import torch
@@ -59,7 +59,7 @@ def avoid_strided_pointwise(network: nn.Module) -> None:
         plain = is_strided_pointwise(module) and not isinstance(module, StridedPointwise)
         if plain and _is_known(module):
             # On the instance: to replace the module would drop its hooks and the user's references to it.
-            vars(module)["_conv_forward"] = MethodType(convolve, module)
+            vars(module)["_conv_forward"] = partial(convolve, module)
 
 
 def memory_format(network: nn.Module) -> torch.memory_format:

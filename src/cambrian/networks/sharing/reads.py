@@ -86,7 +86,8 @@ def _list_layers(module: Any) -> Sequence[nn.Module]:
     """The layers of torch's own plain sequence; a single layer is one of itself."""
     if type(module) is nn.Sequential and not _is_watched(module):
         return list(module)
-    return [module] if isinstance(module, nn.Module) and _describe([module]) is not None else []
+    plain = isinstance(module, nn.Module) and not _is_watched(module)
+    return [module] if plain and _describe([module]) is not None else []
 
 
 def _is_watched(module: nn.Module) -> bool:

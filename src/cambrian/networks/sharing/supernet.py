@@ -98,7 +98,7 @@ class Supernet(nn.Module):
     def narrow(self, share: int) -> None:
         """Let partial operations see 1 / `share` of the channels, at most what they were made for."""
         for fork in self._list_partial():
-            fork.present_share = share
+            fork.narrow(share)
 
     @property
     def present_share(self) -> int:
@@ -109,11 +109,10 @@ class Supernet(nn.Module):
         """The weights and statistics that change where operations see all channels that they were made for
         after 1 / `share`, and what their channels become copies of. Operations without a question of their
         own in a mixture, such as no connection, have none."""
-        return [
-            move
-            for fork in self._list_partial()
-            for move in list_moves(fork.candidates, fork.channel_share, share, generator)
-        ]
+        forks = self._list_partial()
+        candidates = [candidate for fork in forks for candidate in fork.candidates]
+        # All at once, since new channels are copies of the same ones on all edges.
+        return list(list_moves(candidates, forks[0].channel_share, share, generator)) if forks else []
 
     def weights(self, architecture: Mapping[str, Answer]) -> dict[str, Tensor]:
         """The state_dict that turns `architecture`'s own network into this one. Slices are copies, the other

@@ -72,6 +72,14 @@ class Fork(nn.Module):
         self._nothing = [] if nothing is None else [nothing]  # in a list, so that it is no submodule
         self._narrow: dict[int, list[Any]] = {}
 
+    def narrow(self, share: int) -> None:
+        """Let mixtures see 1 / `share` of the channels. Their operations are made here and not when they
+        first run, when their modules may have been changed for a while."""
+        self.present_share = share
+        if share not in (self.channel_share, *self._narrow):
+            one = self.channel_share
+            self._narrow[share] = [Narrowed(m, *count_channels(m, one, share)) for m in self.mixable]
+
     def choose(self, plan: Any) -> None:
         self.mixture = None  # to choose ends a mixture
         name = self._key(plan)
@@ -109,12 +117,7 @@ class Fork(nn.Module):
 
     def _list_present(self) -> Sequence[Any]:
         """The candidates of mixtures, for the channels that they see at present."""
-        one, other = self.channel_share, self.present_share
-        if one == other:
-            return self.mixable
-        if other not in self._narrow:
-            self._narrow[other] = [Narrowed(m, *count_channels(m, one, other)) for m in self.mixable]
-        return self._narrow[other]
+        return self._narrow.get(self.present_share, self.mixable)
 
     def current(self) -> nn.Module:
         """The chosen candidate."""

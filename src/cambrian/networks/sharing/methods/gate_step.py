@@ -56,6 +56,12 @@ class GateStep:
         recipe: Recipe,
         validation: BatchStream,
     ) -> None:
+        find = rules.find_share
+        if recipe.average and find is not None and len({find(n) for n in range(settings.epochs)}) > 1:
+            raise UsageError(
+                "operations that are widened in training change their weights, which an average cannot"
+                " follow: take average=0, or a method without first_share"
+            )
         if not supernet.sites:
             raise UsageError("the space cannot be mixed: it does not say where its supernet has gates")
         self._settings, self._rules = settings, rules
@@ -221,12 +227,18 @@ class GateStep:
         moments = {f"moments.{k}": v for k, v in self._by_gates.state().items()}
         course = {f"course.{k}": v for k, v in self._course.state().items()}
         kept = {f"kept.{k}": v for k, v in self.kept.items()}
-        return weights | moments | course | kept | {f"gate.{p}": g.detach() for p, g in self._logits.items()}
+        gates = {f"gate.{p}": g.detach() for p, g in self._logits.items()}
+        present = torch.tensor(self._supernet.present_share)
+        shares = {} if self._rules.find_share is None else {"share": present}
+        return weights | moments | course | kept | gates | shares
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         self._by_weights.restore(_select(tensors, "weights."))
         self._by_gates.restore(_select(tensors, "moments."))
         self._course.restore(_select(tensors, "course."))
+        # A part that takes no step would else leave these weights as those of another share.
+        if "share" in tensors:
+            self._supernet.narrow(int(tensors["share"]))
         device = next(iter(self._logits.values())).device
         self.kept |= {site: kept.to(device) for site, kept in _select(tensors, "kept.").items()}
         with torch.no_grad():
