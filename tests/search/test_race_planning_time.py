@@ -53,7 +53,7 @@ def test_measuring_the_speed_does_not_take_the_budget(
         return [race_plan.Failed("it took too long")] * len(jobs)
 
     monkeypatch.setattr(race_plan, "call_each", call)
-    race = plan_race(photographs, SPACES.make("stages"), seconds, workers=1, device="cpu")
+    race = plan_race(photographs, SPACES.make("stages"), seconds, workers=1, threads=1, device="cpu")
     assert patience == [most]
     assert race.notice is not None
     assert 3 * most <= max(6.0, seconds / 6)
@@ -75,7 +75,7 @@ def test_holding_networks_to_limits_does_not_take_the_budget(
     monkeypatch.setattr(race_plan, "_measure", lambda *arguments: race_plan.Speed(1e-5, 2e-5, 1e-4))
     monkeypatch.setattr(race_plan, "fit_filters", fit)
     space = SPACES.make("stages")
-    race = plan_race(photographs, space, 180.0, workers=1, device="cpu", limits={"latency": 1.0})
+    race = plan_race(photographs, space, 180.0, workers=1, threads=1, device="cpu", limits={"latency": 1.0})
     assert now[0] == 10.0 * (misses + count)
     assert [entrant["name"] for entrant in race.entrants] == list(space.portfolio)[misses : misses + count]
     assert alone in race.alone
