@@ -26,7 +26,7 @@ def quicken_depthwise(network: nn.Module) -> None:
     """Let the depthwise convolutions of the network whose gradients are slow compute them so, in training on
     a CPU. Their weights, hooks and names do not change."""
     for module in network.modules():
-        if _gains(module):
+        if isinstance(module, nn.Conv2d) and _gains(module):
             # On the instance: to replace the module would drop its hooks and the user's references to it.
             vars(module)["_conv_forward"] = partial(convolve, module)
 

@@ -57,7 +57,7 @@ def avoid_strided_pointwise(network: nn.Module) -> None:
     change."""
     for module in network.modules():
         plain = is_strided_pointwise(module) and not isinstance(module, StridedPointwise)
-        if plain and _is_known(module):
+        if isinstance(module, nn.Conv2d) and plain and _is_known(module):
             # On the instance: to replace the module would drop its hooks and the user's references to it.
             vars(module)["_conv_forward"] = partial(convolve, module)
 
