@@ -40,8 +40,8 @@ def quantise(source: Path, target: Path, calibration: NDArray[np.float32]) -> No
             per_channel=True,
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
-            # Weights of seven bits: processors without integer dot products (AVX2) add two products in 16 bits,
-            # which those of eight overflow. A file is run on other machines than the one that wrote it.
+            # Weights of seven bits: processors without integer dot products (AVX2) add two products in 16
+            # bits, which those of eight overflow. A file is run on other machines than the one that wrote it.
             reduce_range=True,
         )
 
