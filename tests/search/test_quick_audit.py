@@ -9,11 +9,11 @@ import pytest
 
 import cambrian
 from cambrian.cli.audited import follow_audit
+from cambrian.errors import Unread
 from cambrian.search.components import spec_of
 from cambrian.search.engines.processes import Processes
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_request import PlanRequest
-from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.quick_audit import LABEL, SHARE, add_row, decide_fidelity
 from cambrian.search.planning.workload import Workload
 from cambrian.strategies import STRATEGIES
@@ -136,20 +136,11 @@ def test_a_planned_search_audits_and_goes_on(tmp_path: Any) -> None:
     assert len({t.fidelity for t in trials[count:]}) == 1
 
 
-def test_a_plan_for_the_rows_of_a_table_says_that_it_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run remembers it with the other rows."""
-
-    def make(request: PlanRequest, *strategy: Any) -> Plan:
-        search = cambrian.Search("tiny-chain", "random", task=request.task, budget=4)
-        return Plan(search, (("data", "d"), ("each", "e"), ("then", "t")), 1.0)
-
-    monkeypatch.setattr("cambrian.search.planning.plan.plan_by_table", make)
+def test_a_plan_for_the_rows_of_a_table_refuses_an_audit() -> None:
+    """Each network has a training of its own length, so that nothing is left to choose."""
     task = replace(toy_task(), columns=("one", "two"))
-    planned = cambrian.plan(task, "9m", workers=1, audit=True)
-    assert [label for label, _ in planned.rows] == ["data", "each", LABEL, "then"]
-    assert "without a quick audit: " in dict(planned.rows)[LABEL]
-    assert planned.search.remarks["plan"] == planned.rows
-    assert LABEL not in dict(cambrian.plan(task, "9m", workers=1).rows)
+    with pytest.raises(Unread, match="audit is for searches among images"):
+        cambrian.plan(task, "9m", workers=1, audit=True)
 
 
 def test_the_command_promises_nothing_of_its_own(

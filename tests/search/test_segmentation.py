@@ -87,8 +87,14 @@ def test_a_search_ends_with_a_network_for_pixels(file: Path, tmp_path: Path) -> 
     assert row.label.startswith("ground ")
     with Image.open(tmp_path / "drawn" / "one.png") as drawn:
         assert np.array_equal(np.asarray(drawn), found.masks[0])
-    with pytest.raises(UsageError, match="would be written over it"):
-        predict_files(exported, [tmp_path / "one.png"], tmp_path)
+    other = tmp_path / "deeper" / "one.png"  # an image that is still to be read, or a mask that somebody drew
+    other.parent.mkdir()
+    other.write_bytes((tmp_path / "one.png").read_bytes())
+    for folder in (tmp_path, other.parent):
+        before = (folder / "one.png").read_bytes()
+        with pytest.raises(UsageError, match=r"would be written over .*one.png: name another folder"):
+            predict_files(exported, [tmp_path / "one.png"], folder)
+        assert (folder / "one.png").read_bytes() == before
     text = cambrian.report(result, tmp_path / "report.html").read_text()
     assert "IoU" in text
     assert all(name in text for name in CLASSES)

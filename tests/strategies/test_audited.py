@@ -16,6 +16,7 @@ from cambrian.errors import UsageError
 from cambrian.estimators.function import Function
 from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.problem import Problem
+from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.spaces import SPACES
 from cambrian.strategies import STRATEGIES
@@ -93,16 +94,15 @@ def test_the_search_goes_on_at_the_fidelity_that_promises_most(
     assert len({t.reason["fidelity"] for t in rest}) == 1
 
 
+def search_plainly() -> Result:
+    """Random search after an audit of six networks."""
+    audited, measure = Audited("random", 6, 200), Function(measure_plainly, builds=False)
+    return Search(SPACE, audited, measure, budget=80, fidelity=FULL).run(quiet=True)
+
+
 def test_what_is_recommended_was_measured_at_the_chosen_fidelity() -> None:
     """The audit's longer trainings have higher values; they do not stand before the search's own."""
-    search = Search(
-        SPACE,
-        Audited("random", 6, 200),
-        Function(measure_plainly, builds=False),
-        budget=80,
-        fidelity=FULL,
-    )
-    result = search.run(quiet=True)
+    result = search_plainly()
     rest = [t for t in result.trials if t.memory.get("phase") != AUDIT]
     best = max(rest, key=lambda t: t.value or 0.0)
     assert count(result.recommended[0].architecture) >= count(best.architecture)
@@ -111,21 +111,15 @@ def test_what_is_recommended_was_measured_at_the_chosen_fidelity() -> None:
 def test_conditions_choose_among_what_was_measured_at_the_chosen_fidelity() -> None:
     """Not among the audit's longer trainings, which are the fullest: the best value there is that keeps the
     condition, by brute force. Several objectives are refused in a sentence, also within another strategy."""
-    search = Search(
-        SPACE,
-        Audited("random", 6, 200),
-        Function(measure_plainly, builds=False),
-        budget=80,
-        fidelity=FULL,
-    )
-    result = search.run(quiet=True)
+    result = search_plainly()
     fidelity = result.trials[-1].fidelity
     values = sorted(float(t.value or 0.0) for t in result.trials if t.fidelity == fidelity)
     chosen = result.choose(f"value<{values[-1]}")
     assert (chosen.fidelity, chosen.value) == (fidelity, values[-2])
+    measure = Function(measure_plainly, builds=False)
     for strategy in ("audited", "remeasured(strategy=audited)"):
         with pytest.raises(UsageError, match="d' is for a single objective, and the search has 2"):
-            Search(SPACE, STRATEGIES.parse(strategy), search.estimator, objectives=("-ms",), budget=99)
+            Search(SPACE, STRATEGIES.parse(strategy), measure, objectives=("-ms",), budget=99)
 
 
 def test_the_strategy_has_learned_what_the_audit_measured() -> None:

@@ -220,6 +220,8 @@ def test_wrong_options(tmp_path: Path) -> None:
         load(tmp_path, names="a,b")
     with pytest.raises(UsageError, match="ignore='300': expected a value from 0 to 255, none or auto"):
         load(tmp_path, ignore="300")
+    with pytest.raises(DataError, match="no pixel of the masks has the value 200, which is to be ignored"):
+        load(tmp_path, ignore="200")
     assert load(tmp_path, ignore="none").labels == ("0", "3", "7", "255")
     assert load(tmp_path, ignore="3").labels == ("0", "7", "255")
 

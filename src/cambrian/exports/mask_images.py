@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def list_mask_files(images: Sequence[Path], folder: Path) -> list[Path]:
     """The file of each image's mask within `folder`, below the folders that the images do not have in common.
-    Raises UsageError where two images would have the same, or the folder is one of them."""
+    Raises UsageError where two images would have the same, or a file is there already: it may be an image
+    that is still to be read, or a mask that somebody drew."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"masks are written into a folder, and {folder} is a file: name a folder")
     parents = [image.absolute().parent for image in images]
@@ -28,8 +29,8 @@ def list_mask_files(images: Sequence[Path], folder: Path) -> list[Path]:
         file = folder / parent.relative_to(common) / f"{image.stem}.png"
         if file in files:
             raise UsageError(f"{files[file]} and {image} would have the same mask {file}: rename one of them")
-        if file.exists() and file.samefile(image):
-            raise UsageError(f"the mask of {image} would be written over it: name another folder")
+        if os.path.lexists(file):
+            raise UsageError(f"the mask of {image} would be written over {file}: name another folder")
         files[file] = image
     return list(files)
 

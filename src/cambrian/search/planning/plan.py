@@ -22,7 +22,6 @@ from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.preset_plan import plan_by_preset
 from cambrian.search.planning.pretrained import fit_search
-from cambrian.search.planning.quick_audit import add_row, refuse_audit
 from cambrian.search.planning.race_search import plan_by_race
 from cambrian.search.planning.shared_search import plan_by_supernet
 from cambrian.search.planning.table_plan import plan_by_table
@@ -81,7 +80,7 @@ def plan(
     finishes what it finds. `baselines` are trained beside the winner: left open, of a preset's search a
     random architecture and the space's published one, of a race none, since its portfolio holds them. With
     `audit`, a tenth of a preset's budget of time is for a quick audit of what to measure networks by, where
-    the time is long enough for one (see `quick_audit`); the plan's row "fidelity" says so, or why not.
+    the time is long enough for one (see `quick_audit`); its row "fidelity" says so, or why not.
     `engine` runs the trials, as `Search` has it: left open, processes of this machine. Measures the machine's
     speed for some seconds.
 
@@ -132,8 +131,7 @@ def _choose_plan(request: PlanRequest, chosen: Strategy | None) -> Plan:
     recipe, changes, paper = request.recipe, request.changes, request.paper
     shared = chosen is not None and trains_supernets(chosen)
     if task.columns and not shared:
-        planned = _check_weights(plan_by_table(request), recipe)
-        return _say_unaudited(planned, request.audit, "each network has a training of its own length")
+        return _check_weights(plan_by_table(request), recipe)
     described = paper or strategy is not None or request.surrogate is not None
     described = described or bool(changes.keys() - RACE_CHANGES)
     described = described or request.settings.get("estimator") is not None
@@ -148,10 +146,7 @@ def _choose_plan(request: PlanRequest, chosen: Strategy | None) -> Plan:
         return plan_by_race(request, raced)
     if chosen is not None and shared:
         _refuse_for_supernets(request)
-        planned = _check_weights(plan_by_supernet(request, chosen), recipe)
-        return _say_unaudited(
-            planned, request.audit, "the supernet is trained once, and its children are not"
-        )
+        return _check_weights(plan_by_supernet(request, chosen), recipe)
     return _check_weights(plan_by_preset(request), recipe)
 
 
@@ -169,15 +164,7 @@ def _check_weights(planned: Plan, recipe: Mapping[str, Any]) -> Plan:
         return planned
     share = fit_search(Path(recipe["pretrained"]), planned.search)
     text = f"those given fit networks of this search: up to {share:.0%} of the numbers of one"
-    return _change_rows(planned, (*planned.rows, ("weights", text)))
-
-
-def _say_unaudited(planned: Plan, audit: bool, reason: str) -> Plan:
-    """The plan, with a row that says why there is no quick audit, where one is wanted."""
-    return _change_rows(planned, add_row(planned.rows, refuse_audit(reason))) if audit else planned
-
-
-def _change_rows(planned: Plan, rows: tuple[tuple[str, str], ...]) -> Plan:
+    rows = (*planned.rows, ("weights", text))
     planned.search.remarks["plan"] = rows
     return msgspec.structs.replace(planned, rows=rows)
 

@@ -94,6 +94,11 @@ class Masks:
     def _choose_classes(self, root: Path, present: list[int]) -> tuple[list[int], int | None]:
         """The values that are classes, and the one that is ignored."""
         ignored = find_ignored(present) if self.ignore == "auto" else _read_ignored(self.ignore)
+        if self.ignore != "auto" and ignored is not None and ignored not in present:
+            raise DataError(
+                f"{show(root)}: no pixel of the masks has the value {ignored}, which is to be ignored: they"
+                f" have {list_names(list(map(str, present)))}"
+            )
         values = [value for value in present if value != ignored]
         if len(values) < 2:
             raise DataError(
