@@ -262,6 +262,9 @@ def test_a_time_alone_is_a_race(photographs: cambrian.Task) -> None:
         other = plan(photographs, **{"budget": "10m", "workers": 1, "baselines": (), **more})
         assert not isinstance(other.search.strategy, Race), more
     assert isinstance(other.search.strategy, NSGA2)
+    bounded = plan(photographs, "10m", workers=1, objectives=["accuracy>0.5"])  # of the one objective
+    assert isinstance(bounded.search.strategy, Race)
+    assert bounded.search.reference == 0.5
     chosen = plan(photographs, "10m", workers=1, choose="params<50k")
     assert "the best that keeps params<50k goes on" in dict(chosen.rows)["then"]
     with pytest.raises(UsageError, match="entrants is for a race"):

@@ -14,6 +14,7 @@ from cambrian.errors import Unread
 from cambrian.search.compatibility import trains_supernets
 from cambrian.search.components import SEVERAL, component, name_estimators, space_for, task_of
 from cambrian.search.devices import AUTO, choose_device, usual_workers
+from cambrian.search.direction import read_objective
 from cambrian.search.engine_choice import choose_engine
 from cambrian.search.engines.engine import Engine
 from cambrian.search.planning.asked_settings import refuse_asked
@@ -88,7 +89,7 @@ def plan(
     task, device = task_of(task), choose_device(device)
     limits, changes, recipe = Budget.parse(budget), dict(changes or {}), dict(recipe or {})
     _check_pretrained(recipe)
-    if strategy is None and settings.get("objectives"):
+    if strategy is None and _names_several(task, settings):
         strategy = SEVERAL
     chosen = None if strategy is None else component("strategy", strategy)
     named = "train" if settings.get("estimator") is None else settings["estimator"]
@@ -123,6 +124,12 @@ def plan(
         planned.search.notice = notice
         warnings.warn(notice, stacklevel=2)
     return planned
+
+
+def _names_several(task: Task, settings: Mapping[str, Any]) -> bool:
+    """Whether an objective is named besides the task's metric, of which one may give the reference alone."""
+    named = {read_objective(each).name for each in settings.get("objectives") or ()}
+    return bool(named - {task.metric})
 
 
 def _choose_plan(request: PlanRequest, chosen: Strategy | None) -> Plan:

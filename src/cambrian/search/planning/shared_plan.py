@@ -106,12 +106,13 @@ def plan_amounts(
     changes: Mapping[str, Any],
     *,
     workers: int,
+    here: int,
     device: str,
     trainings: int,
     memory: int | None = None,
 ) -> Amounts:
-    """The amounts within `limits`; `trainings` networks are trained in the final stage, and a training is
-    allowed `memory` bytes."""
+    """The amounts within `limits`; `trainings` networks are trained in the final stage, a training is allowed
+    `memory` bytes, and so many of the workers are sure to be on this machine as `here` says."""
     began = time.monotonic()
     check_shared(strategy, space)
     facts = SpaceFacts(space)
@@ -128,7 +129,7 @@ def plan_amounts(
         # On one worker, whatever their number: a supernet is one training, whose numbers are to be the same.
         alone = partial(last, facts.draw(None, stream(0, "plan", "final")))
         cost, notice = _choose_size(sizes, measure, limits.seconds, images, one_shot, until, alone)
-        check_memory(cost, device, memory, workers)
+        check_memory(cost, device, memory, here)
         final, final_epochs, image = _choose_final(facts, cost.skeleton, final_skeleton, last, rate)
         prices = add_prices(cost, strategy, one_shot, images, start.wait(), workers)
     planned = time.monotonic() - began
@@ -158,7 +159,7 @@ def plan_amounts(
         training,
         seconds,
         planned + prices.start + training + scoring + rounds * final_epochs * image,
-        count_memory(cost, workers),
+        count_memory(cost, here),
         notice,
         share,
         asked is None and epochs == most,

@@ -43,6 +43,7 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
         limits,
         request.changes,
         workers=request.crew,
+        here=request.engine.slots_here,
         device=request.device,
         trainings=TOP + 1 + len(compared),
         memory=request.settings.get("memory"),
