@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -307,6 +308,7 @@ def search(
 
     Networks are tried within the budget, the best few are trained to the end, and the best of them is kept
     in the run directory with its weights."""
+    began = time.monotonic()
     from cambrian.loggers.opening import check_log
     from cambrian.search.ledger.run_directory import claim
     from cambrian.search.planning.budget import Budget
@@ -399,6 +401,7 @@ def search(
             changes={k: v for k, v in changes.items() if v is not None},
             limits=limits,
             timeout=longest,
+            began=began,
             **common,
         )
     if by_hand:
