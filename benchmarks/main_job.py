@@ -38,7 +38,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from cambrian.cli.numbers import seconds_of
+from cambrian.cli.options.numbers import seconds_of
 
 KINDS, WIDTHS = ("resnet", "cnn"), (8, 16, 32)
 CANDIDATES = tuple(f"{kind}-{width}" for kind in KINDS for width in WIDTHS)
