@@ -169,7 +169,7 @@ def _format(path: Path) -> str:
             return "texts"
         return "masks" if is_mask_folder(path) else "folder"
     suffix = path.suffix.lower().removeprefix(".")
-    if suffix == "txt" and is_corpus(path):
+    if path.name.lower().endswith((".txt", ".txt.gz")) and is_corpus(path):
         return "corpus"
     if suffix in ("tsv", "txt"):
         return "csv"

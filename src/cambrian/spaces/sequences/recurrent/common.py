@@ -10,6 +10,7 @@ from cambrian.choices import Scalar
 from cambrian.errors import UnknownName
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.growth.depth_growth import DepthGrowth
+from cambrian.spaces.program.function_space import is_causal
 from cambrian.spaces.space import Signature, Space
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class RecurrentCells(Space):
     """Abstract: a space has a maker of the cell of an architecture (`make_cell`)."""
 
     skeleton = ("hidden", "layers")
+    causal = True
     sizes = list_sizes(hidden=(32, 64, 128, 256), layers=(1, 1, 1, 1))
 
     @property
@@ -37,11 +39,13 @@ class RecurrentCells(Space):
         """The maker of a cell, which reads its plan."""
 
     def make(self, read: Reading[Any], task: Signature, **skeleton: Any) -> nn.Module:
-        """A network that reads images row by row: a row is one step of channels * width numbers. Its
-        settings are `hidden` units (64) and `layers` of cells (1)."""
+        """A network that reads images row by row: a row is one step of channels * width numbers; it answers
+        after the last row, or, of a causal task, after each. Its settings are `hidden` units (64) and `layers`
+        of cells (1)."""
         from cambrian.spaces.sequences.recurrent.network import RowReader
 
-        return RowReader(self.make_cell(read), task.channels, task.width, task.classes, **skeleton)
+        shape = (task.channels, task.width, task.classes)
+        return RowReader(self.make_cell(read), *shape, each=is_causal(task), **skeleton)
 
     def language_model(
         self, architecture: Architecture, vocabulary: int, **settings: Scalar
