@@ -47,7 +47,7 @@ _LIKELIEST = """probabilities = program(images).softmax(1)  # normalisation is p
 print(model["labels"][int(probabilities[0].argmax())])"""
 _USES = {
     "classes": _LIKELIEST,
-    "characters": """probabilities = program(images).softmax(1)  # [n, characters, rows]; normalised by the program
+    "characters": """probabilities = program(images).softmax(1)  # [n, characters, rows]
 print(model["labels"][int(probabilities[0, :, -1].argmax())])  # the character after the last row""",
     "numbers": """numbers = program(images)[:, 0]  # normalisation and the unit are part of the program
 print(model["labels"][0], float(numbers[0]))""",

@@ -95,7 +95,7 @@ def clean(text: str) -> str:
 def draw_texts(texts: Sequence[str], script: Script, where: str) -> NDArray[np.uint8]:
     """Uint8 [n, length, 1, characters + 1], 255 where a row has that character. Of a longer text the
     beginning is read; before a shorter one are empty rows, so that a cell that reads on ends with the
-    text. In a corpus the end is read, as it is, and empty rows are after it: there every row has an answer."""
+    text. In a corpus the end is read, as it is, and empty rows are after it: every row has an answer."""
     check_memory(where, len(texts) * script.length * script.width)
     images = np.zeros((len(texts), script.length, 1, script.width), np.uint8)
     for image, text in zip(images, texts, strict=True):
@@ -107,8 +107,8 @@ def draw_texts(texts: Sequence[str], script: Script, where: str) -> NDArray[np.u
 
 
 def choose_next(outputs: NDArray[Any], images: NDArray[Any]) -> NDArray[Any]:
-    """Of outputs [n, characters, length] those after the last character of each text, [n, characters]; `images`
-    [n, length, 1, characters] are the texts."""
+    """Of outputs [n, characters, length] those after the last character of each text, [n, characters];
+    `images` [n, length, 1, characters] are the texts."""
     last = np.maximum(images.any((2, 3)).sum(1), 1) - 1
     return outputs[np.arange(len(outputs)), :, last]
 

@@ -21,7 +21,8 @@ from cambrian.networks.training.recipe import Recipe
 
 class Loss(Protocol):
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """float[n, classes], int64[n] -> float[]; of characters float[n, classes, length], int64[n, length]."""
+        """float[n, classes], int64[n] -> float[]; of characters float[n, classes, length] and int64[n,
+        length]."""
         ...
 
 

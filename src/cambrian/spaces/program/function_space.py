@@ -81,8 +81,8 @@ def is_dense(task: Signature) -> bool:
 
 
 def is_causal(task: Signature) -> bool:
-    """Whether the networks for a task give logits after each row of an image one pixel wide, of the rows up to
-    it, [n, classes, height]: those of the next character of a text."""
+    """Whether the networks for a task give logits after each row of an image one pixel wide, of the rows up
+    to it, [n, classes, height]: those of the next character of a text."""
     return bool(getattr(task, "causal", False))
 
 

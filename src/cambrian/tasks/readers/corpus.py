@@ -1,8 +1,8 @@
-"""A text of its own, of which the next character is learned from the ones before it, at every place of a piece
-at once (Karpathy 2015, "The Unreasonable Effectiveness of Recurrent Neural Networks").
+"""A text of its own, of which the next character is learned from the ones before it, at every place of a
+piece at once (Karpathy 2015, "The Unreasonable Effectiveness of Recurrent Neural Networks").
 
-Pieces overlap by half. Of a piece that judges a network only the second half counts, so that every place of the
-text is judged once, by at least half a piece before it."""
+Pieces overlap by half. Of a piece that judges a network only the second half counts, so that every place of
+the text is judged once, by at least half a piece before it."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ NAMES = {" ": "space", "\n": "newline", "\t": "tab"}
 
 @dataclass(frozen=True)
 class Corpus:
-    """The text in the file `path`. A network reads pieces of `length` characters (None: 64) and predicts the one
-    after each; `characters` are told apart, the commonest of the training part, and all others are one. It
-    sees `windows` pieces of the text at most, evenly spread."""
+    """The text in the file `path`. A network reads pieces of `length` characters (None: 64) and predicts the
+    one after each; `characters` are told apart, the commonest of the training part, and all others are one.
+    It sees `windows` pieces of the text at most, evenly spread."""
 
     path: str
     length: Annotated[int | None, LENGTH] = None
@@ -62,8 +62,8 @@ class Corpus:
         judged[:, : length // 2] = IGNORED  # too little is read before them
         targets[parts != TRAIN] = judged
         note = (
-            f"{show(file)}: networks read {len(begins):,} pieces of {length} of the {len(codes):,} characters, and"
-            " predict the next one after each; the beginning is learned, the end is the test part"
+            f"{show(file)}: networks read {len(begins):,} pieces of {length} of the {len(codes):,} characters,"
+            " and predict the next one after each; the beginning is learned, the end is the test part"
         )
 
         def decode(indices: NDArray[np.int64], size: int | None) -> Decoded:
