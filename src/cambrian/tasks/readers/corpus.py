@@ -62,8 +62,8 @@ class Corpus:
         judged[:, : length // 2] = IGNORED  # too little is read before them
         targets[parts != TRAIN] = judged
         note = (
-            f"{show(file)}: networks read {len(begins):,} pieces of {length} of the {len(codes):,} characters,"
-            " and predict the next one after each; the beginning is learned, the end is the test part"
+            f"{show(file)}: networks read {len(begins):,} pieces of {length} of the {len(codes):,}"
+            " characters, and predict the one after each; the beginning is learned, the end is the test part"
         )
 
         def decode(indices: NDArray[np.int64], size: int | None) -> Decoded:
@@ -127,8 +127,8 @@ def open_text(file: Path) -> BinaryIO:
 
 
 def is_corpus(file: Path) -> bool:
-    """Whether a .txt or .txt.gz file is a text rather than a table: it has some length, and no separator of cells occurs
-    equally often in its lines."""
+    """Whether a .txt or .txt.gz file is a text rather than a table: it has some length, and no separator of
+    cells occurs equally often in its lines."""
     try:
         with open_text(file) as opened:
             head = opened.read(2**16).decode("utf-8-sig", "ignore")
