@@ -47,8 +47,9 @@ def network(
 
     def make(widths: Widths) -> nn.Module:
         shape = (channels, height, width, classes)
-        settings = {"patch": patch, "relative": relative, "causal": causal}
-        return vision_transformer(*widths, *shape, head_width=head_width, **settings)
+        return vision_transformer(
+            *widths, *shape, head_width=head_width, patch=patch, relative=relative, causal=causal
+        )
 
     return read.elastic(lambda widths: widths, make, most, lambda widths: _heads(widths, most, head_width))
 
