@@ -82,8 +82,8 @@ def load(
     mean, std = mean_std(inputs, parts.train)  # nothing of the test part goes into the network
     if "text" in rendering:
         # A character's channel is lit so seldom that its standard score would drown the others.
-        # Of a text to be continued, one that is as long as all standard scores together: in steps enough for
-        # a cell of 64 units to learn bigrams, a lit channel of 1 left it a bit behind.
+        # Of a text to be continued a row is as long as one of standard scores: with a channel of 1, a cell of
+        # 64 units was half a bit behind after 300 steps.
         unit = len(std) ** -0.5 if examples.goal.kind == "characters" else 1.0
         mean, std = (0.0,) * len(mean), (unit,) * len(std)
     task = Task(
