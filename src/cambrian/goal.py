@@ -5,7 +5,7 @@
 | classes | int64 [n] | a logit for each class; the likeliest is meant |
 | numbers | float64 [n] | one number, in standard deviations from the mean |
 | labels | int64 [n, labels] of 0 and 1 | a logit for each label, any of which may apply |
-| characters | int64 [n] | a logit for each character that may be the next of a text |
+| characters | int64 [n, length] | after each character read, a logit for each next one: [n, kinds, length] |
 | heads | int64 [n, heads] | the logits of one classification after the other |
 | pixels | int64 [n, height, width] | a logit for each class at each pixel: [n, classes, height, width] |
 """
@@ -18,7 +18,8 @@ from typing import Any, Literal
 import msgspec
 
 IGNORED = -100
-"""The target of a pixel that is neither learned nor judged: the number that torch's losses leave out."""
+"""The target of a pixel or a character that is neither learned nor judged: the number that torch's losses
+leave out."""
 
 GoalName = Literal["classes", "numbers", "labels", "heads", "pixels"]
 """The kinds that can be named in place of a guess."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 
 import cambrian
 from cambrian.architecture import Architecture
+from cambrian.cli.by_hand import TEXT_NETWORK
 from cambrian.errors import UsageError
 from cambrian.estimators.build import signature
 from cambrian.outcome import ENDLESS, Done, Fidelity, Point
@@ -28,6 +30,7 @@ from cambrian.search.planning.race_amounts import (
 from cambrian.search.planning.race_plan import plan_race
 from cambrian.search.result import Result
 from cambrian.spaces import SPACES
+from cambrian.spaces.sequences.recurrent.common import UNITS
 from cambrian.strategies.evolution.nsga2 import NSGA2
 from cambrian.strategies.multifidelity.race import Race
 from cambrian.weights import Inherit
@@ -355,3 +358,23 @@ def reread_inputs(task: cambrian.Task):
     import torch
 
     return torch.zeros(2, task.channels, task.height, task.width)
+
+
+def test_a_text_is_raced_by_recurrent_cells(tmp_path: Path) -> None:
+    """Eight hidden units for each of the filters, small batches, a rate for each weight, nothing smoothed;
+    the network by hand is an entrant; a space that reads texts as a whole is refused."""
+    (tmp_path / "x.txt").write_text("Who sails alone sails far, and far.\nWho stays?\n" * 60)
+    task = cambrian.load(tmp_path / "x.txt", length=16)
+    planned = plan(task, "10m", workers=1)
+    search = planned.search
+    names = [entrant["name"] for entrant in search.strategy.entrants]
+    assert TEXT_NETWORK in names
+    assert search.space == SPACES.make("darts-rnn")
+    first = search.strategy.entrants[0]
+    with torch.device("meta"):
+        network = search.space.build(Architecture(first["architecture"]), task, **first["skeleton"])
+    assert network.head.in_features == UNITS * first["skeleton"]["filters"]
+    for recipe in (search.estimator, search.estimators["final"]):
+        assert (recipe.optimiser, recipe.batch_size, recipe.label_smoothing) == ("adamw", 32, 0.0)
+    with pytest.raises(UsageError, match="the space stages read it as a whole"):
+        plan(task, "10m", workers=1, space="stages")

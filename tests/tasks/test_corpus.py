@@ -3,6 +3,7 @@ a text that repeats itself learned."""
 
 from __future__ import annotations
 
+import gzip
 import math
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,19 @@ from refusals import refused
 from torch import nn
 
 from cambrian import space
+from cambrian.errors import UsageError
+from cambrian.estimators.scoring import measure_all
 from cambrian.exports.readme import OUTPUTS, write_readme
-from cambrian.goal import Goal
+from cambrian.goal import IGNORED, Goal
+from cambrian.networks.training.losses import make_loss
+from cambrian.networks.training.recipe import Recipe
 from cambrian.outcome import Done, Fidelity
 from cambrian.reports.sampled_text import write_text
 from cambrian.search.search import Search
 from cambrian.tasks import load, read_texts
 from cambrian.tasks.metrics import KINDS, METRICS, bits_per_character, list_metrics, next_accuracy, perplexity
 from cambrian.tasks.readers.corpus import Corpus, is_corpus
-from cambrian.tasks.texts import Script
+from cambrian.tasks.texts import Script, choose_next
 
 VERSE = "The sea, the sea, the sea!\nWho sails alone sails far;\r\nand who stays, who knows?\n\n"
 
@@ -37,9 +42,9 @@ def read_back(image: np.ndarray, characters: str) -> str:
     return "".join((characters + "\0")[row.argmax()] for row in image[:, 0])
 
 
-def test_windows_are_the_text_before_each_place(tmp_path: Path) -> None:
-    """Every example is a piece of the text of the asked length, and its target the character after it, line
-    ends as \\n; each part of the text is a part of the data, in their order."""
+def test_pieces_have_a_target_for_each_character(tmp_path: Path) -> None:
+    """Every example is a piece of the text of the asked length, and its targets are the characters after each
+    of its own, line ends as \\n; each part of the text is a part of the data, in their order."""
     task = load(write(tmp_path / "verse.txt", VERSE * 40), length=9)
     text = (VERSE * 40).replace("\r\n", "\n")
     characters = task.rendering["text"]["characters"]
@@ -51,19 +56,39 @@ def test_windows_are_the_text_before_each_place(tmp_path: Path) -> None:
     for part, (begin, end) in borders.items():
         rows = getattr(task, part)
         piece = text[int(begin * len(text)) : int(end * len(text))]
-        assert len(rows) == len(piece) - 9  # every place that has nine characters of its part before it
+        places: list[int] = []
         for n, row in enumerate(rows.tolist()):
-            assert read_back(task.inputs[row], characters) == piece[n : n + 9]
-            assert characters[task.targets[row]] == piece[n + 9]
+            first = 5 * n  # half of nine characters are read twice
+            assert read_back(task.inputs[row], characters) == piece[first : first + 9]
+            targets = task.targets[row].tolist()
+            wanted = piece[first + 1 : first + 10]
+            ignored = 0 if part == "train" else 4
+            assert targets[:ignored] == [IGNORED] * ignored
+            assert "".join(characters[code] for code in targets[ignored:]) == wanted[ignored:]
+            places += range(first + ignored, first + 9)
+        if part != "train":  # every place is judged once
+            assert places == list(range(4, len(piece) - 1 - (len(piece) - 10) % 5))
 
 
-def test_rare_characters_are_one_and_places_are_spread(tmp_path: Path) -> None:
-    """Of two kinds that are told apart the third is `other`; fewer windows are evenly spread."""
+def test_rare_characters_are_one_and_pieces_are_spread(tmp_path: Path) -> None:
+    """Of two kinds that are told apart the third is `other`; fewer pieces are evenly spread."""
     file = write(tmp_path / "x.txt", "aab" * 700 + "z" * 20 + "aab" * 700)
     task = load(Corpus(str(file), length=4, characters=2, windows=200))
     assert task.labels == ("a", "b", "other")
     assert task.sizes == {"train": 160, "validation": 20, "test": 20}
     assert load(Corpus(str(file), windows=200), length=50).inputs.shape[1] == 50
+
+
+def test_a_packed_text_is_the_same(tmp_path: Path) -> None:
+    """A .txt.gz has the name and the task of its text; a damaged one is refused in a sentence."""
+    file = write(tmp_path / "verse.txt", VERSE * 40)
+    packed = tmp_path / "packed" / "verse.txt.gz"
+    packed.parent.mkdir()
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    assert load(packed).digest == load(file).digest
+    assert load(packed).name == "verse"
+    packed.write_bytes(packed.read_bytes()[:40])
+    refused(packed, r"verse\.txt\.gz: cannot be read \(.*\): mend it")
 
 
 def test_a_text_is_told_from_a_table(tmp_path: Path) -> None:
@@ -76,14 +101,17 @@ def test_a_text_is_told_from_a_table(tmp_path: Path) -> None:
 
 
 def test_a_further_text_is_read_to_its_end(tmp_path: Path) -> None:
-    """The last characters as they are, after dark rows where there are fewer."""
+    """The last characters as they are, before dark rows where there are fewer; the next character is read
+    after the last one."""
     task = load(write(tmp_path / "verse.txt", VERSE * 40), length=6)
     characters = task.rendering["text"]["characters"]
     files = [write(tmp_path / "a.txt", "stays far\n\n"), write(tmp_path / "b.txt", "sea")]
     _names, inputs = read_texts(files, task.rendering)
     assert read_back(inputs[0], characters) == " far\n\n"
-    assert not inputs[1][:3].any()
-    assert read_back(inputs[1][3:], characters) == "sea"
+    assert read_back(inputs[1][:3], characters) == "sea"
+    assert not inputs[1][3:].any()
+    outputs = np.arange(2 * 5 * 6).reshape(2, 5, 6)
+    assert choose_next(outputs, inputs).tolist() == [outputs[0, :, 5].tolist(), outputs[1, :, 2].tolist()]
 
 
 def test_metrics_are_those_of_the_cross_entropy() -> None:
@@ -105,17 +133,43 @@ def test_metrics_are_those_of_the_cross_entropy() -> None:
 def test_bad_texts_are_one_sentence(tmp_path: Path) -> None:
     """Too short for what is asked, and not in UTF-8."""
     file = write(tmp_path / "verse.txt", VERSE * 20)
-    refused(Corpus(str(file), length=400), r"characters are too few to learn a language from, with 400")
+    refused(
+        Corpus(str(file), length=400),
+        r"characters are too few to learn a language from, with 400 read at once",
+    )
     (tmp_path / "bad.txt").write_bytes(b"\xff\xfe" + b"words and words\n" * 100)
     refused(tmp_path / "bad.txt", r"bad\.txt: not a text in UTF-8")
 
 
+def test_places_that_are_ignored_neither_learn_nor_judge() -> None:
+    """Loss and metrics are those of the other places, one by one; so is the squared error."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(5, 4, 7, generator=generator)
+    targets = torch.randint(4, (5, 7), generator=generator)
+    targets[:, :3] = IGNORED
+    rows, classes = logits[:, :, 3:].transpose(1, 2).reshape(-1, 4), targets[:, 3:].reshape(-1)
+    for name in ("cross-entropy", "squared-error"):
+        loss = make_loss(Recipe(loss=name, label_smoothing=0.1), Goal("characters"))
+        assert loss(logits, targets).item() == pytest.approx(loss(rows, classes).item())
+    metrics = measure_all(targets.numpy(), logits.softmax(1).numpy(), Goal("characters"))
+    nats = torch.nn.functional.cross_entropy(rows, classes).item()
+    assert metrics["bits_per_character"] == pytest.approx(nats / math.log(2))
+    assert metrics["next_accuracy"] == pytest.approx((rows.argmax(1) == classes).double().mean().item())
+
+
 @space
-def bag(pick, task):
-    """One linear layer, which reads all characters at once."""
+def alone(pick, task):
+    """The next character by the present one alone: a table of bigrams."""
     bias = pick("bias", (True, False))
-    inputs = task.channels * task.height * task.width
-    return nn.Sequential(nn.Flatten(), nn.Linear(inputs, task.classes, bias=bias))
+    table = nn.Conv2d(task.channels, task.classes, 1, bias=bias)
+    return nn.Sequential(table, nn.Flatten(2))
+
+
+@space
+def seer(pick, task):
+    """Reads the characters that it is to predict."""
+    rows = pick("rows", (3, 5))
+    return nn.Sequential(nn.Conv2d(task.channels, task.classes, (rows, 1), padding="same"), nn.Flatten(2))
 
 
 def learn_circle(tmp_path: Path, where: Any, epochs: int, **skeleton: int) -> Done:
@@ -132,11 +186,20 @@ def learn_circle(tmp_path: Path, where: Any, epochs: int, **skeleton: int) -> Do
 
 
 def test_a_text_that_repeats_itself_is_learned(tmp_path: Path) -> None:
-    """Of ten letters in a circle the next one is certain: a linear layer needs less than a bit, where a guess
-    needs more than three."""
-    outcome = learn_circle(tmp_path, bag, 6)
+    """Of ten letters in a circle the next one is certain: a table of bigrams needs less than a bit, where a
+    guess needs more than three."""
+    outcome = learn_circle(tmp_path, alone, 6)
     assert outcome.value < 1.0
     assert outcome.metrics["next_accuracy"] == 1.0
+
+
+def test_networks_that_read_a_text_as_a_whole_are_refused(tmp_path: Path) -> None:
+    """A space of one answer for a text, and a function that reads the characters it is to predict."""
+    task = load(write(tmp_path / "verse.txt", VERSE * 40), length=8)
+    with pytest.raises(UsageError, match=r"networks of the space stages read it as a whole: .* darts-rnn"):
+        Search("stages", "random", "train", task, budget=1)
+    with pytest.raises(UsageError, match="answers to a text depend on later characters"):
+        Search(seer, "random", "train", task, budget=1).run(tmp_path / "run", quiet=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -155,7 +218,7 @@ def test_a_text_is_written_character_by_character() -> None:
     script = Script("abcde", 3, corpus=True)
 
     def certain(images: np.ndarray) -> np.ndarray:
-        return np.roll(images[:, -1, 0] / 255.0, 1, axis=1)[:, [0, 1, 2, 3, 4, 5]]
+        return choose_next(np.roll(images[:, :, 0] / 255.0, 1, axis=2).transpose(0, 2, 1), images)
 
     def guess(images: np.ndarray) -> np.ndarray:
         return np.full((1, 6), 1 / 6, np.float32)

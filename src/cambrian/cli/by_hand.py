@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 BOOSTING = "gradient boosting (scikit-learn)"
-NETWORK = "resnet"
-"""A small residual network, which most people would try first."""
+NETWORK, TEXT_NETWORK = "resnet", "highway"
+"""A small residual network, which most people would try first; for texts a recurrent highway network."""
 
 
 def check_raced(planned: Plan, as_json: bool) -> None:
@@ -50,9 +50,10 @@ def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any
             (percent(boost(task)) if is_share(task.metric) else f"{boost(task):.4g}", ""),
         )
         return
-    changes = {**options.pop("changes", {}), "entrants": NETWORK}
+    network, phrase = (TEXT_NETWORK, "highway") if task.causal else (NETWORK, "residual")
+    changes = {**options.pop("changes", {}), "entrants": network}
     alone = plan(task, planned.search.budget, changes=changes, **options)
-    say(f"by hand: a small residual network alone, {alone.search.budget}")
+    say(f"by hand: a small {phrase} network alone, {alone.search.budget}")
     with watch_search(Console(stderr=True), {}) as watch:
         by_hand = alone.search.run(place / "by-hand", watch)
     _print_both(Result.open(place), "by hand", _describe(by_hand.winner))

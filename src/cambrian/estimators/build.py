@@ -12,7 +12,7 @@ from cambrian.networks.measure.measure import find_measure, is_measure
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import integer_seed
 from cambrian.spaces.drafts import draft_network, is_shared, note_parameters
-from cambrian.spaces.program.function_space import Shape, is_dense
+from cambrian.spaces.program.function_space import Shape, is_causal, is_dense
 from cambrian.spaces.space import Signature
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def signature(task: Signature, fidelity: Fidelity) -> Shape:
     """The shapes of a network's input and output: those of the task, with images in the fidelity's size."""
     height, width = (fidelity.resolution,) * 2 if fidelity.resolution else (task.height, task.width)
-    return Shape(task.channels, height, width, task.classes, is_dense(task))
+    return Shape(task.channels, height, width, task.classes, is_dense(task), is_causal(task))
 
 
 @dataclass(frozen=True)

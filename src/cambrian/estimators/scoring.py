@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.estimators.training_data import scoring_images
-from cambrian.goal import Goal
+from cambrian.goal import IGNORED, Goal
 from cambrian.tasks.metrics import METRICS, accuracy, list_metrics
 
 if TYPE_CHECKING:
@@ -83,6 +83,9 @@ def measure_all(targets: NDArray[Any], predictions: NDArray[Any], goal: Goal) ->
         predictions = np.stack([predictions[:, part].argmax(1) for _, part in goal.parts], 1)
     if goal.kind == "pixels":
         predictions = predictions.argmax(1)
+    if goal.kind == "characters":  # one row for each that is judged
+        known = targets != IGNORED
+        targets, predictions = targets[known], np.moveaxis(predictions, 1, -1)[known]
     metrics = {_key(name): METRICS[name](targets, predictions) for name in list_metrics(goal.kind)}
     heads = enumerate(name for name, _ in goal.parts)
     each = {f"accuracy of {name}": accuracy(targets[:, n], predictions[:, n]) for n, name in heads}

@@ -42,11 +42,12 @@ class Prediction(msgspec.Struct, frozen=True):
 def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[np.float32]:
     """Probabilities float32 [n, classes] for images [n, height, width, channels]: uint8, or floats in
     the unit that `model.json` names; of a network of numbers, these, [n, 1]; of pixels, [n, classes, height,
-    width]. Raises DataError where they have another size."""
+    width]; of texts those of the next character. Raises DataError where they have another size."""
     import torch
 
     from cambrian.networks.normalisation import as_inputs
     from cambrian.networks.probabilities import read_probabilities
+    from cambrian.tasks.texts import choose_next
 
     place = Path(directory)
     facts = model_facts(place)
@@ -65,7 +66,10 @@ def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[
             part = as_inputs(np.asarray(images[start : start + _BATCH]))
             output = program(part)  # numbers are in their own unit already
             read = output if goal.kind == "numbers" else read_probabilities(output, goal)
-            predicted[start : start + _BATCH] = read.numpy()
+            if goal.kind == "characters":
+                predicted[start : start + _BATCH] = choose_next(read.numpy(), images[start : start + _BATCH])
+            else:
+                predicted[start : start + _BATCH] = read.numpy()
     return predicted
 
 

@@ -47,7 +47,8 @@ _LIKELIEST = """probabilities = program(images).softmax(1)  # normalisation is p
 print(model["labels"][int(probabilities[0].argmax())])"""
 _USES = {
     "classes": _LIKELIEST,
-    "characters": _LIKELIEST,
+    "characters": """probabilities = program(images).softmax(1)  # [n, characters, rows]
+print(model["labels"][int(probabilities[0, :, -1].argmax())])  # the character after the last row""",
     "numbers": """numbers = program(images)[:, 0]  # normalisation and the unit are part of the program
 print(model["labels"][0], float(numbers[0]))""",
     "labels": """probabilities = program(images).sigmoid()  # normalisation is part of the program
@@ -72,7 +73,8 @@ OUTPUTS = {
     "classes": "logits [n, classes]; softmax makes them probabilities",
     "numbers": "numbers [n, 1] in the unit of the training data",
     "labels": "logits [n, labels]; sigmoid makes them probabilities",
-    "characters": "logits [n, characters]; softmax makes them probabilities of the next one",
+    "characters": "logits [n, characters, rows]; softmax over the characters makes them probabilities of the"
+    " one after each row",
     "heads": "logits [n, classes of all heads], head after head; softmax of each makes probabilities",
     "pixels": "logits [n, classes, height, width]; softmax over the classes makes them probabilities",
 }

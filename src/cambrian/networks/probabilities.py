@@ -10,7 +10,7 @@ from cambrian.goal import Goal
 
 def read_probabilities(logits: Tensor, goal: Goal) -> Tensor:
     """Float[n, outputs] to the same: a distribution over the classes, or over those of each head; of labels
-    the probability of each alone."""
+    the probability of each alone. Of pixels and of characters at each place, [n, outputs, ...]."""
     if goal.kind == "labels":
         return logits.sigmoid()
     if goal.kind == "heads":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cambrian.randomness import stream
-from cambrian.tasks.texts import Script, draw_texts, read_script
+from cambrian.tasks.texts import Script, choose_next, draw_texts, read_script
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +58,7 @@ def _read_model(result: Result) -> Predict:
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
         with torch.inference_mode():
-            probabilities: NDArray[np.float32] = first_head(model(pixels)).softmax(1).numpy()
-        return probabilities
+            probabilities = first_head(model(pixels)).softmax(1).numpy()
+        return choose_next(probabilities, images)
 
     return predict

@@ -138,6 +138,7 @@ def _choose(test: NDArray[np.int64], macs: float | None) -> NDArray[np.int64]:
 
 def _judge(task: Any, which: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Tested:
     true, predicted = task.targets[which], probabilities.argmax(1)
+    true = true[:, -1] if task.causal else true  # the character after the whole piece
     classes = len(task.labels)
     confusion = np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
     sure = probabilities.max(1)

@@ -129,6 +129,7 @@ def space_for(given: Any, task: Any) -> Space:
     fit = getattr(space, "for_task", None)  # a user's own space need not have it
     fitted: Space = space if fit is None or task is None else fit(task)
     _check_dense(fitted, task)
+    _check_causal(fitted, task)
     return fitted
 
 
@@ -141,6 +142,18 @@ def _check_dense(space: Space, task: Any) -> None:
             f"the data have a class for each pixel, and the networks of the space {name_of(space)} one answer"
             " for an image: leave the space out, or name fabric, or a function of yours, for which task.dense"
             " is true"
+        )
+
+
+def _check_causal(space: Space, task: Any) -> None:
+    """Raise UsageError for a space of ours whose networks do not have an answer after each character."""
+    from cambrian.spaces.drafts import is_own
+
+    if getattr(task, "causal", False) and not getattr(space, "causal", False) and not is_own(space):
+        raise UsageError(
+            "the data are a text whose next character is learned, and the networks of the space"
+            f" {name_of(space)} read it as a whole: leave the space out, or name darts-rnn, nascell,"
+            " autoformer, or a function of yours, for which task.causal is true"
         )
 
 

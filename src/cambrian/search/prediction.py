@@ -28,7 +28,8 @@ class Predictions:
     numbers, `numbers` float64 [n] in their own unit, and no probabilities; of several labels, those of a
     probability above one half, with a ; between them; of several heads, the likeliest class of each. Of
     pixels, `masks` int64 [n, height, width] are the likeliest class of each, the labels those that an image
-    holds, and the probabilities float32 [n, classes, height, width]."""
+    holds, and the probabilities float32 [n, classes, height, width]. Of a text, they are those of the next
+    character."""
 
     labels: tuple[str, ...]
     probabilities: NDArray[np.float32]
@@ -46,6 +47,7 @@ def predict(network: nn.Module, task: Task, resolution: int | None, images: Any)
 
     from cambrian.networks.heads import first_head
     from cambrian.networks.training import batches
+    from cambrian.tasks.texts import choose_next
 
     pixels = read_pixels(task, images)
     held = batches.images(pixels, np.zeros(len(pixels), np.int64), task.mean, task.std, resolution=resolution)
@@ -55,7 +57,10 @@ def predict(network: nn.Module, task: Task, resolution: int | None, images: Any)
         # In batches: activations of thousands of images at once would not fit into memory.
         for start in range(0, len(pixels), BATCH):
             logits = first_head(network(held.inputs(held.pixels[start : start + BATCH])))
-            outputs[start : start + BATCH] = _read_logits(logits, task.goal).numpy()
+            read = _read_logits(logits, task.goal).numpy()
+            outputs[start : start + BATCH] = (
+                choose_next(read, pixels[start : start + BATCH]) if task.causal else read
+            )
     return name_predictions(outputs, task.labels, task.goal)
 
 

@@ -13,6 +13,7 @@ from cambrian.randomness import stream
 from cambrian.search.planning.forked import call_each
 from cambrian.search.pretrained import build_seeded
 from cambrian.spaces.drafts import draft_network
+from cambrian.spaces.program.function_space import is_causal
 from cambrian.spaces.space import Signature, Space
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ def find_warnings(
         raise Unbuildable("the network has no weights that can be trained: each is frozen, or there is none")
     # The export last: it is slow, and its sentence about a network that fails would name the wrong cause.
     inputs = _inputs(shape)
+    if is_causal(shape):
+        _check_causal(network, inputs)
     return [*_of_outputs(network, inputs), *(_of_export(network, inputs) if exported else ())]
 
 
@@ -114,6 +117,19 @@ def _inputs(shape: Signature) -> Tensor:
 
     generator = torch.Generator().manual_seed(0)
     return torch.randn(4, shape.channels, shape.height, shape.width, generator=generator)
+
+
+def _check_causal(network: nn.Module, inputs: Tensor) -> None:
+    """Raise Unbuildable where an answer depends on characters after it, among which is the right one."""
+    other = inputs.clone()
+    other[:, :, -1:] += 1.0
+    # The same seed, so that only the input differs; loosely compared, as kernels may differ.
+    outputs, changed = _run(network, inputs, seed=0), _run(network, other, seed=0)
+    if not bool(outputs[..., :-1].isclose(changed[..., :-1], rtol=1e-3, atol=1e-4).all()):
+        raise Unbuildable(
+            "the network's answers to a text depend on later characters, which it is to predict: let each row"
+            " of its output read that row of the input and those before it alone"
+        )
 
 
 def _of_outputs(network: nn.Module, inputs: Tensor) -> list[str]:

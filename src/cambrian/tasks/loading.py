@@ -82,7 +82,10 @@ def load(
     mean, std = mean_std(inputs, parts.train)  # nothing of the test part goes into the network
     if "text" in rendering:
         # A character's channel is lit so seldom that its standard score would drown the others.
-        mean, std = (0.0,) * len(mean), (1.0,) * len(std)
+        # Of a text to be continued a row is as long as one of standard scores: with a channel of 1, a cell of
+        # 64 units was half a bit behind after 300 steps.
+        unit = len(std) ** -0.5 if examples.goal.kind == "characters" else 1.0
+        mean, std = (0.0,) * len(mean), (unit,) * len(std)
     task = Task(
         name=examples.name,
         inputs=inputs,
@@ -169,7 +172,7 @@ def _format(path: Path) -> str:
             return "texts"
         return "masks" if is_mask_folder(path) else "folder"
     suffix = path.suffix.lower().removeprefix(".")
-    if suffix == "txt" and is_corpus(path):
+    if path.name.lower().endswith((".txt", ".txt.gz")) and is_corpus(path):
         return "corpus"
     if suffix in ("tsv", "txt"):
         return "csv"

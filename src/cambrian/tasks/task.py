@@ -74,6 +74,11 @@ class Task:
         return self.goal.kind == "pixels"
 
     @property
+    def causal(self) -> bool:
+        """Whether a network gives an answer after each character, of those up to it."""
+        return self.goal.kind == "characters"
+
+    @property
     def strata(self) -> NDArray[np.int64]:
         """The groups int64[n] of which a part of the data has its share each: the classes, else a single
         one."""

@@ -32,8 +32,8 @@ LENGTH = Span(1, 4096)
 
 class Script(msgspec.Struct, frozen=True):
     """How texts become images: the characters that are told apart, the commonest first, and how many of a
-    text are read. `column` is the one of a table that holds the texts. In a `corpus` the next character is
-    predicted: the end of a text is read, and its spaces and line ends count."""
+    text are read. `column` is the one of a table that holds the texts. In a `corpus` the character after each
+    is predicted: the end of a text is read, and its spaces and line ends count."""
 
     characters: str
     length: Annotated[int, LENGTH]
@@ -95,14 +95,22 @@ def clean(text: str) -> str:
 def draw_texts(texts: Sequence[str], script: Script, where: str) -> NDArray[np.uint8]:
     """Uint8 [n, length, 1, characters + 1], 255 where a row has that character. Of a longer text the
     beginning is read; before a shorter one are empty rows, so that a cell that reads on ends with the
-    text. In a corpus the end is read, as it is."""
+    text. In a corpus the end is read, as it is, and empty rows are after it: every row has an answer."""
     check_memory(where, len(texts) * script.length * script.width)
     images = np.zeros((len(texts), script.length, 1, script.width), np.uint8)
     for image, text in zip(images, texts, strict=True):
         read = text[-script.length :] if script.corpus else clean(text)[: script.length]
         codes = read_codes(read, script)
-        image[np.arange(script.length - len(codes), script.length), 0, codes] = 255
+        first = 0 if script.corpus else script.length - len(codes)
+        image[np.arange(first, first + len(codes)), 0, codes] = 255
     return images
+
+
+def choose_next(outputs: NDArray[Any], images: NDArray[Any]) -> NDArray[Any]:
+    """Of outputs [n, characters, length] those after the last character of each text, [n, characters];
+    `images` [n, length, 1, characters] are the texts."""
+    last = np.maximum(images.any((2, 3)).sum(1), 1) - 1
+    return outputs[np.arange(len(outputs)), :, last]
 
 
 def describe_script(facts: Mapping[str, Any]) -> str:
@@ -113,5 +121,5 @@ def describe_script(facts: Mapping[str, Any]) -> str:
     """
     script = read_script(facts)
     if script.corpus:
-        return f"{script.length} characters before the next, of {len(script.characters)} kinds"
+        return f"{script.length} characters at once, of {len(script.characters)} kinds"
     return f"{script.length} characters a text, of {len(script.characters)} kinds"

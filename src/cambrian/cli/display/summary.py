@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cambrian.cli.app import give, say
 from cambrian.cli.display.saved import describe_saved
@@ -15,7 +15,10 @@ from cambrian.reports.verdict import tell_shortfall
 from cambrian.search.front_choice import describe_hypervolume, name_begun
 from cambrian.search.progress import read_progress
 from cambrian.search.result import Result
-from cambrian.search.tally import value_text
+from cambrian.search.tally import percent, value_text
+
+if TYPE_CHECKING:
+    from cambrian.tasks.task import Task
 
 
 def summarise(result: Result, as_json: bool = False) -> None:
@@ -155,7 +158,19 @@ def _finals(result: Result) -> Any:
             value_text(trial) if tested else "",
             *_sizes(trial),
         )
+    if result.task is not None and result.task.causal:
+        name, score = _count_ngrams(result.task)
+        table.add_row(name, *("" for _ in also), "", score)
     return table
+
+
+def _count_ngrams(task: Task) -> tuple[str, str]:
+    """The name and the test score of n-grams, which need no network."""
+    from cambrian.tasks.metrics import is_share
+    from cambrian.tasks.ngrams import score_ngrams
+
+    order, score = score_ngrams(task)
+    return f"n-grams of order {order}", percent(score) if is_share(task.metric) else f"{score:.4g}"
 
 
 def _list_others(result: Result) -> list[str]:

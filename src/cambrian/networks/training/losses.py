@@ -21,7 +21,8 @@ from cambrian.networks.training.recipe import Recipe
 
 class Loss(Protocol):
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """float[n, classes], int64[n] -> float[]."""
+        """float[n, classes], int64[n] -> float[]; of characters float[n, classes, length] and int64[n,
+        length]."""
         ...
 
 
@@ -45,9 +46,10 @@ class SquaredError:
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
         classes = logits.shape[1]
-        hot = F.one_hot(targets, classes).to(logits.dtype)
+        known = targets != IGNORED
+        hot = F.one_hot(targets.clamp(min=0), classes).movedim(-1, 1).to(logits.dtype)
         smooth = (1 - self.smoothing) * hot + self.smoothing / classes
-        return (logits - smooth).square().sum(1).mean()
+        return (logits - smooth).square().sum(1)[known].mean()
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,8 @@ LOSSES: Mapping[str, Callable[[float], Loss]] = {
 
 def make_loss(recipe: Recipe, goal: Goal = CLASSES) -> Loss:
     """The loss that the recipe names, with its smoothing, for targets of that goal: of numbers Huber's or the
-    squared error, of labels the binary cross-entropy, of several heads the sum, of pixels the
-    cross-entropy."""
+    squared error, of labels the binary cross-entropy, of several heads the sum, of pixels and of
+    characters the mean over all of them."""
     if goal.kind == "numbers":
         return MeanSquare() if recipe.loss == "squared-error" else Huber()
     if goal.kind == "labels":

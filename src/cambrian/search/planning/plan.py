@@ -39,6 +39,8 @@ __all__ = ["Plan", "plan"]
 
 RACED = "stages"
 """The space of a search by time for which nobody names one."""
+RACED_TEXT = "darts-rnn"
+"""The same for a text whose next character is learned."""
 RACE_CHANGES = {"filters", "entrants"}
 FEW_PIXELS = 500_000
 """Pixels of all training images up to which a search without a budget takes MINUTES."""
@@ -205,7 +207,8 @@ def _find_raced(given: Any, task: Task) -> Space | None:
     """The space to race in: the named one if it has a portfolio, the usual one where none is named."""
     if given is None and task.dense:  # the portfolio has one answer for an image
         return None
-    space = space_for(RACED if given is None else given, task)
+    usual = RACED_TEXT if task.causal else RACED
+    space = space_for(usual if given is None else given, task)
     return None if know(space, HasPortfolio) is None else space
 
 

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 DEFAULT_SPACE = "pnas"
 DENSE_SPACE = "fabric"
 """The space for the classes of pixels, whose networks end at the images' resolution."""
+TEXT_SPACE = "darts-rnn"
+"""The space for a text whose next character is learned."""
 GROWN_SPACE, TREE_SPACE = "network-morphism", "tree-cells"
 """The space of a strategy whose networks grow, and whose cells are trees, where nobody names one."""
 LEVELED = ("levels", "keep")
@@ -106,7 +108,7 @@ def plan_by_preset(request: PlanRequest) -> Plan:
 
 def _ask_space(space: Any, task: Task, changes: Mapping[str, Any]) -> SpaceFacts:
     """The facts of the named space, or of the usual one with as many levels as `changes` asks for."""
-    usual_space = DENSE_SPACE if task.dense else DEFAULT_SPACE
+    usual_space = DENSE_SPACE if task.dense else TEXT_SPACE if task.causal else DEFAULT_SPACE
     whole = space_for(usual_space if space is None else space, task)
     if is_own(whole):
         check_space(whole, task, Fidelity())

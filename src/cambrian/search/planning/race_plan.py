@@ -28,6 +28,7 @@ from cambrian.search.planning.limited_size import fit_filters
 from cambrian.search.planning.pretrained import Fit, fit_portfolio
 from cambrian.search.planning.race_amounts import (
     FILTERS,
+    LEAST_BATCH,
     Challenges,
     choose_batch,
     choose_coarse,
@@ -117,7 +118,8 @@ def plan_race(
         patience = min(PATIENCE, max(HASTE, HASTY * seconds))
         speed = _measure(task, space, favourite, size, coarse, fine, workers, device, patience)
         images = len(task.train) + len(task.validation)
-        batch = choose_batch(images)
+        # Each piece of a text has as many targets as characters.
+        batch = LEAST_BATCH if task.causal else choose_batch(images)
         step = speed.fine if coarse == fine else lambda f: GROWTH * speed.fine(f)
         passes = {f: training / (step(f) * images) for f in FILTERS}
         width = fit.filters if fit else filters or choose_filters(passes, images, batch)

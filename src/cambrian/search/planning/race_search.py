@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FINAL = "final"
 """The name of the estimator that trains the winner."""
+TEXT_RATE = 4e-3
+"""The learning rate for texts."""
 MANY_PASSES = 40.0
 """Passes over the data from which they are learned by heart, unless they are varied more."""
 
@@ -116,6 +118,9 @@ def _make_training(task: Task, race: RacePlan, settings: Mapping[str, Any]) -> T
         "batch_size": batch,
         "label_smoothing": 0.1,
     }
-    if race.passes > MANY_PASSES:
+    if task.causal:  # recurrent cells need a rate for each weight, and smoothing costs bits
+        common |= {"optimiser": "adamw", "learning_rate": TEXT_RATE, "weight_decay": 0.01}
+        common |= {"label_smoothing": 0.0}
+    elif race.passes > MANY_PASSES:
         common |= {"cutout": min(task.height, task.width) * 3 // 8, "weight_decay": 2e-3}
     return Train(**{**common, **settings})

@@ -77,6 +77,11 @@ class Joint(Space):
         return tuple(self.networks.skeleton)
 
     @property
+    def causal(self) -> bool:
+        """Whether the inner space's networks answer after each character of a text."""
+        return bool(getattr(self.networks, "causal", False))
+
+    @property
     def function(self) -> Any:
         """The code behind the questions, by which a user's own space is recognised."""
         return getattr(self.networks, "function", type(self.networks))

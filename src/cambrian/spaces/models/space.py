@@ -16,7 +16,7 @@ from cambrian.errors import UsageError, did_you_mean
 from cambrian.registry import read_arguments, split_call
 from cambrian.spaces.models.questions import DROP, Survey
 from cambrian.spaces.models.source import find_name, find_source, has_own_weights, make_model, name_source
-from cambrian.spaces.program.function_space import Shape, is_dense
+from cambrian.spaces.program.function_space import Shape, is_causal, is_dense
 from cambrian.spaces.space import Pick, Signature, Space
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class ModelSpace(Space):
     width: int = 32
     classes: int = 10
     dense: bool = False
+    causal: bool = False
 
     measure = "the network's own answer as often as all others together, question by question"
 
@@ -83,6 +84,7 @@ class ModelSpace(Space):
             width=task.width,
             classes=task.classes,
             dense=is_dense(task),
+            causal=is_causal(task),
         )
 
     def program(self, pick: Pick) -> None:
@@ -112,7 +114,7 @@ class ModelSpace(Space):
 
     @cached_property
     def _shape(self) -> Shape:
-        return Shape(self.channels, self.height, self.width, self.classes, self.dense)
+        return Shape(self.channels, self.height, self.width, self.classes, self.dense, self.causal)
 
     @cached_property
     def survey(self) -> Survey:

@@ -62,13 +62,14 @@ def check_signature(task: object) -> None:
 @dataclass(frozen=True)
 class Shape:
     """A task's signature without a task, for programs that are only sampled. `dense`: a network gives the
-    logits of each pixel."""
+    logits of each pixel; `causal`: those after each row, of the rows up to it."""
 
     channels: int = 3
     height: int = 32
     width: int = 32
     classes: int = 10
     dense: bool = False
+    causal: bool = False
 
     def __post_init__(self) -> None:
         check_signature(self)
@@ -77,6 +78,12 @@ class Shape:
 def is_dense(task: Signature) -> bool:
     """Whether the networks for a task give the logits of each pixel, [n, classes, height, width]."""
     return bool(getattr(task, "dense", False))
+
+
+def is_causal(task: Signature) -> bool:
+    """Whether the networks for a task give logits after each row of an image one pixel wide, of the rows up
+    to it, [n, classes, height]: those of the next character of a text."""
+    return bool(getattr(task, "causal", False))
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,7 @@ class Program(Space):
     def for_task(self, task: Signature) -> Space:
         """This space, sampled with the signature of `task`. Raises SpaceError where its body cannot be run
         with that."""
-        shape = Shape(task.channels, task.height, task.width, task.classes, is_dense(task))
+        shape = Shape(task.channels, task.height, task.width, task.classes, is_dense(task), is_causal(task))
         if shape == self.task:
             return self
         try:

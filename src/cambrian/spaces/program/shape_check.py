@@ -127,7 +127,9 @@ def _types_said(network: nn.Module) -> str:
 
 
 def _list_sides(task: Signature) -> tuple[int, ...]:
-    """The axes of an output behind the classes: those of the pixels, where each has an answer."""
+    """The axes of an output behind the classes: those of the pixels or rows, where each has an answer."""
+    if getattr(task, "causal", False):
+        return (task.height,)
     return (task.height, task.width) if getattr(task, "dense", False) else ()
 
 
@@ -142,7 +144,8 @@ def _check_logits(output: Any, classes: int, sides: tuple[int, ...] = ()) -> Non
                 f"the logits?"
             )
         if tuple(head.shape) != (BATCH, classes, *sides):
-            advice = "a logit per class and pixel" if sides else _shape_advice(tuple(head.shape), classes)
+            each = "pixel" if len(sides) > 1 else "character that is read"
+            advice = f"a logit per class and {each}" if sides else _shape_advice(tuple(head.shape), classes)
             raise WrongOutput(
                 f"the network gives {list(head.shape)} for {BATCH} inputs, expected {wanted}: {advice}"
             )

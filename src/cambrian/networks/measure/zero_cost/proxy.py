@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
+from cambrian.networks.heads import first_head
 from cambrian.networks.measure.undefined import Undefined
 from cambrian.networks.tensor_copies import copy_network
 from cambrian.settings import Span, check_settings
@@ -98,6 +99,8 @@ def weights_of(network: nn.Module) -> list[Tensor]:
 
 def compute_loss(network: nn.Module, batch: Batch) -> Tensor:
     """The cross-entropy of the logits, float[]."""
+    if batch.targets is not None and batch.targets.ndim > 1:  # of each character
+        return F.cross_entropy(first_head(network(batch.images)), batch.targets)
     logits = compute_logits(network, batch.images)
     return F.cross_entropy(logits, classes_of(batch, logits.shape[1]).to(logits.device))
 

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cambrian.errors import UsageError
 from cambrian.networks.sharing.elastic import Slice
 from cambrian.networks.sharing.reading import Reading
 from cambrian.settings import COUNT, check_numbers, check_truths
@@ -38,14 +39,16 @@ def network(
     head_width: int,
     patch: int | None = None,
     relative: bool = True,
+    causal: bool = False,
 ) -> nn.Module:
     """See `vision_transformer`. Shared, all weights are slices of the largest network's (`most`), which
     AutoFormer calls entanglement (Sec. 3.2): the first numbers of a token, the first heads, the first
     hidden units, the first layers."""
 
     def make(widths: Widths) -> nn.Module:
+        shape = (channels, height, width, classes)
         return vision_transformer(
-            *widths, channels, height, width, classes, head_width=head_width, patch=patch, relative=relative
+            *widths, *shape, head_width=head_width, patch=patch, relative=relative, causal=causal
         )
 
     return read.elastic(lambda widths: widths, make, most, lambda widths: _heads(widths, most, head_width))
@@ -73,19 +76,26 @@ def vision_transformer(
     head_width: int,
     patch: int | None = None,
     relative: bool = True,
+    causal: bool = False,
 ) -> VisionTransformer:
     """Takes float[n, channels, height, width], gives float[n, classes]. `patch` is the side of a patch
-    (None: `fitting_patch`); `relative` gives every layer relative positions beside the absolute ones."""
+    (None: `fitting_patch`); `relative` gives every layer relative positions beside the absolute ones. A
+    `causal` one gives float[n, classes, height], of images one pixel wide."""
     patch = fitting_patch(height, width) if patch is None else patch
     check_numbers(COUNT, patch=patch)
+    if causal and patch != 1:
+        raise UsageError(
+            f"skeleton setting patch: 1 where each character of a text has an answer, got {patch}"
+        )
     check_truths(relative=relative)
     # Rounded up: `PatchEmbedding` fills an image up to whole patches.
     grid = (math.ceil(height / patch), math.ceil(width / patch))
     blocks = [
-        EncoderLayer(embedding, heads, hidden, head_width, grid if relative else None)
+        EncoderLayer(embedding, heads, hidden, head_width, grid if relative else None, causal)
         for heads, hidden in layers
     ]
-    network = VisionTransformer(PatchEmbedding(channels, height, width, patch, embedding), blocks, classes)
+    patches = PatchEmbedding(channels, height, width, patch, embedding)
+    network = VisionTransformer(patches, blocks, classes, causal)
     network.apply(_initialise)
     return network
 
@@ -100,10 +110,14 @@ def fitting_patch(height: int, width: int) -> int:
 
 
 class VisionTransformer(nn.Module):
-    """Patches, a class token before them and learned positions; encoder layers; the token's class."""
+    """Patches, a class token before them and learned positions; encoder layers; the token's class, or, of a
+    `causal` one, that of each patch."""
 
-    def __init__(self, patches: PatchEmbedding, layers: Sequence[EncoderLayer], classes: int) -> None:
+    def __init__(
+        self, patches: PatchEmbedding, layers: Sequence[EncoderLayer], classes: int, causal: bool = False
+    ) -> None:
         super().__init__()
+        self.causal = causal
         self.patches = patches
         width = patches.projection.out_channels
         self.class_token = nn.Parameter(torch.empty(width))
@@ -115,12 +129,12 @@ class VisionTransformer(nn.Module):
             nn.init.uniform_(parameter, -SMALL, SMALL)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(n, channels, h, w) -> (n, classes)."""
+        """(n, channels, h, w) -> (n, classes), or (n, classes, patches)."""
         patches = self.patches(images)
         token = self.class_token.expand(patches.shape[0], 1, -1)
         tokens = self.layers(torch.cat([token, patches], 1) + self.positions)  # (n, 1 + patches, width)
-        logits: Tensor = self.head(self.norm(tokens[:, 0]))
-        return logits
+        logits: Tensor = self.head(self.norm(tokens[:, 1:] if self.causal else tokens[:, 0]))
+        return logits.transpose(1, 2) if self.causal else logits
 
 
 class PatchEmbedding(nn.Module):
@@ -142,11 +156,17 @@ class EncoderLayer(nn.Module):
     """Attention, then a perceptron on every token alone, each normalised first and added to its input."""
 
     def __init__(
-        self, width: int, heads: int, hidden: int, head_width: int, grid: tuple[int, int] | None
+        self,
+        width: int,
+        heads: int,
+        hidden: int,
+        head_width: int,
+        grid: tuple[int, int] | None,
+        causal: bool = False,
     ) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(width)
-        self.attention = Attention(width, heads, head_width, grid)
+        self.attention = Attention(width, heads, head_width, grid, causal)
         self.perceptron_norm = nn.LayerNorm(width)
         self.perceptron = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
 
@@ -159,11 +179,14 @@ class EncoderLayer(nn.Module):
 
 class Attention(nn.Module):
     """Multi-head self-attention whose queries, keys and values have `heads * head_width` numbers, whatever
-    the width of the tokens. With a `grid` of patches, keys and values know how far off they are."""
+    the width of the tokens. With a `grid` of patches, keys and values know how far off they are. Where it is
+    `causal`, a token attends to itself and those before it."""
 
-    def __init__(self, width: int, heads: int, head_width: int, grid: tuple[int, int] | None) -> None:
+    def __init__(
+        self, width: int, heads: int, head_width: int, grid: tuple[int, int] | None, causal: bool = False
+    ) -> None:
         super().__init__()
-        self.heads, self.head_width = heads, head_width
+        self.heads, self.head_width, self.causal = heads, head_width, causal
         self.qkv = nn.Linear(width, 3 * heads * head_width)
         self.projection = nn.Linear(heads * head_width, width)
         self.key_offsets = None if grid is None else RelativePositions(grid, head_width)
@@ -178,6 +201,8 @@ class Attention(nn.Module):
         if self.key_offsets is not None:
             # Before the softmax, as if every key were moved by its offset (Shaw et al. 2018, Eq. 4).
             scores = scores + torch.einsum("bhqc,qkc->bhqk", query, self.key_offsets())
+        if self.causal:
+            scores = scores + scores.new_full((count, count), -torch.inf).triu(1)
         weights = (scores / math.sqrt(self.head_width)).softmax(-1)
         mixed = weights @ value
         if self.value_offsets is not None:

@@ -19,6 +19,7 @@ from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
+from cambrian.spaces.program.function_space import is_causal
 from cambrian.spaces.space import Graph, Pick, Signature, Space
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class AutoFormer(Space):
     the weights of the largest, and its first layers."""
 
     skeleton = SETTINGS
+    causal = True
     shared = ("embedding", "depth", "layer#/heads", "layer#/ratio")
 
     embeddings: tuple[int, ...] = (32, 48, 64)
@@ -104,7 +106,8 @@ class AutoFormer(Space):
 
     def make(self, read: Reading[Widths], task: Signature, **skeleton: Any) -> nn.Module:
         """The skeleton has `patch`, the side of a patch in pixels (chosen to fit the image), and
-        `relative`: relative positions beside the absolute ones (True). Any shapes fit, by construction."""
+        `relative`: relative positions beside the absolute ones (True). Any shapes fit, by construction. Of
+        a causal task, a row is a patch, and attends to those before it alone."""
         from cambrian.spaces.sequences.autoformer.network import network
 
         embedding = max(self.embeddings)
@@ -112,7 +115,7 @@ class AutoFormer(Space):
         layer = max(self.heads), int(embedding * max(self.ratios))
         most = embedding, (layer,) * self.depths[1]
         shape = (task.channels, task.height, task.width, task.classes)
-        return network(read, most, *shape, head_width=self.head_width, **skeleton)
+        return network(read, most, *shape, head_width=self.head_width, causal=is_causal(task), **skeleton)
 
     def widths(self, architecture: Architecture) -> tuple[int, list[tuple[int, int]]]:
         """The width of the tokens, and (heads, width of the hidden layer) of each layer."""

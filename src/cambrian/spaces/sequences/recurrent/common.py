@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from cambrian.architecture import Architecture, replay
 from cambrian.choices import Scalar
 from cambrian.errors import UnknownName
+from cambrian.settings import COUNT, check_numbers
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.growth.depth_growth import DepthGrowth
+from cambrian.spaces.program.function_space import is_causal
 from cambrian.spaces.space import Signature, Space
 
 if TYPE_CHECKING:
@@ -19,13 +21,16 @@ if TYPE_CHECKING:
     from cambrian.spaces.sequences.recurrent.network import LanguageModel, MakeCell
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
+UNITS = 8
+"""Hidden units for each of the filters, by which a race sizes networks."""
 LANGUAGE_MODEL = ("hidden", "layers", "tied")
 
 
 class RecurrentCells(Space):
     """Abstract: a space has a maker of the cell of an architecture (`make_cell`)."""
 
-    skeleton = ("hidden", "layers")
+    skeleton = ("hidden", "layers", "filters")
+    causal = True
     sizes = list_sizes(hidden=(32, 64, 128, 256), layers=(1, 1, 1, 1))
 
     @property
@@ -37,11 +42,17 @@ class RecurrentCells(Space):
         """The maker of a cell, which reads its plan."""
 
     def make(self, read: Reading[Any], task: Signature, **skeleton: Any) -> nn.Module:
-        """A network that reads images row by row: a row is one step of channels * width numbers. Its
-        settings are `hidden` units (64) and `layers` of cells (1)."""
+        """A network that reads images row by row: a row is one step of channels * width numbers; it answers
+        after the last row, or, of a causal task, after each. Its settings are `hidden` units (64, or eight
+        for each of the `filters`, where these are given alone) and `layers` of cells (1)."""
         from cambrian.spaces.sequences.recurrent.network import RowReader
 
-        return RowReader(self.make_cell(read), task.channels, task.width, task.classes, **skeleton)
+        filters = skeleton.pop("filters", None)
+        if filters is not None:
+            check_numbers(COUNT, filters=filters)
+            skeleton.setdefault("hidden", UNITS * filters)
+        shape = (task.channels, task.width, task.classes)
+        return RowReader(self.make_cell(read), *shape, each=is_causal(task), **skeleton)
 
     def language_model(
         self, architecture: Architecture, vocabulary: int, **settings: Scalar

@@ -8,7 +8,7 @@ before it and has one of four activations. So a cell is a tree whose nodes are l
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.sequences.recurrent.common import ACTIVATIONS, RecurrentCells
-from cambrian.spaces.space import Graph, Pick
+from cambrian.spaces.space import Graph, Pick, Signature
 
 if TYPE_CHECKING:
     from cambrian.networks.sharing.reading import Reading
@@ -70,6 +70,18 @@ ENAS: tuple[Node, ...] = (
 )
 """Found by ENAS (Pham et al. 2018, Fig. 6): a cell of `DARTSRNN.enas()`."""
 
+HIGHWAY: tuple[Node, ...] = (("tanh", 0), ("tanh", 1))
+"""A recurrent highway network of three steps (Zilly et al., ICML 2017, arXiv 1607.03474, Sec. 4), whose
+output is the mean of the last two."""
+
+PORTFOLIO: dict[str, tuple[Node, ...]] = {
+    "highway": HIGHWAY,
+    "shallow": HIGHWAY[:1],
+    "darts-v1": DARTS_V1,
+    "darts-v2": DARTS_V2,
+    "enas": ENAS,
+}
+
 
 @dataclass(frozen=True)
 class DARTSRNN(RecurrentCells):
@@ -93,6 +105,14 @@ class DARTSRNN(RecurrentCells):
         check_bounds("darts-rnn", MOST, nodes=self.nodes)
         if self.output not in OUTPUTS:
             raise UnknownName("output", self.output, OUTPUTS)
+
+    @property
+    def portfolio(self) -> Mapping[str, Architecture]:
+        """Published cells, the favourites first; of one layer, for trainings of minutes on a CPU."""
+        return {name: self.architecture(cell) for name, cell in PORTFOLIO.items() if len(cell) <= self.nodes}
+
+    def read_size(self, task: Signature) -> dict[str, Scalar]:
+        return {}
 
     def size(self, level: int) -> int:
         """How many ordered cells have `level` nodes.

@@ -152,7 +152,7 @@ def _states(cell: nn.Module) -> int:
 
 
 class RowReader(nn.Module):
-    """Reads an image row by row and classifies by the last output."""
+    """Reads an image row by row and classifies by the last output, or by `each`, after every row."""
 
     def __init__(
         self,
@@ -163,17 +163,19 @@ class RowReader(nn.Module):
         *,
         hidden: int = 64,
         layers: int = 1,
+        each: bool = False,
     ) -> None:
         super().__init__()
         self.layers = Layers(make, channels * width, hidden, layers)
+        self.each = each
         self.head = nn.Linear(hidden, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(n, channels, h, w) -> (n, classes)."""
+        """(n, channels, h, w) -> (n, classes), or (n, classes, h)."""
         rows = images.transpose(1, 2).flatten(2)  # (n, h, channels * w)
         outputs, _ = self.layers(rows)
-        logits: Tensor = self.head(outputs[:, -1])
-        return logits
+        logits: Tensor = self.head(outputs if self.each else outputs[:, -1])
+        return logits.transpose(1, 2) if self.each else logits
 
 
 class LanguageModel(nn.Module):

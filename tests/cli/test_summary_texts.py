@@ -1,0 +1,34 @@
+"""The last table of a search on a text: n-grams beside the networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cambrian.cli.summary import summarise
+from cambrian.outcome import Fidelity
+from cambrian.search.loop.final_stage import Final
+from cambrian.search.search import Search
+from cambrian.tasks import load
+from cambrian.tasks.ngrams import score_ngrams
+
+
+def test_ngrams_stand_beside_the_networks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With their order and their score on the test part."""
+    monkeypatch.setattr("cambrian.cli.summary._latency", lambda result: [])  # which takes seconds
+    (tmp_path / "x.txt").write_text("abcdefghij" * 150)
+    task = load(tmp_path / "x.txt", length=4)
+    fidelity = Fidelity(1, skeleton={"filters": 1})
+    final = Final(fidelity, baselines=())
+    search = Search(
+        "darts-rnn", "random", "train", task, budget=1, fidelity=fidelity, final=final, engine="serial"
+    )
+    summarise(search.run(tmp_path / "run", quiet=True))
+    order, score = score_ngrams(task)
+    table = capsys.readouterr().out.partition("final stage")[2]
+    assert f"n-grams of order {order}" in table
+    assert f"{score:.4g}" in table
+    assert "winner" in table
