@@ -43,11 +43,9 @@ TRAINING = "training.safetensors"
 
 def augment_for(recipe: Recipe, task: Signature, fidelity: Fidelity) -> Augment:
     """The augmentation of a task's images in training, with automatic settings resolved."""
-    from cambrian.networks.training.augment import Augment, automatic
+    from cambrian.networks.training.augment import automatic
 
     seen = signature(task, fidelity)
-    if seen.dense:  # masks would have to be moved with their images
-        return Augment()
     # Of sounds the rows are pitches, which a shift or a mirror would change.
     sound = "sound" in getattr(task, "rendering", {})
     settings = (recipe.crop, recipe.flip, recipe.cutout)
