@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 BOOSTING = "gradient boosting (scikit-learn)"
-NETWORK = "resnet"
-"""A small residual network, which most people would try first."""
+NETWORK, DENSE_NETWORK = "resnet", "unet"
+"""A small residual network, which most people would try first; for the class of each pixel a U-Net."""
 
 
 def check_raced(planned: Plan, as_json: bool) -> None:
@@ -34,8 +34,8 @@ def check_raced(planned: Plan, as_json: bool) -> None:
 
 
 def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any]) -> None:
-    """Train the small residual network alone for the time of the search in `place`, with the search's own
-    recipe, or gradient boosting of a table's rows, and print both."""
+    """Train the small residual network, or U-Net, alone for the time of the search in `place`, with the
+    search's own recipe, or gradient boosting of a table's rows, and print both."""
     from rich.console import Console
 
     from cambrian.cli.live import watch_search
@@ -50,9 +50,10 @@ def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any
             (percent(boost(task)) if is_share(task.metric) else f"{boost(task):.4g}", ""),
         )
         return
-    changes = {**options.pop("changes", {}), "entrants": NETWORK}
+    changes = {**options.pop("changes", {}), "entrants": DENSE_NETWORK if task.dense else NETWORK}
     alone = plan(task, planned.search.budget, changes=changes, **options)
-    say(f"by hand: a small residual network alone, {alone.search.budget}")
+    kind = "U-Net" if task.dense else "residual network"
+    say(f"by hand: a small {kind} alone, {alone.search.budget}")
     with watch_search(Console(stderr=True), {}) as watch:
         by_hand = alone.search.run(place / "by-hand", watch)
     _print_both(Result.open(place), "by hand", _describe(by_hand.winner))

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 DEFAULT_SPACE = "pnas"
-DENSE_SPACE = "fabric"
+DENSE_SPACE = "encoder-decoder"
 """The space for the classes of pixels, whose networks end at the images' resolution."""
 GROWN_SPACE, TREE_SPACE = "network-morphism", "tree-cells"
 """The space of a strategy whose networks grow, and whose cells are trees, where nobody names one."""
