@@ -9,15 +9,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 PIXELS, DENSE_PIXELS = 1 << 17, 1 << 14
-"""Pixels of a measured batch, which is enough to fill the cores: a larger one is not faster per image. Networks
-that end at the images' resolution work at it for longer, so that fewer do."""
+"""Pixels of a measured batch, which is enough to fill the cores: a larger one is not faster per image. Fewer
+do for networks that end at the images' resolution, since they have more work for each."""
 ENOUGH = 1.0
 """Seconds of steps after which no further one is measured."""
 
 
-def measure_speed(
-    network: nn.Module, shape: tuple[int, int, int], device: str, dense: bool = False
-) -> float:
+def measure_speed(network: nn.Module, shape: tuple[int, int, int], device: str, dense: bool = False) -> float:
     """Seconds of one image, forward and backward, of `shape` (channels, height, width); `dense` where its
     pixels have a class each."""
     import torch
