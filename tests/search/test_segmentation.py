@@ -127,7 +127,7 @@ def test_a_time_for_masks_is_a_race_of_encoders_and_decoders(
     assert [entrant["name"] for entrant in race.entrants] == list(EncoderDecoder().portfolio)
     assert "race of unet (" in rows["strategy"]
     assert "made by hand are raced" in rows["why"]
-    assert planned.search.estimator.batch_size == 8
+    assert planned.search.estimator.batch_size == 16
     alone = cambrian.plan(task, "8m", workers=1, device="cpu", changes={"entrants": "fpn"})
     assert [entrant["name"] for entrant in alone.search.strategy.entrants] == ["fpn"]
     searched = cambrian.plan(task, 3, workers=1, device="cpu", strategy="random")
