@@ -111,7 +111,7 @@ def choose_batch(images: int, dense: bool = False) -> int:
     """
     # Few images are learned better in many small steps (Brigato et al. 2021, "Tune It or Don't Use It"): in
     # batches of 32 instead of 128, 500 images of CIFAR-10 gained two points and 2,000 one; 16 lost one again.
-    # On generated shapes of 48 pixels, 35 s of one core: batches of 16 .436, of 8 .386, whose steps cost more.
+    # On generated shapes with masks, 35 s of one core: batches of 16 .436, of 8 .386, whose steps cost more.
     batch = max(LEAST_BATCH, min(BATCH, int(2.0 ** round(math.log2(max(1, images) / 64)))))
     return batch // DENSE_SHARE if dense else batch
 
