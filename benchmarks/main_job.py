@@ -38,7 +38,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from cambrian.cli.numbers import seconds_of
+from cambrian.cli.options.numbers import seconds_of
 
 KINDS, WIDTHS = ("resnet", "cnn"), (8, 16, 32)
 CANDIDATES = tuple(f"{kind}-{width}" for kind in KINDS for width in WIDTHS)
@@ -142,9 +142,14 @@ def measure_pair(arguments: argparse.Namespace, place: Path, seed: int, rival: s
 
 
 def read_one_core(place: Path, seed: int) -> dict[str, Any]:
-    file = place / f"ours-{seed}.json"
-    if not file.exists():
-        raise SystemExit(f"two cores are compared with one: measure seed {seed} on one core first ({file})")
+    """The search on one core, whatever it was measured beside."""
+    names = ("ours", "ours-beside-portfolio", "ours-beside-random")
+    files = [place / f"{name}-{seed}.json" for name in names]
+    file = next((file for file in files if file.exists()), None)
+    if file is None:
+        raise SystemExit(
+            f"two cores are compared with one: measure seed {seed} on one core first, in {place}"
+        )
     return {"test": json.loads(file.read_text())["test"]}
 
 

@@ -17,8 +17,8 @@ from PIL import Image
 from cambrian.architecture import Architecture, sample
 from cambrian.cli import compare as comparing
 from cambrian.cli import main
-from cambrian.cli.architectures import architecture_of
-from cambrian.cli.live import LiveWatch
+from cambrian.cli.display.live import LiveWatch
+from cambrian.cli.options.architectures import architecture_of
 from cambrian.cli.run_search import run_search
 from cambrian.outcome import Crashed, Fidelity, Infeasible, Outcome, Trial
 from cambrian.randomness import stream

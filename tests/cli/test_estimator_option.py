@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cambrian.cli.estimators import is_extrapolated, read_estimator, wrap_table
+from cambrian.cli.options.estimators import is_extrapolated, read_estimator, wrap_table
 from cambrian.errors import UnknownName, UsageError
 from cambrian.estimators.extrapolated import Extrapolated
 from cambrian.estimators.tabular import Tabular

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cambrian.cli import main
-from cambrian.cli.output import as_json
+from cambrian.cli.display.output import as_json
 from commands import run_command
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "runs" / "train-finished"
@@ -162,7 +162,7 @@ def test_a_mistake_of_ours_is_a_document_too(
     def fail(name: object) -> None:
         raise ZeroDivisionError("made up")
 
-    monkeypatch.setattr("cambrian.cli.architectures.architecture_of", fail)
+    monkeypatch.setattr("cambrian.cli.options.architectures.architecture_of", fail)
     with pytest.raises(ZeroDivisionError):
         ended(["draw", "pnasnet-5", "--json"], monkeypatch)
     assert json.loads(capsys.readouterr().out) == {"error": "ZeroDivisionError", "message": "made up"}

@@ -10,7 +10,7 @@ import pytest
 
 import cambrian
 from cambrian.cli import main
-from cambrian.cli.limits import read_limits
+from cambrian.cli.options.limits import read_limits
 from cambrian.errors import UsageError
 from commands import run_command
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from scipy.stats import spearmanr
 
 from cambrian.architecture import Architecture
-from cambrian.cli.live import LiveWatch, watch_search
+from cambrian.cli.display.live import LiveWatch, watch_search
 from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Trial
 
 PREDICTED = [0.9, 0.5, 0.7, 0.6, 0.8, 0.4]
@@ -52,7 +52,7 @@ def test_failures_are_counted_and_never_best() -> None:
 def test_what_is_left_is_reckoned_from_this_session(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten trials replayed in no time say nothing of the five left: those take as long as the last five."""
     clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
-    monkeypatch.setattr("cambrian.cli.live.time", clock)
+    monkeypatch.setattr("cambrian.cli.display.live.time", clock)
     watch, _ = watched({1: 20})
     watch.on_stage("search", 20)
     for n in range(10):

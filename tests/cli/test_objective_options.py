@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import cambrian.cli.commands  # noqa: F401  (registers the commands)
 from cambrian.cli.app import app
-from cambrian.cli.objectives import read_objectives
+from cambrian.cli.options.objectives import read_objectives
 from cambrian.errors import CambrianError
 from cambrian.problem import Objective
 from cambrian.recommendation import dominates

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cambrian.cli.output import PLAIN
+from cambrian.cli.display.output import PLAIN
 from commands import Commands, forked
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "runs" / "train-finished"

@@ -193,6 +193,24 @@ def test_a_cluster_is_looked_for_before_a_plan(monkeypatch):
         check_reach(dead, "ray://127.0.0.1:10001")
 
 
+def test_a_plan_and_its_search_look_for_the_cluster_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(ray_engine, "import_ray", lambda: None)
+    monkeypatch.setattr(ray_engine, "check_reach", lambda ray, address: asked.append(address))
+    engine = Ray(workers=2, address="auto")
+    engine.require()
+    engine.require()
+    assert asked == ["auto"]
+
+
+def test_only_a_cluster_of_this_machine_has_all_seats_here(monkeypatch):
+    """Those of another may all be elsewhere; one is measured here."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert (Ray(workers=8).slots_here, Ray(workers=8, address="auto").slots_here) == (8, 1)
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert Ray(workers=8).slots_here == 1
+
+
 def test_another_version_of_cambrian_is_a_sentence(cluster_of):
     """A machine that has another one than this would give other figures."""
     cluster_of(version=encode("0.0.1"))

@@ -10,7 +10,7 @@ import gate_cases
 from cambrian.errors import UsageError
 from cambrian.networks.operations import OPERATIONS
 from cambrian.networks.sharing.methods.drnas import DrNAS
-from cambrian.networks.sharing.narrowing import Narrowed, list_moves, list_parts
+from cambrian.networks.sharing.narrowing import Narrowed, count_channels, list_moves, list_parts
 from cambrian.networks.training.step import Moment
 from cambrian.strategies.one_shot import drnas
 
@@ -38,6 +38,14 @@ def test_a_narrowed_operation_is_the_one_made_for_few_channels(name, stride):
         learnt[part.tensor] = part.cut(learnt[part.tensor])
     for key, tensor in expected.items():
         torch.testing.assert_close(learnt[key], tensor, rtol=0, atol=0)
+
+
+def test_an_operation_without_weights_has_as_many_channels_as_its_part():
+    """Which no weight tells: a half of those that it gives."""
+    narrowed = Narrowed(
+        OPERATIONS["none"](WIDE, WIDE, 2), *count_channels(OPERATIONS["none"](WIDE, WIDE, 2), 2, 4)
+    )
+    assert narrowed(torch.randn(2, FEW, 6, 6)).shape == (2, FEW, 3, 3)
 
 
 @pytest.mark.parametrize("name", ["sep3x3", "skip", "conv3x3"])

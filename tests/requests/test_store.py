@@ -10,6 +10,7 @@ import pytest
 import living
 import mocks
 from cambrian.outcome import Artifact
+from cambrian.search import assembly
 from cambrian.search.ledger.store import Store
 from cambrian.search.search import Search
 
@@ -62,6 +63,25 @@ def test_a_search_keeps_what_its_strategy_may_name(tmp_path: Path) -> None:
         for artifact in trial.artifacts.values():
             data = (tmp_path / "run" / artifact.file).read_bytes()
             assert hashlib.sha256(data).hexdigest() == artifact.sha256
+
+
+def test_where_all_are_kept_there_is_room_first_for_those_of_the_strategy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later choice may take any network, and no newer one displaces what a training may yet go on from."""
+    monkeypatch.setattr(assembly, "_delivers_any", lambda search: True)
+    usual = Search(mocks.Toy(), living.Promoting(trials=40), living.Sleeps(0.0001), budget=40, seed=5)
+    result = usual.run(tmp_path / "usual")
+    gone = {t.parent for t in result.trials}
+    wanted = [t for t in result.trials if t.number not in gone and t.reason["rung"] < 2]
+    artifacts = [a for t in wanted for a in t.artifacts.values()]
+    assert {a.file for a in artifacts} < there(tmp_path / "usual")
+    room = sum({a.file: a.bytes for a in artifacts}.values())
+    narrow = Search(
+        mocks.Toy(), living.Promoting(trials=40), living.Sleeps(0.0001), budget=40, seed=5, room=room
+    )
+    narrow.run(tmp_path / "narrow")
+    assert there(tmp_path / "narrow") == {a.file for a in artifacts}
 
 
 def test_without_room_the_numbers_are_the_same(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import cambrian
 from cambrian.architecture import completions
 from cambrian.benchmarks import table
-from cambrian.cli import summary
+from cambrian.cli.display import summary
 from cambrian.errors import RunChanged, UsageError
 from cambrian.estimators import ESTIMATORS
 from cambrian.estimators.function import Function

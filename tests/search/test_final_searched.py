@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
+import pytest
+
 import mocks
 from cambrian.architecture import Architecture
+from cambrian.errors import UsageError
 from cambrian.outcome import Done, Fidelity
 from cambrian.search.loop.final_stage import Final, best_distinct
 from cambrian.search.search import Search
@@ -68,3 +71,14 @@ def test_train_is_a_final_stage_alone(tmp_path):
     assert [stage for stage, _, _ in CALLS] == ["deliver"]
     assert result.trials == []
     assert result.winner.architecture == architecture
+
+
+def test_a_final_stage_that_would_train_nothing_is_refused():
+    """Where it is asked for: a table leaves no network. One by another estimator is taken."""
+    stage = Final(Fidelity(2))
+    with pytest.raises(UsageError, match=r"by the estimator proxy, which leaves no trained network: give"):
+        Search(TinyChain(3), "random", "naswot", "digits", final=stage)
+    assert Search(TinyChain(3), "random", "naswot", "digits").final is None
+    later = Final(Fidelity(2), estimator="train")
+    search = Search(TinyChain(3), "random", "naswot", "digits", final=later, estimators={"train": "train"})
+    assert search.final == later

@@ -6,10 +6,10 @@ import sys
 import msgspec
 import pytest
 
-from cambrian.cli.output import as_json
-from cambrian.cli.resumed import explain_standstill
-from cambrian.cli.status import status_lines
-from cambrian.cli.summary import facts
+from cambrian.cli.display.output import as_json
+from cambrian.cli.display.resumed import explain_standstill
+from cambrian.cli.display.status import status_lines
+from cambrian.cli.display.summary import facts
 from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.search.ledger.lock import Lock, held_since
 from cambrian.search.ledger.rows import Row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -262,12 +263,32 @@ def test_a_time_alone_is_a_race(photographs: cambrian.Task) -> None:
         other = plan(photographs, **{"budget": "10m", "workers": 1, "baselines": (), **more})
         assert not isinstance(other.search.strategy, Race), more
     assert isinstance(other.search.strategy, NSGA2)
+    bounded = plan(photographs, "10m", workers=1, objectives=["accuracy>0.5"])  # of the one objective
+    assert isinstance(bounded.search.strategy, Race)
+    assert bounded.search.reference == 0.5
     chosen = plan(photographs, "10m", workers=1, choose="params<50k")
     assert "the best that keeps params<50k goes on" in dict(chosen.rows)["then"]
     with pytest.raises(UsageError, match="entrants is for a race"):
         plan(photographs, "10m", workers=1, strategy="random", changes={"entrants": 2})
     with pytest.raises(UsageError, match="entrants is 1 to"):
         plan(photographs, "10m", workers=1, changes={"entrants": 0})
+
+
+def test_reading_the_data_is_a_part_of_the_time(photographs, monkeypatch) -> None:
+    """Of ten minutes four have gone when the plan is made: the race is one of six minutes, and ends four
+    minutes later than such a one; where all of them have gone, that is said."""
+    monkeypatch.setattr(race_plan, "_measure", lambda *arguments: race_plan.Speed(1e-5, 1e-5, 2e-5))
+    for module in ("plan", "plan_request"):
+        clock = SimpleNamespace(monotonic=lambda: 1000.0)
+        monkeypatch.setattr(f"cambrian.search.planning.{module}.time", clock)
+    short = plan(photographs, "6m", workers=1).search
+    long = plan(photographs, "10m", workers=1, began=760.0).search
+    assert (short.spent, long.spent) == (0, 240)
+    assert long.strategy == short.strategy
+    ends = [search.budget.seconds * (1 - search.final.share) for search in (short, long)]
+    assert ends[1] - ends[0] == pytest.approx(240, abs=0.1)
+    with pytest.raises(UsageError, match=r"of 600 s was over when the data had been read: give"):
+        plan(photographs, "10m", workers=1, began=400.0)
 
 
 class InterruptedAtTheEnd(Watch):

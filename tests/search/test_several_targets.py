@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score
 
 import cambrian
 from cambrian.cli.by_hand import boost
-from cambrian.cli.summary import summarise
+from cambrian.cli.display.summary import summarise
 from cambrian.exports.predict import predict, predict_files
 from cambrian.goal import Goal
 from cambrian.networks.training.losses import make_loss

@@ -13,6 +13,7 @@ import cambrian
 import living
 from cambrian.errors import Incompatible, UsageError
 from cambrian.outcome import Done
+from cambrian.search.engines import ray as ray_engine
 from cambrian.search.loop.deadlines import SUPERNETS
 from cambrian.search.planning import shared_plan, supernet_speed
 from cambrian.search.planning.forked import Failed
@@ -189,6 +190,20 @@ def test_a_supernet_that_does_not_fit_is_refused(
     monkeypatch.setattr(supernet_speed, "read_free_memory", lambda: 10**5)
     with pytest.raises(UsageError, match=r"needs about 1 MiB for a step, .* are free: take fewer filters"):
         plan(photos, "1m", strategy="spos", workers=1)
+
+
+def test_only_workers_of_this_machine_need_its_memory(
+    photos: cambrian.Task, monkeypatch: pytest.MonkeyPatch, steady: None
+) -> None:
+    """A hundred that score children do not fit into it; on the machines of a cluster each has its own."""
+    monkeypatch.setattr(ray_engine, "import_ray", lambda: None)
+    monkeypatch.setattr(ray_engine, "check_reach", lambda ray, address: None)
+    measured = Measured({"filters": 4}, 1e-3, 0.1, 10**6, make=0.2, children=10**5)
+    monkeypatch.setattr(shared_plan, "measure_size", lambda *arguments: measured)
+    monkeypatch.setattr(supernet_speed, "read_free_memory", lambda: 3 * 2**20)
+    with pytest.raises(UsageError, match=r"to score its children, .* are free: .* or fewer workers"):
+        plan(photos, "1m", strategy="spos", engine="processes(workers=100)")
+    plan(photos, "1m", strategy="spos", engine='ray(workers=100, address="auto")')
 
 
 def test_a_planned_search_ends_with_networks_trained_alone(photos: cambrian.Task, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 
 import cambrian
 from cambrian.architecture import Architecture, replay, sample
-from cambrian.cli.architectures import architecture_of
+from cambrian.cli.options.architectures import architecture_of
 from cambrian.codec import encode
 from cambrian.errors import Unread, UsageError
 from cambrian.estimators.function import Function

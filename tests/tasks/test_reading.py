@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cambrian.cli.data import load_task
+from cambrian.cli.options.data import load_task
 from cambrian.errors import UsageError
 from cambrian.tasks import load
 from cambrian.tasks.readers.csv import Csv

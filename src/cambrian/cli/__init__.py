@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import typer
 
 from cambrian.cli.app import app
-from cambrian.cli.output import Document, only_json, replace_unknown_signs
+from cambrian.cli.display.output import Document, only_json, replace_unknown_signs
 from cambrian.errors import CambrianError
 
 # Faults of the disk that the user can mend; any other OSError is a fault of ours, with its traceback.

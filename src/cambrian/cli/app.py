@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from cambrian.cli.output import give
-from cambrian.cli.panels import App, PanelGroup
+from cambrian.cli.display.output import give
+from cambrian.cli.display.panels import App, PanelGroup
 from cambrian.errors import UsageError
 
 __all__ = [

@@ -23,11 +23,11 @@ from cambrian.cli.app import (
     say_stopped,
 )
 from cambrian.cli.benchmark_search import TableOptions
-from cambrian.cli.data import Read, load_task
-from cambrian.cli.given import refuse_others, refuse_these
+from cambrian.cli.display.panels import COMPARE, PanelCommand
 from cambrian.cli.listing import complete
-from cambrian.cli.numbers import count
-from cambrian.cli.panels import COMPARE, PanelCommand
+from cambrian.cli.options.data import Read, load_task
+from cambrian.cli.options.given import refuse_others, refuse_these
+from cambrian.cli.options.numbers import count
 from cambrian.errors import CambrianError, UsageError
 from cambrian.search.devices import count_cores
 
@@ -210,7 +210,7 @@ def _present(place: Path, as_json: bool, play: Callable[..., Audit]) -> None:
 
     from cambrian.audits.figures import facts
     from cambrian.audits.page import write_all
-    from cambrian.cli.audit_display import print_audit, watch_audit
+    from cambrian.cli.display.audit import print_audit, watch_audit
     from cambrian.search.ledger.run_directory import disclaim
 
     console = Console(stderr=True)

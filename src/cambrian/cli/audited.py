@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cambrian.cli.app import read_place, say
-from cambrian.cli.given import refuse
+from cambrian.cli.options.given import refuse
 from cambrian.errors import UsageError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 
 from cambrian.cli.app import say
-from cambrian.cli.estimators import wrap_table
-from cambrian.cli.given import list_given, refuse_others, refuse_these
-from cambrian.cli.objectives import read_objectives
+from cambrian.cli.options.estimators import wrap_table
+from cambrian.cli.options.given import list_given, refuse_others, refuse_these
+from cambrian.cli.options.objectives import read_objectives
 from cambrian.cli.run_search import run_search
 from cambrian.errors import UsageError
 

@@ -38,7 +38,7 @@ def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any
     search's own recipe, or gradient boosting of a table's rows, and print both."""
     from rich.console import Console
 
-    from cambrian.cli.live import watch_search
+    from cambrian.cli.display.live import watch_search
     from cambrian.search.planning.plan import plan
     from cambrian.search.result import Result
     from cambrian.tasks.metrics import is_share

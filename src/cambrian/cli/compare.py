@@ -22,10 +22,10 @@ from cambrian.cli.app import (
     say_stopped,
 )
 from cambrian.cli.benchmark_search import TableOptions
-from cambrian.cli.given import refuse, refuse_these
+from cambrian.cli.display.panels import COMPARE
 from cambrian.cli.listing import complete
-from cambrian.cli.numbers import amount, count, share
-from cambrian.cli.panels import COMPARE
+from cambrian.cli.options.given import refuse, refuse_these
+from cambrian.cli.options.numbers import amount, count, share
 from cambrian.errors import CambrianError, UsageError
 from cambrian.search.devices import count_cores
 
@@ -120,7 +120,7 @@ def compare(
 
     After an interruption, --run DIRECTORY alone goes on; the whole command with more seeds or strategies
     adds to it."""
-    from cambrian.cli.data import load_task
+    from cambrian.cli.options.data import load_task
     from cambrian.referee import comparison as referee
     from cambrian.search.devices import choose_device
     from cambrian.search.ledger.run_directory import claim

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cambrian.cli.app import Json, app, give, say
-from cambrian.cli.panels import MACHINE
+from cambrian.cli.display.panels import MACHINE
 
 EXTRAS = {"onnx": "export", "onnxruntime": "export"}
 NEEDED = ("torch", "numpy", "scipy", "scikit-learn", "safetensors", "matplotlib", "Pillow")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cambrian.cli.app import Json, Run, app, give, say
-from cambrian.cli.panels import USE
+from cambrian.cli.display.panels import USE
 
 
 @app.command(

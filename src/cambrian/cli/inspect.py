@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cambrian.cli.app import Json, Run, app, give, say
-from cambrian.cli.given import name_options
-from cambrian.cli.numbers import count
-from cambrian.cli.panels import LOOK
+from cambrian.cli.display.panels import LOOK
+from cambrian.cli.options.given import name_options
+from cambrian.cli.options.numbers import count
 from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 @app.command(rich_help_panel=LOOK, epilog="cambrian status runs/images-1")
 def status(run: Run, as_json: Json = False) -> None:
     """Show how far a run is, while it works or after."""
-    from cambrian.cli.status import status_lines
-    from cambrian.cli.summary import facts
+    from cambrian.cli.display.status import status_lines
+    from cambrian.cli.display.summary import facts
     from cambrian.search.result import Result
 
     run_facts = facts(Result.open(run))
@@ -146,7 +146,7 @@ def _family(source: str, other: str | None, numbers: list[int] | None) -> tuple[
 
 
 def _choose(source: str, number: int | None) -> tuple[Any, Any]:
-    from cambrian.cli.architectures import architecture_of
+    from cambrian.cli.options.architectures import architecture_of
     from cambrian.search.result import Result
 
     if not Path(source).is_dir():

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from cambrian.cli.app import Json, app, give, say
-from cambrian.cli.data import Read, Target, load_task
+from cambrian.cli.display.panels import MACHINE
 from cambrian.cli.listing import complete
-from cambrian.cli.numbers import count
-from cambrian.cli.panels import MACHINE
+from cambrian.cli.options.data import Read, Target, load_task
+from cambrian.cli.options.numbers import count
 from cambrian.cli.search import Data, Device, Seed, Size
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from cambrian.cli.app import Json, app, give, say
-from cambrian.cli.panels import LOOK
+from cambrian.cli.display.panels import LOOK
 from cambrian.errors import UnknownName
 from cambrian.registry import Registry
 

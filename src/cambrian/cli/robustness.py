@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cambrian.cli.app import Json, Run, app, give, say
-from cambrian.cli.numbers import count
-from cambrian.cli.panels import LOOK
+from cambrian.cli.display.panels import LOOK
+from cambrian.cli.options.numbers import count
 
 if TYPE_CHECKING:
     from cambrian.reports.robustness import Robustness

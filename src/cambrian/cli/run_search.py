@@ -29,8 +29,8 @@ def run_search(
     go on."""
     from rich.console import Console
 
-    from cambrian.cli.live import watch_search
-    from cambrian.cli.summary import summarise
+    from cambrian.cli.display.live import watch_search
+    from cambrian.cli.display.summary import summarise
     from cambrian.loggers.opening import open_loggers
 
     # All of it on standard error: standard output is for the summary, or for JSON.
@@ -70,7 +70,7 @@ def run_search(
 
 def _fail(sentence: str, result: Result, as_json: bool) -> NoReturn:
     """End with exit code 1; with --json the document also holds the summary of the run."""
-    from cambrian.cli.summary import facts
+    from cambrian.cli.display.summary import facts
 
     say(sentence, to_json=True)
     if as_json:

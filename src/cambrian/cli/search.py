@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,16 +12,16 @@ import typer
 from cambrian.cli.app import Depth, Json, Minimize, Out, Questions, Replicates, app, say
 from cambrian.cli.audited import AUTO, Audited, check_audited, follow_audit
 from cambrian.cli.by_hand import check_raced, train_by_hand
-from cambrian.cli.data import Read, Target, load_task
-from cambrian.cli.engines import read_engine
-from cambrian.cli.estimators import is_extrapolated, read_estimator
-from cambrian.cli.given import name_options, refuse_these
-from cambrian.cli.limits import read_limits
+from cambrian.cli.display.panels import FIND
 from cambrian.cli.listing import complete
-from cambrian.cli.models import fit_model, read_model
-from cambrian.cli.numbers import amount, count, seconds_of, share
-from cambrian.cli.objectives import VALUE, Choose, Objectives, find_metric, read_objectives
-from cambrian.cli.panels import FIND
+from cambrian.cli.options.data import Read, Target, load_task
+from cambrian.cli.options.engines import read_engine
+from cambrian.cli.options.estimators import is_extrapolated, read_estimator
+from cambrian.cli.options.given import name_options, refuse_these
+from cambrian.cli.options.limits import read_limits
+from cambrian.cli.options.models import fit_model, read_model
+from cambrian.cli.options.numbers import amount, count, seconds_of, share
+from cambrian.cli.options.objectives import VALUE, Choose, Objectives, find_metric, read_objectives
 from cambrian.cli.run_search import run_search
 from cambrian.errors import UsageError
 
@@ -307,6 +308,7 @@ def search(
 
     Networks are tried within the budget, the best few are trained to the end, and the best of them is kept
     in the run directory with its weights."""
+    began = time.monotonic()
     from cambrian.loggers.opening import check_log
     from cambrian.search.ledger.run_directory import claim
     from cambrian.search.planning.budget import Budget
@@ -399,6 +401,7 @@ def search(
             changes={k: v for k, v in changes.items() if v is not None},
             limits=limits,
             timeout=longest,
+            began=began,
             **common,
         )
     if by_hand:

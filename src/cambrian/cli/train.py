@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cambrian.cli.app import Json, Out, Run, app, say
-from cambrian.cli.data import Read, Target, load_task
-from cambrian.cli.engines import read_engine
-from cambrian.cli.given import name_options, refuse_these
+from cambrian.cli.display.panels import FIND
 from cambrian.cli.listing import complete
-from cambrian.cli.numbers import count
-from cambrian.cli.objectives import Choose
-from cambrian.cli.panels import FIND
+from cambrian.cli.options.data import Read, Target, load_task
+from cambrian.cli.options.engines import read_engine
+from cambrian.cli.options.given import name_options, refuse_these
+from cambrian.cli.options.numbers import count
+from cambrian.cli.options.objectives import Choose
 from cambrian.cli.run_search import run_search
 from cambrian.cli.search import Data, Device, EngineName, Limit, Metric, RayAddress, Seed, Size
 
@@ -52,7 +52,7 @@ def train(
     """Train one known network on your images and test it once.
 
     It is a published one, or one of your own or of another run, written as a JSON file."""
-    from cambrian.cli.architectures import architecture_of
+    from cambrian.cli.options.architectures import architecture_of
     from cambrian.outcome import Fidelity
     from cambrian.search.ledger.run_directory import claim
     from cambrian.search.loop.final_stage import Final
@@ -95,7 +95,7 @@ def resume(
 ) -> None:
     """Continue an interrupted run, or a finished one under a larger budget or with another choice."""
     from cambrian.architecture import Architecture
-    from cambrian.cli.resumed import explain_standstill
+    from cambrian.cli.display.resumed import explain_standstill
     from cambrian.search.result import Result
     from cambrian.search.search import Search
 

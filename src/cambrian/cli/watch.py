@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from cambrian.cli.app import Run, app, say
-from cambrian.cli.numbers import count
-from cambrian.cli.panels import LOOK
+from cambrian.cli.display.panels import LOOK
+from cambrian.cli.options.numbers import count
 
 
 @app.command(

@@ -13,6 +13,7 @@ from cambrian.errors import UsageError, did_you_mean
 from cambrian.estimators.limits import SIZES, read_limits
 from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Objective
+from cambrian.registry import name_of
 from cambrian.search.agreement import agree
 from cambrian.search.assembly import make_coordinator
 from cambrian.search.compatibility import WEIGHTED, check_compatible, check_task
@@ -128,7 +129,7 @@ class Search:
         self.reference, self.more_objectives = own.reference, tuple(others)
         self.order = read_order(order or str(getattr(self.strategy, "order", NUMBER)))
         self.fidelity = fidelity or Fidelity()
-        self.final = self._read_final(choose_final(final, self.fidelity))
+        self.final = self._read_final(choose_final(final, self.fidelity), said=final != AUTO)
         self.limits = read_limits(limits or {})
         self.choose = self._read_choice(choose)
         self.timeout, self.memory = timeout, memory
@@ -148,8 +149,9 @@ class Search:
         check_direction(self.objective, self.estimator, said=minimize is not None)
         check_finals(self.minimize, self.task, self.estimators, self.final)
 
-    def _read_final(self, final: Final | None) -> Final | None:
-        """The final stage, where there is one."""
+    def _read_final(self, final: Final | None, said: bool) -> Final | None:
+        """The final stage, where there is one. Raises UsageError for one that was asked for and would train
+        nothing."""
         if final is None:
             return None
         if final.estimator not in self.estimators:
@@ -158,7 +160,15 @@ class Search:
                 f"the final stage's estimator {final.estimator!r} is not among estimators{known}"
             )
         # An estimator that does not deliver, as a table, has no networks to train at the end.
-        return final if self.estimators[final.estimator].delivers else None
+        if self.estimators[final.estimator].delivers:
+            return final
+        if said:
+            name = name_of(self.estimators[final.estimator])
+            raise UsageError(
+                f"the final stage is by the estimator {name}, which leaves no trained network: give"
+                ' estimators={"train": "train"} and Final(..., estimator="train"), or final=None'
+            )
+        return None
 
     def _read_choice(self, choose: str | None) -> str | None:
         """The conditions on the network that is handed over, once they are known to be measured."""

@@ -69,7 +69,7 @@ class Narrowed:
             if isinstance(layer, nn.Conv2d) and layer.groups > 1:
                 layer.groups = few
             if isinstance(layer, Zero):
-                layer.out = few
+                layer.out = layer.out * few // channels
         # The shapes of the statistics, which a normalisation by the batch alone does not have.
         self._norms = [
             (mine, theirs, (mine.running_mean, mine.running_var))

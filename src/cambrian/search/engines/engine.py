@@ -152,6 +152,11 @@ class Engine(ABC):
         """The threads that an evaluation may compute on while it is the only one."""
         return self.slots * int(getattr(self, "threads", 1))
 
+    @property
+    def slots_here(self) -> int:
+        """The trials at a time that are sure to share this machine's memory."""
+        return self.slots
+
     def require(self) -> None:  # noqa: B027
         """Raises MissingExtra where a library that the engine needs is not installed."""
 

@@ -19,7 +19,7 @@ from cambrian.codec import decode, encode
 from cambrian.errors import Incompatible, RunError
 from cambrian.search.engines.engine import Assignment, Engine, Report, Work
 from cambrian.search.engines.freight import Freight
-from cambrian.search.engines.ray_cluster import Cluster, check_reach, import_ray
+from cambrian.search.engines.ray_cluster import Cluster, check_reach, import_ray, name_place
 from cambrian.search.engines.seat import read_version
 from cambrian.search.engines.wire import Broken, Message, Start
 from cambrian.settings import COUNT, POSITIVE, Span, check_settings
@@ -71,6 +71,8 @@ class Ray(Engine):
     _queue: list[Assignment] = field(default_factory=list, init=False)
     _reports: list[Report] = field(default_factory=list, init=False)
     _deaths: int = field(default=0, init=False)
+    _reached: bool = field(default=False, init=False)
+    """Whether a cluster has answered: joining one takes a second, and a plan and its search both ask."""
 
     def __post_init__(self) -> None:
         check_settings(self, "engine 'ray'")
@@ -81,8 +83,15 @@ class Ray(Engine):
         # A trial has what Ray reserved for its seat, however many other seats are idle.
         return self.threads
 
+    @property
+    def slots_here(self) -> int:
+        # Seats may all be on other machines, whose memory only they know. A plan measures one trial here.
+        return self.workers if self.address is None and name_place(None) == "local" else 1
+
     def require(self) -> None:
-        check_reach(import_ray(), self.address)
+        if not self._reached:
+            check_reach(import_ray(), self.address)
+            self._reached = True
 
     def start(self, work: Work) -> None:
         if work.spec is None:

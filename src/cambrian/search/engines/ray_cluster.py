@@ -118,10 +118,15 @@ class RaySeat(Seat):
         return super().listen(seconds)
 
 
+def name_place(address: str | None) -> str:
+    """The address that is meant: the one given, else that of RAY_ADDRESS, else `local`."""
+    return address or os.environ.get("RAY_ADDRESS") or "local"
+
+
 def find_place(address: str | None) -> str:
     """The address of the cluster to join, `local` for one of this machine. Raises UsageError for an address
     of Ray's client, and RunError where nobody listens at HOST:PORT."""
-    place = address or os.environ.get("RAY_ADDRESS") or "local"
+    place = name_place(address)
     if place.startswith("ray://"):
         raise UsageError(
             f"{place} is an address for Ray's client: run cambrian on a machine of the cluster and give"

@@ -146,9 +146,13 @@ class Coordinator:
 
     def list_needed(self) -> tuple[list[Artifact], list[Artifact]]:
         """The artifacts with which pending rows begin or that the strategy has yet to learn of, and those
-        that it may still name, in the order of numbers."""
-        keeps = None if self._keeps_all else getattr(self.strategy, "keeps", None)
-        may_name = range(len(self.trials)) if keeps is None else sorted(keeps(self.order.state))
+        that it may still name, or a later choice, those with the best claim to room last."""
+        keeps = getattr(self.strategy, "keeps", None)
+        rows = range(len(self.trials))
+        may_name = list(rows) if keeps is None else sorted(keeps(self.order.state))
+        if self._keeps_all:  # those that the strategy may name last, for which there is room first
+            named = frozenset(may_name)
+            may_name = sorted(rows, key=lambda number: (number in named, number))
         sources = [source_row(self.trials[n].weights) for n in self.order.open]
         return self._files([*sources, *self.order.open]), self._files(may_name)
 

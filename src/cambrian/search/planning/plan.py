@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +15,7 @@ from cambrian.errors import Unread
 from cambrian.search.compatibility import trains_supernets
 from cambrian.search.components import SEVERAL, component, name_estimators, space_for, task_of
 from cambrian.search.devices import AUTO, choose_device, usual_workers
+from cambrian.search.direction import read_objective
 from cambrian.search.engine_choice import choose_engine
 from cambrian.search.engines.engine import Engine
 from cambrian.search.planning.asked_settings import refuse_asked
@@ -59,6 +61,7 @@ def plan(
     baselines: tuple[str, ...] | None = None,
     audit: bool = False,
     engine: Engine | str | None = None,
+    began: float | None = None,
     **settings: Any,
 ) -> Plan:
     """A search for `task`, or the data of that name or path, within `budget`, which may be a time, a number
@@ -81,14 +84,16 @@ def plan(
     random architecture and the space's published one, of a race none, since its portfolio holds them. With
     `audit`, a tenth of a preset's budget of time is for a quick audit of what to measure networks by, where
     the time is long enough for one (see `quick_audit`); its row "fidelity" says so, or why not.
-    `engine` runs the trials, as `Search` has it: left open, processes of this machine. Measures the machine's
+    `engine` runs the trials, as `Search` has it: left open, processes of this machine. A budget of time
+    `began` then, by `time.monotonic()`, as before data were read: left open, now. Measures the machine's
     speed for some seconds.
 
     Raises Unread for a setting that the planned search would not read."""
+    began = time.monotonic() if began is None else began
     task, device = task_of(task), choose_device(device)
     limits, changes, recipe = Budget.parse(budget), dict(changes or {}), dict(recipe or {})
     _check_pretrained(recipe)
-    if strategy is None and settings.get("objectives"):
+    if strategy is None and _names_several(task, settings):
         strategy = SEVERAL
     chosen = None if strategy is None else component("strategy", strategy)
     named = "train" if settings.get("estimator") is None else settings["estimator"]
@@ -117,12 +122,21 @@ def plan(
         baselines=baselines,
         settings=settings,
         audit=audit,
+        began=began,
     )
     planned = _choose_plan(request, chosen)
+    # Reading the data and planning are parts of the budget, since a user waits for them as well.
+    planned.search.spent = time.monotonic() - began
     if notice is not None:  # said once the plan is made: a space that cannot be built is refused first
         planned.search.notice = notice
         warnings.warn(notice, stacklevel=2)
     return planned
+
+
+def _names_several(task: Task, settings: Mapping[str, Any]) -> bool:
+    """Whether an objective is named besides the task's metric, of which one may give the reference alone."""
+    named = {read_objective(each).name for each in settings.get("objectives") or ()}
+    return bool(named - {task.metric})
 
 
 def _choose_plan(request: PlanRequest, chosen: Strategy | None) -> Plan:

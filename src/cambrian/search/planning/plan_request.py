@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cambrian.errors import UsageError
 from cambrian.search.engines.engine import Engine
 from cambrian.search.planning.budget import Budget
 from cambrian.spaces.space import Space
@@ -35,6 +37,20 @@ class PlanRequest:
     """Those of `Search`."""
     audit: bool = False
     """Whether a quick audit may choose the fidelity."""
+    began: float = field(default_factory=time.monotonic)
+    """When the budget of time began, by `time.monotonic`: data may have been read since."""
+    left: float | None = field(init=False)
+    """The seconds of the budget that are left for the plan and all that follows; None without a time."""
+
+    def __post_init__(self) -> None:
+        seconds = self.limits.seconds
+        left = None if seconds is None else seconds - (time.monotonic() - self.began)
+        if left is not None and left <= 0:
+            raise UsageError(
+                f"the budget of {seconds:.4g} s was over when the data had been read: give more"
+                " time, or fewer data (--limit)"
+            )
+        object.__setattr__(self, "left", left)
 
     @property
     def crew(self) -> int:

@@ -9,7 +9,6 @@ networks, fits. The space says what a preset means in it. Everything can be said
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +55,6 @@ def plan_by_preset(request: PlanRequest) -> Plan:
     """See `cambrian.plan`."""
     from cambrian.estimators.train import Train
 
-    began = time.monotonic()
     task, limits, paper, changes = request.task, request.limits, request.paper, request.changes
     refuse_untrained(changes, request.settings.get("estimator"))
     # The space first, then strategy and cost, then the preset: each choice depends on those before it.
@@ -68,7 +66,8 @@ def plan_by_preset(request: PlanRequest) -> Plan:
     chosen = _choose_strategy(request.strategy, facts, None if paper or leveled else limits.trials)
     if chosen is not None and leveled:
         raise Unread(leveled, _explain_unread(chosen))
-    wishes = Wishes(facts, limits, changes, by_levels=chosen is None)
+    left = msgspec.structs.replace(limits, seconds=request.left)
+    wishes = Wishes(facts, left, changes, by_levels=chosen is None)
     train = Train(**{**(published.recipe if published else {}), **request.recipe})
     cost = Cost(task, request.device, request.crew, facts)
     preset = None if paper else choose_preset(wishes, cost, train)
@@ -100,9 +99,7 @@ def plan_by_preset(request: PlanRequest) -> Plan:
     )
     expected = _count_expected(cost, work, limits) if wishes.by_levels else {}
     rows = add_row(tuple(describe_plan(search, facts, work, wishes.by_levels, cost)), decision.sentence)
-    # The planning's own time is part of the budget, since a user waits for it as well.
     search.remarks = _make_remarks(rows, work, expected, cost)
-    search.spent = time.monotonic() - began
     seconds = min(cost.seconds(work), limits.seconds or math.inf)
     return Plan(search, rows, seconds, work, preset, expected)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +31,13 @@ def plan_by_race(request: PlanRequest, space: Space) -> Plan:
     """See `cambrian.plan`; `space` has a portfolio."""
     from cambrian.strategies.multifidelity.race import Race
 
-    began = time.monotonic()
     task, limits, recipe, settings = request.task, request.limits, request.recipe, request.settings
     assert limits.seconds is not None
+    assert request.left is not None
     race = plan_race(
         task,
         space,
-        limits.seconds,
+        request.left,
         workers=request.crew,
         threads=request.engine.threads_of_one,
         device=request.device,
@@ -71,15 +70,13 @@ def plan_by_race(request: PlanRequest, space: Space) -> Plan:
             baselines=request.baselines or (),
             continues=True,
             estimator=FINAL,
-            share=round(1 - race.share - race.contested, 4),
+            share=round((1 - race.share - race.contested) * request.left / limits.seconds, 4),
         ),
         device=request.device,
         **settings,
     )
     rows = tuple(describe_race(search, race, request.crew))
     search.remarks = {"plan": rows}
-    # The planning's own time is part of the budget, since a user waits for it as well.
-    search.spent = time.monotonic() - began
     return Plan(search, rows, limits.seconds)
 
 

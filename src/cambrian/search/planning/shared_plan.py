@@ -105,14 +105,16 @@ def plan_amounts(
     limits: Budget,
     changes: Mapping[str, Any],
     *,
+    began: float,
     workers: int,
+    here: int,
     device: str,
     trainings: int,
     memory: int | None = None,
 ) -> Amounts:
-    """The amounts within `limits`; `trainings` networks are trained in the final stage, and a training is
-    allowed `memory` bytes."""
-    began = time.monotonic()
+    """The amounts within `limits`, whose time `began` then, by `time.monotonic()`. `trainings` networks are
+    trained in the final stage, a training is allowed `memory` bytes, and `here` of the workers are sure to
+    be on this machine."""
     check_shared(strategy, space)
     facts = SpaceFacts(space)
     fields, skeleton, final_skeleton = split_changes(facts, changes)
@@ -123,12 +125,12 @@ def plan_amounts(
     last = remember(partial(measure_alone, task, space, device))
     rounds = math.ceil(trainings / workers) * len(task.train)
     rate = 0.0 if limits.seconds is None else rounds / FINAL / limits.seconds
-    until = began + (limits.seconds or 0.0) * MEASURED
+    until = time.monotonic() + (limits.seconds or 0.0) * MEASURED
     with WorkersStart(wanted=workers > 1) as start:
         # On one worker, whatever their number: a supernet is one training, whose numbers are to be the same.
         alone = partial(last, facts.draw(None, stream(0, "plan", "final")))
         cost, notice = _choose_size(sizes, measure, limits.seconds, images, one_shot, until, alone)
-        check_memory(cost, device, memory, workers)
+        check_memory(cost, device, memory, here)
         final, final_epochs, image = _choose_final(facts, cost.skeleton, final_skeleton, last, rate)
         prices = add_prices(cost, strategy, one_shot, images, start.wait(), workers)
     planned = time.monotonic() - began
@@ -158,7 +160,7 @@ def plan_amounts(
         training,
         seconds,
         planned + prices.start + training + scoring + rounds * final_epochs * image,
-        count_memory(cost, workers),
+        count_memory(cost, here),
         notice,
         share,
         asked is None and epochs == most,

@@ -3,7 +3,6 @@ stage by full training, made of the amounts of `shared_plan`."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from cambrian.outcome import Fidelity
@@ -27,7 +26,6 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
     from cambrian.estimators.one_shot import OneShot
     from cambrian.estimators.train import Train
 
-    began = time.monotonic()
     task, limits, recipe = request.task, request.limits, request.recipe
     space = space_for(DEFAULT_SPACE if request.space is None else request.space, task)
     compared = ("random",) if request.baselines is None else request.baselines
@@ -42,7 +40,9 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
         one_shot,
         limits,
         request.changes,
+        began=request.began,
         workers=request.crew,
+        here=request.engine.slots_here,
         device=request.device,
         trainings=TOP + 1 + len(compared),
         memory=request.settings.get("memory"),
@@ -70,8 +70,6 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
     rows = tuple(describe_shared(search, amounts, request.crew))
     expected = {} if learns_gates(adapted) else {0: int(getattr(adapted, "children", 0))}
     search.remarks = {"plan": rows, "expected": {str(level): n for level, n in expected.items() if n}}
-    # The planning's own time is part of the budget, since a user waits for it as well.
-    search.spent = time.monotonic() - began
     seconds = amounts.whole if limits.seconds is None else limits.seconds
     return Plan(search, rows, seconds or 0.0, trials=expected)
 

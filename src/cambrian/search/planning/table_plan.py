@@ -7,7 +7,6 @@ among many short ones is (see `spaces/chains/tabular/space.py`).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -59,7 +58,6 @@ def plan_by_table(request: PlanRequest) -> Plan:
     """See `cambrian.plan`. Raises Unread for settings of other searches."""
     from cambrian.estimators.train import Train
 
-    began = time.monotonic()
     _refuse_unread(request)
     task, changes, settings, crew = request.task, request.changes, request.settings, request.crew
     limits = request.limits if request.limits != Budget() else Budget(seconds=MINUTES)
@@ -71,7 +69,7 @@ def plan_by_table(request: PlanRequest) -> Plan:
     batch = int(request.recipe.get("batch_size", 64 if len(task.train) < LARGE else 256))
     with one_thread():
         speed, notice = _measure(task, searched, size, request.device, crew)
-    epochs = changes.get("epochs") or choose_epochs(task, speed, limits.seconds, crew)
+    epochs = changes.get("epochs") or choose_epochs(task, speed, request.left or limits.seconds, crew)
     train = Train(**{"optimiser": "adamw", "learning_rate": 3e-3, "batch_size": batch, **request.recipe})
     search = Search(
         searched,
@@ -96,7 +94,6 @@ def plan_by_table(request: PlanRequest) -> Plan:
     )
     rows = tuple(describe_table(search, crew, notice))
     search.remarks = {"plan": rows}
-    search.spent = time.monotonic() - began
     trial = OVERHEAD + MEAN_LENGTH * epochs * len(task.train) * speed
     expected = (limits.trials or TRIALS) * trial / crew
     return Plan(search, rows, min(expected, limits.seconds or expected))

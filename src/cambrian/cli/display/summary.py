@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from cambrian.cli.app import give, say
-from cambrian.cli.saved import describe_saved
+from cambrian.cli.display.saved import describe_saved
 from cambrian.errors import UsageError
 from cambrian.outcome import ENDLESS, Done, Trial
 from cambrian.recommendation import rank_trials

@@ -1,0 +1,1 @@
+"""What the terminal shows: text, tables and live displays, for people and as JSON."""

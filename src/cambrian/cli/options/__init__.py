@@ -1,0 +1,1 @@
+"""Options that several commands read: what each means, and what is refused."""
