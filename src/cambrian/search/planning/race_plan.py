@@ -258,14 +258,13 @@ def _measure(
         for r, filters in measured
     ]
     if device.startswith("cuda"):  # which a forked process cannot use
-        race, base, wide = (job() for job in jobs)
-        return Speed(race, base, wide)
+        return Speed(*(job() for job in jobs))
     speeds = call_each(jobs, max(workers, 1), patience)
     failures = [speed for speed in speeds if isinstance(speed, Failed)]
     notice = f"the speed could not be measured and was guessed: {failures[0]}" if failures else None
     race, base, wide = (None if isinstance(s, Failed) else float(s) for s in speeds)
     # What could not be measured follows from what was: wide networks are the first to take too long.
-    base = base or GUESSED * count_macs(space, task, architecture)
+    base = GUESSED * count_macs(space, task, architecture) if base is None else base
     share = 1.0 if coarse is None or fine == coarse else coarse / (fine or min(task.height, task.width))
     return Speed(race or base * share**2, base, wide or base * (WIDE / BASE) ** 1.5, notice)
 
