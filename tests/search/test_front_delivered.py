@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,13 +12,15 @@ import pytest
 
 import mocks
 from cambrian.errors import UsageError
-from cambrian.outcome import Done, Fidelity, Infeasible
+from cambrian.estimators.build import build_measured, measure_at
+from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.request import Evaluate
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.strategies.multifidelity.race import Race
+from cambrian.testing.toys import toy_task
 from cambrian.weights import Fresh, Inherit
 
 STAGES: list[str] = []
@@ -148,3 +151,52 @@ def test_a_run_of_one_objective_may_name_its_network_too(tmp_path: Path) -> None
     assert search.choose == "params<1M"
     result = Search(TinyChain(3), "random", Priced(), budget=20, final=final).run(tmp_path, quiet=True)
     assert [t.role for t in result.finals] == ["finalist", "finalist", "winner"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Counted(Priced):
+    """Whatever is not trained has sizes, as what is: those of the network that the job would build."""
+
+    builds: ClassVar[bool] = True
+
+    def run(self, job: Any) -> Any:
+        yield from ()
+        built = build_measured(job)
+        return Done(mocks.truth(job.architecture, 0), built.metrics)
+
+
+@pytest.mark.parametrize("continues", [False, True])
+def test_conditions_hold_for_the_network_that_is_handed_over(continues: bool, tmp_path: Path) -> None:
+    """Trials see images of 4 pixels, the final network of 8: it has four times the MACs, and with three times
+    the filters more, where it has others. Of those that keep the bound as trials the best that keeps it at
+    the end is taken, by brute force; where none does, that is said."""
+    task = toy_task()
+    small, large = Fidelity(resolution=4, skeleton={"filters": 4}), Fidelity(2, skeleton={"filters": 12})
+
+    def make(choose: str | None = None) -> Search:
+        final = Final(large, top=1, baselines=(), continues=continues)
+        return Search(
+            TinyChain(2), "random", Counted(), task, budget=12, fidelity=small, final=final, choose=choose
+        )
+
+    trials = [t for t in make().run(tmp_path / "free", quiet=True).trials if t.value is not None]
+    size = small.skeleton if continues else large.skeleton
+    final = Fidelity(skeleton=size)
+
+    def count(trial: Trial) -> float:
+        return measure_at(TinyChain(2), task, trial.architecture, final, ["macs"], "cpu")["macs"]
+
+    def find_best(bound: float, macs: Callable[[Trial], float]) -> Trial:
+        return max((t for t in trials if macs(t) < bound), key=lambda t: t.value)
+
+    bounds = sorted(count(t) + 1 for t in trials)
+    chosen = {bound: find_best(bound, count) for bound in bounds}
+    # A bound for which the best of the trials is another network.
+    bound = next(
+        b for b in bounds if find_best(b, lambda t: t.outcome.metrics["macs"]).value > chosen[b].value
+    )
+    held = make(f"macs<{bound}").run(tmp_path / "held", quiet=True)
+    assert held.winner is not None
+    assert held.winner.architecture == chosen[bound].architecture
+    with pytest.raises(UsageError, match=r"none of \d+ networks keeps macs<.* as it is handed over"):
+        make(f"macs<{bound}, value>{chosen[bound].value}").run(tmp_path / "none", quiet=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cambrian.errors import UsageError
-from cambrian.estimators.limits import SIZES, check_limits
+from cambrian.estimators.limits import SIZES, build_weights, check_limits
 from cambrian.networks.measure.measure import find_measure, is_measure
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import integer_seed
@@ -18,7 +18,9 @@ from cambrian.spaces.space import Signature
 if TYPE_CHECKING:
     from torch import nn
 
+    from cambrian.architecture import Architecture
     from cambrian.estimators.job import Job
+    from cambrian.spaces.space import Space
     from cambrian.tasks.task import Task
 
 
@@ -55,6 +57,26 @@ def build_measured(job: Job, always: Iterable[str] = SIZES) -> Built | Infeasibl
         return metrics
     network = _build(job, job.task)
     return Built(network, metrics | _measure_rest(job, job.task, network, always, metrics))
+
+
+def measure_at(
+    space: Space,
+    task: Task,
+    architecture: Architecture,
+    fidelity: Fidelity,
+    names: Iterable[str],
+    device: str,
+) -> dict[str, float]:
+    """The measures called `names` of the network as it is at `fidelity`, with arbitrary weights; without any
+    where no measure needs them. Those that it does not have are left out."""
+    from cambrian.networks.measure.measure_network import measure_network
+
+    names, shape = list(names), signature(task, fidelity)
+    if any(find_measure(name).needs_weights(device) for name in names):
+        network = build_weights(lambda sized: space.build(architecture, shape, **sized.skeleton), fidelity)
+    else:
+        network = draft_network(space, architecture, shape, fidelity.skeleton)
+    return measure_network(names, network, _image_shape(task, fidelity), device)
 
 
 def hold_to_limits(job: Job, task: Task) -> dict[str, float] | Infeasible:

@@ -76,7 +76,7 @@ def check_limits(
         if candidate.excess:
             return candidate.refuse()
     for candidate in candidates if measured else ():
-        network = _build_weights(build, candidate.fidelity)
+        network = build_weights(build, candidate.fidelity)
         candidate.measure(network, shape(candidate.fidelity), measured, device)
         if candidate.excess:
             return candidate.refuse()
@@ -135,7 +135,7 @@ def _list_candidates(fidelity: Fidelity, final: Fidelity | None) -> list[_Candid
     return candidates
 
 
-def _build_weights(build: Callable[[Fidelity], nn.Module], fidelity: Fidelity) -> nn.Module:
+def build_weights(build: Callable[[Fidelity], nn.Module], fidelity: Fidelity) -> nn.Module:
     """The network with arbitrary weights; the weights for training come from a stream of their own."""
     import torch
 

@@ -13,10 +13,11 @@ import msgspec
 from cambrian.architecture import Architecture, next_choice
 from cambrian.errors import RunError, UsageError
 from cambrian.estimators.build import signature
-from cambrian.outcome import Fidelity, Trial
+from cambrian.outcome import Trial
 from cambrian.search.agreement import agree
 from cambrian.search.assembly import make_coordinator, make_recipe, make_work
 from cambrian.search.components import find_published
+from cambrian.search.delivered_size import choose_fidelity, keep_delivered
 from cambrian.search.engines.engine import Work
 from cambrian.search.front_choice import KNEES, choose_knees, list_satisfying
 from cambrian.search.ledger.ledger import Ledger
@@ -199,7 +200,7 @@ class Session:
         trials, objectives = [r.trial for r in self.ledger.rows() if not r.final], self.search.objectives
         if self.search.choose is not None:
             ranked = read_recommendation(trials, objectives, self.ledger.events("recommend"))
-            return list_satisfying(ranked, objectives, self.search.choose)
+            return keep_delivered(self.search, list_satisfying(ranked, objectives, self.search.choose))
         top = KNEES if self.search.final is None else self.search.final.top
         return choose_knees(trials, objectives, top) if len(objectives) > 1 else []
 
@@ -242,7 +243,7 @@ class Session:
                 "no architecture of the supernet was scored in time: the one that is trained now was drawn at"
                 " random, so that there is a network; a larger budget chooses one"
             )
-        return [Candidate(t.architecture, _choose_fidelity(final, t)) for t in (*waiting, *rows)][:1]
+        return [Candidate(t.architecture, choose_fidelity(final, t)) for t in (*waiting, *rows)][:1]
 
     def _is_whole(self, architecture: Architecture) -> bool:
         try:
@@ -309,11 +310,3 @@ class Session:
         for trial in trials:
             if trial.outcome is not None:
                 self.watch.on_end(trial)
-
-
-def _choose_fidelity(final: Final, trial: Trial) -> Fidelity:
-    """The final stage's, in the trial's own skeleton where the stage continues trials: another one may be
-    over a limit, or too large for the data and the time."""
-    if not final.continues:
-        return final.fidelity
-    return msgspec.structs.replace(final.fidelity, skeleton=trial.fidelity.skeleton)
