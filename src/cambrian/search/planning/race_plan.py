@@ -258,7 +258,8 @@ def _measure(
         for r, filters in measured
     ]
     if device.startswith("cuda"):  # which a forked process cannot use
-        return Speed(*(job() for job in jobs))
+        coarse_speed, base_speed, wide_speed = (job() for job in jobs)
+        return Speed(coarse_speed, base_speed, wide_speed)
     speeds = call_each(jobs, max(workers, 1), patience)
     failures = [speed for speed in speeds if isinstance(speed, Failed)]
     notice = f"the speed could not be measured and was guessed: {failures[0]}" if failures else None
