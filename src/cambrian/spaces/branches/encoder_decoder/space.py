@@ -75,8 +75,8 @@ class EncoderDecoder(Space):
 
     @property
     def portfolio(self) -> Mapping[str, Architecture]:
-        """Networks made by hand or published, fitted to this space, the favourites first: an order for
-        trainings of minutes on a CPU (`benchmarks/segmentation.py` measures it)."""
+        """Networks made by hand or published, fitted to this space, the U-Net, which most people would
+        try first, before the others. The order is not measured."""
         networks = {name: _read_network(rows) for name, rows in PORTFOLIO.items()}
         return {name: network for name, network in networks.items() if self._holds(network)}
 
