@@ -5,11 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from cambrian.cli import main
+from cambrian.cli.by_hand import train_by_hand
+from cambrian.search.planning import plan as planning
 from cambrian.search.result import Result
+from cambrian.spaces import SPACES
 
 
 @pytest.mark.parametrize(
@@ -28,6 +33,30 @@ def test_only_a_race_has_a_network_by_hand(
     assert end.value.code == 2
     assert "--by-hand trains a network for the time of the search" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("dense", "network", "space"), [(False, "resnet", "stages"), (True, "unet", "encoder-decoder")]
+)
+def test_the_network_by_hand_is_one_of_the_portfolio(
+    dense: bool, network: str, space: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alone, for the same budget and with the other changes: of masks a U-Net."""
+    asked: list[tuple[Any, ...]] = []
+
+    def plan(*arguments: Any, **options: Any) -> None:
+        asked.append((*arguments[1:], options))
+        raise InterruptedError
+
+    monkeypatch.setattr(planning, "plan", plan)
+    task, planned = (
+        SimpleNamespace(columns=(), dense=dense),
+        SimpleNamespace(search=SimpleNamespace(budget="2m")),
+    )
+    with pytest.raises(InterruptedError):
+        train_by_hand(task, planned, tmp_path, {"changes": {"filters": 8}, "workers": 1})  # type: ignore[arg-type]
+    assert asked == [("2m", {"changes": {"filters": 8, "entrants": network}, "workers": 1})]
+    assert network in SPACES.make(space).portfolio
 
 
 @pytest.mark.slow

@@ -56,6 +56,7 @@ SKELETONS: dict[str, dict[str, Any]] = {
     "macro": {"filters": 4},
     "ofa": {"width": 0.25, "features": 8},
     "stages": {"filters": 4},
+    "encoder-decoder": {"filters": 4},
     "tree-cells": {"filters": 4},
     **{name: {"filters": 4, "cells": 2} for name in ("nasnet", "amoebanet", "enas-micro", "darts")},
     "nasbench101": {"filters": 8, "modules": 1},

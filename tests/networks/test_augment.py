@@ -8,7 +8,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cambrian.networks.training.augment import Augment, Draws, automatic, cut_out, draw, pad, windows
+from cambrian.goal import IGNORED, Goal
+from cambrian.networks.training.augment import (
+    Augment,
+    Draws,
+    automatic,
+    cut_out,
+    draw,
+    find_holes,
+    pad,
+    windows,
+)
+from cambrian.networks.training.batch_stream import BatchStream
+from cambrian.networks.training.batches import images
 from chance import assert_even, assert_share
 from reseeding import default_rng
 
@@ -60,12 +72,61 @@ def test_cutout_equals_slicing(size: int) -> None:
     """Oracle: a slice set to zero, cut at the border."""
     centres = torch.tensor([(y, x) for y in range(SIDE[0]) for x in range(SIDE[1])])
     inputs = torch.rand(len(centres), 3, *SIDE) + 1
-    result = cut_out(inputs, size, centres)
+    result = cut_out(inputs, find_holes(SIDE, size, centres))
     for image, (y, x), cut in zip(inputs, centres.tolist(), result, strict=True):
         expected = image.clone()
         top, left = y - size // 2, x - size // 2
         expected[:, max(0, top) : max(0, top + size), max(0, left) : max(0, left + size)] = 0
         assert torch.equal(cut, expected)
+
+
+AUGMENTS = (
+    Augment(),
+    Augment(flip=True),
+    Augment(3),
+    Augment(2, True),
+    Augment(2, True, 4),
+    Augment(0, False, 3),
+)
+
+
+@pytest.mark.parametrize("augment", AUGMENTS)
+def test_masks_move_with_their_images(augment: Augment) -> None:
+    """Oracle: an image whose pixels are its mask's classes plus one still is that after augmentation; the
+    zeros that move in and those of a hole are ignored, as is what was, and nothing else."""
+    rng = np.random.default_rng(0)
+    masks = rng.integers(0, 4, (40, *SIDE))
+    masks[rng.random(masks.shape) < 0.1] = IGNORED
+    pixels = np.where(masks == IGNORED, 9, masks + 1)[..., None].astype(np.float32)
+    data = images(pixels, masks, (0.0,), (1.0,), goal=Goal("pixels"))
+    stream = BatchStream(data, augment, 3, (0, "masks"))
+    ignored = 0
+    for step in range(3):
+        inputs, targets = stream.batch(1, step)
+        nothing = (inputs[:, 0] == 0) | (inputs[:, 0] == 9)
+        assert torch.equal(targets == IGNORED, nothing)
+        assert torch.equal((inputs[:, 0] - 1)[~nothing], targets[~nothing].float())
+        ignored += int((inputs == 0).sum())
+    assert (ignored > 0) == (augment.crop > 0 or augment.cutout > 0)
+    order = stream.draws(1).order
+    same = torch.equal(torch.cat([stream.batch(1, step)[1] for step in range(3)]), data.targets[order])
+    assert same == (augment == Augment())
+
+
+def test_masks_move_with_images_of_another_size() -> None:
+    """The same of images of one class each, which stay that when they are scaled."""
+    classes = np.arange(12) % 4
+    masks = np.broadcast_to(classes[:, None, None], (12, 20, 30))
+    pixels = (masks + 1.0)[..., None].astype(np.float32)
+    stream = BatchStream(
+        images(pixels, masks, (0.0,), (1.0,), goal=Goal("pixels")), Augment(4, True, 8), 1, (0, "masks")
+    )
+    stream.resize(10)
+    inputs, targets = stream.batch(0, 0)
+    assert targets.shape == (12, 10, 15)
+    shown = inputs[:, 0] > 0.5
+    assert torch.equal(targets == IGNORED, ~shown)
+    torch.testing.assert_close((inputs[:, 0] - 1)[shown], targets[shown].float())
 
 
 def test_the_automatic_choice() -> None:

@@ -20,9 +20,12 @@ from cambrian.networks.training.batches import images
 from cambrian.networks.training.losses import make_loss
 from cambrian.networks.training.recipe import Recipe
 from cambrian.outcome import Fidelity
+from cambrian.search.planning import race_plan
 from cambrian.search.search import Search
+from cambrian.spaces.branches.encoder_decoder.space import EncoderDecoder
 from cambrian.spaces.branches.fabric.space import Fabric
 from cambrian.spaces.program.function_space import Shape
+from cambrian.strategies.multifidelity.race import Race
 
 SIDE, CLASSES = 8, ("ground", "red", "blue")
 
@@ -108,6 +111,51 @@ def test_a_fine_fabric_ends_at_the_resolution_of_the_image() -> None:
     network = fine.build(fine.find_all(), shape, filters=4)
     assert network(torch.zeros(2, 3, 9, 7)).shape == (2, 4, 9, 7)
     assert fine.for_task(Shape()) == Fabric(layers=3, scales=3)
+
+
+def test_a_time_for_masks_is_a_race_of_encoders_and_decoders(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The U-Net first, or the one that is named alone; the plan says why. A strategy has the same space, and
+    another space the plan that it has for classes."""
+    monkeypatch.setattr(race_plan, "_measure_at", lambda *arguments: 1e-4)
+    task = cambrian.load(file)
+    planned = cambrian.plan(task, "8m", workers=1, device="cpu")
+    race, rows = planned.search.strategy, dict(planned.rows)
+    assert isinstance(planned.search.space, EncoderDecoder)
+    assert isinstance(race, Race)
+    assert [entrant["name"] for entrant in race.entrants] == list(EncoderDecoder().portfolio)
+    assert "race of unet (" in rows["strategy"]
+    assert "made by hand are raced" in rows["why"]
+    assert planned.search.estimator.batch_size == 16
+    alone = cambrian.plan(task, "8m", workers=1, device="cpu", changes={"entrants": "fpn"})
+    assert [entrant["name"] for entrant in alone.search.strategy.entrants] == ["fpn"]
+    searched = cambrian.plan(task, 3, workers=1, device="cpu", strategy="random")
+    assert isinstance(searched.search.space, EncoderDecoder)
+    fabric = cambrian.plan(task, 3, workers=1, device="cpu", space="fabric", strategy="random")
+    assert isinstance(fabric.search.space, Fabric)
+
+
+def test_the_speed_of_a_network_too_wide_to_be_measured_follows_from_narrower_ones(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the powers that pixels and filters have: of masks wide networks take too long to measure in a short
+    budget. Where no speed is known, it is in proportion to the multiply-accumulates."""
+    task, space = cambrian.load(file), EncoderDecoder()
+    late = race_plan.Failed("it took longer than 2 s")
+    network = space.portfolio["unet"]
+    arguments = (task, space, network, {}, 4, None, 1, "cpu", 2.0)
+    monkeypatch.setattr(race_plan, "call_each", lambda *given: [late, 0.01, late])
+    speed = race_plan._measure(*arguments)
+    assert (speed.race, speed.base, speed.wide) == pytest.approx((0.0025, 0.01, 0.01 * 3**1.5))
+    assert speed.notice == "the speed could not be measured and was guessed: it took longer than 2 s"
+    monkeypatch.setattr(race_plan, "call_each", lambda *given: [late] * 3)
+    macs = [race_plan.count_macs(space, task, space.portfolio[name]) for name in ("unet", "small-unet")]
+    guesses = [
+        race_plan._measure(task, space, space.portfolio[n], *arguments[3:]).base
+        for n in ("unet", "small-unet")
+    ]
+    assert guesses[0] / guesses[1] == pytest.approx(macs[0] / macs[1])
 
 
 def test_the_loss_is_the_mean_over_pixels() -> None:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 BOOSTING = "gradient boosting (scikit-learn)"
-NETWORK, TEXT_NETWORK = "resnet", "highway"
-"""A small residual network, which most people would try first; for texts a recurrent highway network."""
+NETWORK, DENSE_NETWORK, TEXT_NETWORK = "resnet", "unet", "highway"
+"""A small residual network, which most people would try first; for the class of each pixel a U-Net, for texts
+a recurrent highway network."""
 
 
 def check_raced(planned: Plan, as_json: bool) -> None:
@@ -34,8 +35,8 @@ def check_raced(planned: Plan, as_json: bool) -> None:
 
 
 def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any]) -> None:
-    """Train the small residual network alone for the time of the search in `place`, with the search's own
-    recipe, or gradient boosting of a table's rows, and print both."""
+    """Train the small residual network, or U-Net, alone for the time of the search in `place`, with the
+    search's own recipe, or gradient boosting of a table's rows, and print both."""
     from rich.console import Console
 
     from cambrian.cli.display.live import watch_search
@@ -50,13 +51,20 @@ def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any
             (percent(boost(task)) if is_share(task.metric) else f"{boost(task):.4g}", ""),
         )
         return
-    network, phrase = (TEXT_NETWORK, "highway") if task.causal else (NETWORK, "residual")
+    network, kind = _choose_network(task)
     changes = {**options.pop("changes", {}), "entrants": network}
     alone = plan(task, planned.search.budget, changes=changes, **options)
-    say(f"by hand: a small {phrase} network alone, {alone.search.budget}")
+    say(f"by hand: a small {kind} alone, {alone.search.budget}")
     with watch_search(Console(stderr=True), {}) as watch:
         by_hand = alone.search.run(place / "by-hand", watch)
     _print_both(Result.open(place), "by hand", _describe(by_hand.winner))
+
+
+def _choose_network(task: Task) -> tuple[str, str]:
+    """The name of the network in its portfolio, and what it is called."""
+    if task.causal:
+        return TEXT_NETWORK, "highway network"
+    return (DENSE_NETWORK, "U-Net") if task.dense else (NETWORK, "residual network")
 
 
 def boost(task: Task) -> float:

@@ -46,7 +46,7 @@ def augment_for(recipe: Recipe, task: Signature, fidelity: Fidelity) -> Augment:
     from cambrian.networks.training.augment import Augment, automatic
 
     seen = signature(task, fidelity)
-    if seen.dense or seen.causal:  # targets would have to be moved with their images
+    if seen.causal:  # targets would have to be moved with their texts
         return Augment()
     # Of sounds the rows are pitches, which a shift or a mirror would change.
     sound = "sound" in getattr(task, "rendering", {})

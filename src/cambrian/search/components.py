@@ -140,8 +140,8 @@ def _check_dense(space: Space, task: Any) -> None:
     if getattr(task, "dense", False) and not getattr(space, "fine", False) and not is_own(space):
         raise UsageError(
             f"the data have a class for each pixel, and the networks of the space {name_of(space)} one answer"
-            " for an image: leave the space out, or name fabric, or a function of yours, for which task.dense"
-            " is true"
+            " for an image: leave the space out, or name encoder-decoder, fabric, or a function of yours, for"
+            " which task.dense is true"
         )
 
 

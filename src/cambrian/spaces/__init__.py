@@ -29,6 +29,7 @@ SPACES = Registry(
         "cgp": "cambrian.spaces.chains.cgp.space:CGP",
         "fabric": "cambrian.spaces.branches.fabric.space:Fabric",
         "memory-banks": "cambrian.spaces.branches.memory_banks.space:MemoryBanks",
+        "encoder-decoder": "cambrian.spaces.branches.encoder_decoder.space:EncoderDecoder",
         "stages": "cambrian.spaces.chains.stages.space:Stages",
         "ofa": "cambrian.spaces.chains.ofa.space:OFA",
         "tabular": "cambrian.spaces.chains.tabular.space:TabularNetworks",

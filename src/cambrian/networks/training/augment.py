@@ -102,13 +102,13 @@ def draw(augment: Augment, examples: int, side: tuple[int, int], rng: np.random.
     return Draws(*map(torch.from_numpy, (order, corner, mirrored, hole)))
 
 
-def pad(pixels: Tensor, crop: int) -> Tensor:
-    """[n, height, width, channels] with `crop` zeros on each side."""
-    return F.pad(pixels, (0, 0, crop, crop, crop, crop)) if crop else pixels
+def pad(pixels: Tensor, crop: int, value: int = 0) -> Tensor:
+    """[n, height, width, channels] with `crop` pixels of that value on each side."""
+    return F.pad(pixels, (0, 0, crop, crop, crop, crop), value=value) if crop else pixels
 
 
 def windows(padded: Tensor, draws: Draws, batch: slice, side: tuple[int, int]) -> Tensor:
-    """The batch's windows [b, height, width, channels] of the padded images, mirrored where so drawn."""
+    """The batch's windows [b, height, width, ...] of the padded images, or masks, mirrored where so drawn."""
     which = draws.order[batch]
     corner, mirrored = draws.corner[batch], draws.mirrored[batch]
     # Row and column indices for every image of the batch: one gather then crops and mirrors them all.
@@ -119,13 +119,17 @@ def windows(padded: Tensor, draws: Draws, batch: slice, side: tuple[int, int]) -
     return padded[which[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
-def cut_out(inputs: Tensor, size: int, centre: Tensor) -> Tensor:
-    """Normalised [b, channels, height, width] with a square of `size` set to 0, the mean, around
-    `centre` [b, 2]; as in the paper the square may reach beyond the border."""
+def find_holes(side: tuple[int, int], size: int, centre: Tensor) -> Tensor:
+    """bool[b, height, width] of images of `side`: true within squares of `size` around `centre` [b, 2]; as in
+    the paper a square may reach beyond the border."""
     low = centre - size // 2
     inside = []
-    for axis, length in enumerate(inputs.shape[2:]):
-        distance = torch.arange(length, device=inputs.device) - low[:, axis : axis + 1]
+    for axis, length in enumerate(side):
+        distance = torch.arange(length, device=centre.device) - low[:, axis : axis + 1]
         inside.append((distance >= 0) & (distance < size))
-    hole = inside[0][:, None, :, None] & inside[1][:, None, None, :]  # [b, 1, height, width]
-    return inputs * ~hole
+    return inside[0][:, :, None] & inside[1][:, None, :]
+
+
+def cut_out(inputs: Tensor, holes: Tensor) -> Tensor:
+    """Normalised [b, channels, height, width], set to 0, the mean, within its holes [b, height, width]."""
+    return inputs * ~holes[:, None]

@@ -1,11 +1,17 @@
-"""Batches of augmented images. Each is a function of (name, pass, step) and independent of earlier draws."""
+"""Batches of augmented images. Each is a function of (name, pass, step) and independent of earlier draws.
+
+Masks go with their images: the same draws shift and mirror both. Pixels of which a network is shown nothing,
+those that move in and those of a hole, are neither learned nor judged (as the holes of French
+et al. 2020, arXiv 1906.01916).
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from cambrian.networks.training.augment import Augment, Draws, cut_out, draw, pad, windows
+from cambrian.goal import IGNORED
+from cambrian.networks.training.augment import Augment, Draws, cut_out, draw, find_holes, pad, windows
 from cambrian.networks.training.batches import Images
 from cambrian.randomness import stream
 
@@ -27,7 +33,7 @@ class BatchStream:
         self._whole, self._name, self._format = augment, name, memory_format
         self._drawn: tuple[int, Draws] | None = None  # the latest epoch and its draws
         self._seen, self._augment = images, augment
-        self._padded = pad(images.pixels, augment.crop)
+        self._pad()
 
     @property
     def side(self) -> int:
@@ -42,7 +48,7 @@ class BatchStream:
         height, width = (round(length * share) for length in self.images.side)
         # Always from the given images: what was scaled down has lost its detail.
         self._seen, self._augment = self.images.resize((height, width)), self._whole.scale(share)
-        self._padded = pad(self._seen.pixels, self._augment.crop)
+        self._pad()
         self._drawn = None
 
     def draws(self, epoch: int) -> Draws:
@@ -62,12 +68,27 @@ class BatchStream:
         draws, n = self.draws(epoch), len(self.images)
         # Bounds by integer division: the batches cover all examples, and sizes differ by one at most.
         batch = slice(n * step // self.steps, n * (step + 1) // self.steps)
+        inputs = self.images.inputs(self._move(self._padded, draws, batch))
+        targets = self._seen.targets[draws.order[batch]]
+        if self._masks is not None:
+            targets = self._move(self._masks, draws, batch)
+        if self._augment.cutout:
+            holes = find_holes(self._seen.side, self._augment.cutout, draws.hole[batch])
+            inputs = cut_out(inputs, holes)
+            targets = targets if self._masks is None else targets.masked_fill(holes, IGNORED)
+        return inputs.contiguous(memory_format=self._format), targets
+
+    def _pad(self) -> None:
+        """Prepare the images, and masks, from which windows are taken."""
+        self._padded = pad(self._seen.pixels, self._augment.crop)
+        masked = self._seen.goal.kind == "pixels"
+        self._masks = (
+            pad(self._seen.targets[..., None], self._augment.crop, IGNORED)[..., 0] if masked else None
+        )
+
+    def _move(self, padded: Tensor, draws: Draws, batch: slice) -> Tensor:
+        """The batch of images, or masks, shifted and mirrored."""
         # Without shifts and flips a plain lookup of the images is cheaper than the gather by pixel.
         if self._augment.crop or self._augment.flip:
-            pixels = windows(self._padded, draws, batch, self._seen.side)
-        else:
-            pixels = self._padded[draws.order[batch]]
-        inputs = self.images.inputs(pixels)
-        if self._augment.cutout:
-            inputs = cut_out(inputs, self._augment.cutout, draws.hole[batch])
-        return inputs.contiguous(memory_format=self._format), self._seen.targets[draws.order[batch]]
+            return windows(padded, draws, batch, self._seen.side)
+        return padded[draws.order[batch]]

@@ -22,7 +22,7 @@ from cambrian.search.planning.asked_settings import refuse_asked
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.planned import Plan
-from cambrian.search.planning.preset_plan import plan_by_preset
+from cambrian.search.planning.preset_plan import DENSE_SPACE, plan_by_preset
 from cambrian.search.planning.pretrained import fit_search
 from cambrian.search.planning.race_search import plan_by_race
 from cambrian.search.planning.shared_search import plan_by_supernet
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "plan"]
 
 RACED = "stages"
-"""The space of a search by time for which nobody names one."""
+"""The space of a search by time for which nobody names one; of masks it is DENSE_SPACE."""
 RACED_TEXT = "darts-rnn"
 """The same for a text whose next character is learned."""
 RACE_CHANGES = {"filters", "entrants"}
@@ -205,9 +205,7 @@ def _refuse_for_supernets(request: PlanRequest) -> None:
 
 def _find_raced(given: Any, task: Task) -> Space | None:
     """The space to race in: the named one if it has a portfolio, the usual one where none is named."""
-    if given is None and task.dense:  # the portfolio has one answer for an image
-        return None
-    usual = RACED_TEXT if task.causal else RACED
+    usual = DENSE_SPACE if task.dense else RACED_TEXT if task.causal else RACED
     space = space_for(usual if given is None else given, task)
     return None if know(space, HasPortfolio) is None else space
 

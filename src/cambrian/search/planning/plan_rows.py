@@ -41,6 +41,13 @@ STEPS = 60
 GATE_STEPS = 200
 """Steps below which gates at the usual rate are near where they began: it is for some hundreds of them."""
 
+DENSE = (
+    "why",
+    "the class of each pixel takes long to learn: good networks made by hand are raced, and what the winner"
+    " learns is kept, where a search from nothing would train many for a moment each",
+)
+"""The row of a race for masks."""
+
 
 def describe_plan(
     search: Search, facts: SpaceFacts, work: Workload, by_levels: bool, cost: Cost
@@ -70,6 +77,7 @@ def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[st
         ("data", describe_data(search.task)),
         ("space", _describe_whole_space(search.space)),
         ("strategy", f"race of {_describe_entrants(race)}; {share}"),
+        *([DENSE] if search.task.dense else []),
         *_describe_limits(search),
         *describe_fit(race.fit),
         ("each", _describe_heats(race)),

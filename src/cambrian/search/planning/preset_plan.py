@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 DEFAULT_SPACE = "pnas"
-DENSE_SPACE = "fabric"
+DENSE_SPACE = "encoder-decoder"
 """The space for the classes of pixels, whose networks end at the images' resolution."""
 TEXT_SPACE = "darts-rnn"
 """The space for a text whose next character is learned."""

@@ -56,8 +56,9 @@ HASTY = 0.05
 """The share of the budget for one network between the two."""
 HOLDING = 0.1
 """The share of the budget in which networks are held to limits: measuring a latency takes seconds."""
-GUESSED = 1e-3
-"""Seconds per image of a network whose speed could not be measured."""
+GUESSED = 6e-11
+"""Seconds per image and multiply-accumulate of a network whose speed could not be measured: about 1e-3 of the
+favourite on CIFAR-10."""
 
 
 class RacePlan(msgspec.Struct, frozen=True):
@@ -119,7 +120,7 @@ def plan_race(
         speed = _measure(task, space, favourite, size, coarse, fine, workers, device, patience)
         images = len(task.train) + len(task.validation)
         # Each piece of a text has as many targets as characters.
-        batch = LEAST_BATCH if task.causal else choose_batch(images)
+        batch = LEAST_BATCH if task.causal else choose_batch(images, task.dense)
         step = speed.fine if coarse == fine else lambda f: GROWTH * speed.fine(f)
         passes = {f: training / (step(f) * images) for f in FILTERS}
         width = fit.filters if fit else filters or choose_filters(passes, images, batch)
@@ -259,13 +260,16 @@ def _measure(
         for r, filters in measured
     ]
     if device.startswith("cuda"):  # which a forked process cannot use
-        race, base, wide = (job() for job in jobs)
-        return Speed(race, base, wide)
+        coarse_speed, base_speed, wide_speed = (job() for job in jobs)
+        return Speed(coarse_speed, base_speed, wide_speed)
     speeds = call_each(jobs, max(workers, 1), patience)
     failures = [speed for speed in speeds if isinstance(speed, Failed)]
     notice = f"the speed could not be measured and was guessed: {failures[0]}" if failures else None
-    race, base, wide = (GUESSED if isinstance(s, Failed) else float(s) for s in speeds)
-    return Speed(race, base, wide, notice)
+    race, base, wide = (None if isinstance(s, Failed) else float(s) for s in speeds)
+    # What could not be measured follows from what was: wide networks are the first to take too long.
+    base = GUESSED * count_macs(space, task, architecture) if base is None else base
+    share = 1.0 if coarse is None or fine == coarse else coarse / (fine or min(task.height, task.width))
+    return Speed(race or base * share**2, base, wide or base * (WIDE / BASE) ** 1.5, notice)
 
 
 def _measure_at(
@@ -278,7 +282,7 @@ def _measure_at(
 ) -> float:
     seen = signature(task, Fidelity(resolution=resolution))
     network = space.build(architecture, seen, **skeleton)
-    return measure_speed(network, (seen.channels, seen.height, seen.width), device)
+    return measure_speed(network, (seen.channels, seen.height, seen.width), device, seen.dense)
 
 
 def count_macs(space: Space, task: Task, architecture: Architecture) -> float:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
-PIXELS = 1 << 17
-"""Pixels of a measured batch, which is enough to fill the cores: a larger one is not faster per image."""
+PIXELS, DENSE_PIXELS = 1 << 17, 1 << 14
+"""Pixels of a measured batch, which is enough to fill the cores: a larger one is not faster per image. Fewer
+do for networks that end at the images' resolution, since they have more work for each."""
 ENOUGH = 1.0
 """Seconds of steps after which no further one is measured."""
 
 
-def measure_speed(network: nn.Module, shape: tuple[int, int, int], device: str) -> float:
-    """Seconds of one image, forward and backward, of `shape` (channels, height, width)."""
+def measure_speed(network: nn.Module, shape: tuple[int, int, int], device: str, dense: bool = False) -> float:
+    """Seconds of one image, forward and backward, of `shape` (channels, height, width); `dense` where its
+    pixels have a class each."""
     import torch
     from torch.nn import functional as F
 
@@ -28,7 +30,7 @@ def measure_speed(network: nn.Module, shape: tuple[int, int, int], device: str) 
     quicken_depthwise(network)
     layout = memory_format(network)
     network = network.to(device).to(memory_format=layout).train()  # type: ignore[call-overload]
-    images = max(2, min(64, PIXELS // (shape[1] * shape[2])))
+    images = max(2, min(64, (DENSE_PIXELS if dense else PIXELS) // (shape[1] * shape[2])))
     batch = torch.rand(images, *shape, device=device).contiguous(memory_format=layout)
     targets = torch.zeros(images, dtype=torch.int64, device=device)
     times: list[float] = []
