@@ -146,6 +146,32 @@ def test_a_favourite_is_not_overtaken_within_the_margin():
     )
 
 
+def test_a_handicap_counts_in_the_race_and_not_in_its_challenges():
+    """With one of two places and more the first of the three best wins the race, as with such a margin; a
+    challenger that is better by one overtakes it."""
+    assert Game(Race(ENTRANTS, challengers=0, handicap=2.2), by_place).play(99)[9].architecture["q0"] == "c"
+    race = Race(ENTRANTS, challengers=2, challenges=1, handicap=2.2, inherits=True)
+
+    def value(trial):
+        return Done(50.0 + trial.number) if trial.reason["heat"] == 3 else by_place(trial)
+
+    game = Game(race, value)
+    last = game.play(99)[-1]
+    assert last.reason["heat"] == 3
+    assert game.strategy.recommend(game.state)[0] == last.architecture
+
+
+def test_within_a_later_heat_the_heat_before_decides():
+    """Whoever has run in it has learned three times as long: no reason to prefer it to one that has not."""
+    game = Game(Race(ENTRANTS, challengers=0), by_place)
+    first = game.play(9)
+    before = game.strategy.recommend(game.state)
+    for _ in range(2):
+        game.play(1)
+        assert game.strategy.recommend(game.state)[:3] == before[:3]
+    assert before[0] == max(first, key=lambda t: t.value).architecture
+
+
 def test_runners_that_fail_drop_out():
     """A crash in the first heat, and of a leader in a challenge, costs that runner only; where all fail the
     search stops."""

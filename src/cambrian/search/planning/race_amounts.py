@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 COARSE, FINE = 16, 32
 """Pixels a side from which images are halved for the race, and below which they are never scaled."""
 OVERHEAD = 1.0
-"""Seconds of a trial besides its training: its process, its images, its network, its score."""
+"""Seconds of a trial besides its training and its score: its process, its images, its network."""
+SCORING = 0.35
+"""The seconds of an image that is scored, as a share of those of one that is learned."""
 FEWEST_STEPS = 200
 """Steps below which a network has learned too little to be judged."""
 BATCH, LEAST_BATCH, DENSE_SHARE = 128, 32, 2
@@ -59,14 +61,14 @@ class Challenges(NamedTuple):
     challengers: int
     seconds: float
 
-    def measure_time(self, workers: int) -> float:
+    def measure_time(self, workers: int, overhead: float = OVERHEAD) -> float:
         """The seconds that all of them take."""
-        return self.heats * math.ceil((1 + self.challengers) / workers) * (self.seconds + OVERHEAD)
+        return self.heats * math.ceil((1 + self.challengers) / workers) * (self.seconds + overhead)
 
 
-def size_challenges(seconds: float, step: float, workers: int) -> Challenges:
+def size_challenges(seconds: float, step: float, workers: int, overhead: float = OVERHEAD) -> Challenges:
     """The challenges that fit `seconds`: at most MOST_CHALLENGES, and no more than leave each training
-    CHALLENGE_STEPS steps of `step` seconds; none where not even one does.
+    CHALLENGE_STEPS steps of `step` seconds, besides its `overhead`; none where not even one does.
 
     >>> size_challenges(99.0, 0.01, 1), size_challenges(9.0, 0.01, 1), size_challenges(416.0, 0.01, 4)
     (Challenges(heats=8, challengers=2, seconds=3.125), Challenges(heats=0, challengers=0, seconds=0.0), \
@@ -75,7 +77,7 @@ Challenges(heats=8, challengers=3, seconds=51.0))
     challengers = count_challengers(workers)
     waves = math.ceil((1 + challengers) / workers)
     for count in range(MOST_CHALLENGES, 0, -1):
-        each = seconds / (count * waves) - OVERHEAD
+        each = seconds / (count * waves) - overhead
         if each >= CHALLENGE_STEPS * step:
             return Challenges(count, challengers, each)
     return Challenges(0, 0, 0.0)
@@ -135,20 +137,20 @@ def choose_filters(passes: Mapping[int, float], images: int, batch: int = BATCH)
     return max(enough, default=min(passes))
 
 
-def size_race(seconds: float, step: float, most: int) -> tuple[int, float]:
+def size_race(seconds: float, step: float, most: int, overhead: float = OVERHEAD) -> tuple[int, float]:
     """The number of entrants, and the seconds of each in the first heat, so that all heats end within
-    `seconds` of one worker; the first heat has at least FEWEST_STEPS steps of `step` seconds. One entrant is
-    no race, and then its first training takes all of them.
+    `seconds` of one worker, with the `overhead` of each training; the first heat has at least FEWEST_STEPS
+    steps of `step` seconds. One entrant is no race, and then its first training takes all of them.
 
     >>> size_race(192.0, 0.02, 9), size_race(84.0, 0.02, 9), size_race(2.0, 0.02, 9)
     ((9, 10.0), (9, 4.0), (1, 1.0))
     """
     for count in range(most, 1, -1):
         heats = list_heats(count)
-        each = (seconds - OVERHEAD * sum(heats)) / sum(n * ETA**k for k, n in enumerate(heats))
+        each = (seconds - overhead * sum(heats)) / sum(n * ETA**k for k, n in enumerate(heats))
         if each >= FEWEST_STEPS * step:
             return count, each
-    return 1, max(1.0, seconds - OVERHEAD)
+    return 1, max(1.0, seconds - overhead)
 
 
 def list_heats(count: int) -> list[int]:
@@ -161,6 +163,34 @@ def list_heats(count: int) -> list[int]:
     while heats[-1] // ETA > 1:
         heats.append(heats[-1] // ETA)
     return heats
+
+
+def choose_margin(images: int) -> float:
+    """The score by which a favourite must be overtaken: a favourite is expected to lead by LEAD, true
+    differences are about SPREAD, and so a measured one counts the less the noisier a validation of so many
+    `images` is.
+
+    >>> choose_margin(5_000), choose_margin(100)
+    (0.001, 0.05)
+    """
+    return round(LEAD * 0.2 / max(1, images) / SPREAD**2, 4)
+
+
+def choose_handicap(heat: float, training: float) -> float:
+    """The same for the time: a difference after a last heat of `heat` seconds drifts by DRIFT until a training
+    of ten times as many ends, since some networks learn fast only at first.
+
+    >>> choose_handicap(40.0, 400.0), choose_handicap(100.0, 100.0)
+    (0.0225, 0.0)
+    """
+    drift = DRIFT * max(0.0, math.log10(training / heat))
+    return round(LEAD * (drift / SPREAD) ** 2, 4)
+
+
+LEAD, SPREAD = 0.01, 0.02
+DRIFT = 0.03
+"""Of accuracies, the standard deviation: on CIFAR-10 the plain network leads the pyramid by .055 after 40 s,
+and by .0005 after 400 s, and ResNet-9 by -.003 and by .005 (`benchmarks/portfolio.py`, one seed)."""
 
 
 def match_filters(filters: int, favourite: float, macs: float) -> int:

@@ -27,13 +27,18 @@ from cambrian.search.planning.forked import Failed, call_each
 from cambrian.search.planning.limited_size import fit_filters
 from cambrian.search.planning.pretrained import Fit, fit_portfolio
 from cambrian.search.planning.race_amounts import (
+    ETA,
     FILTERS,
     LEAST_BATCH,
+    OVERHEAD,
+    SCORING,
     Challenges,
     choose_batch,
     choose_coarse,
     choose_filters,
+    choose_handicap,
     choose_resolution,
+    list_heats,
     match_filters,
     share_of_challenges,
     share_of_race,
@@ -81,6 +86,8 @@ class RacePlan(msgspec.Struct, frozen=True):
     notice: str | None = None
     fit: Fit | None = None
     """The network that pretrained weights are of."""
+    handicap: float = 0.0
+    """What a score has to lead by, since the last heat is short beside the last training."""
 
 
 def plan_race(
@@ -138,11 +145,14 @@ def plan_race(
                 " give weights of a smaller network, or a wider limit"
             )
     heats, challenges = share * seconds, Challenges(0, 0, 0.0)
+    overhead = OVERHEAD + SCORING * len(task.validation) * speed.coarse(width)
     if len(portfolio) > 1:  # whoever names a single network wants that one
         challenged = share_of_challenges(seconds) * seconds
-        challenges = size_challenges(challenged, speed.coarse(width) * batch, workers)
-    contested = challenges.measure_time(workers)
-    count, each = size_race((heats - contested) * workers, speed.coarse(width) * batch, len(widths))
+        challenges = size_challenges(challenged, speed.coarse(width) * batch, workers, overhead)
+    contested = challenges.measure_time(workers, overhead)
+    raced = (heats - contested) * workers
+    count, each = size_race(raced, speed.coarse(width) * batch, len(widths), overhead)
+    last = each * ETA ** (len(list_heats(count)) - 1)
     runners = tuple(
         {
             "name": name,
@@ -155,7 +165,18 @@ def plan_race(
     parts = share - contested / seconds, contested / seconds
     alone = "" if len(runners) > 1 else _explain_alone(len(portfolio), held, len(widths))
     return RacePlan(
-        runners, each, challenges, coarse, fine, *parts, batch, expected, alone, speed.notice, fit
+        runners,
+        each,
+        challenges,
+        coarse,
+        fine,
+        *parts,
+        batch,
+        expected,
+        alone,
+        speed.notice,
+        fit,
+        choose_handicap(last, training),
     )
 
 

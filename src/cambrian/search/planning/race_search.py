@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_race
 from cambrian.search.planning.planned import Plan
-from cambrian.search.planning.race_amounts import BATCH, ETA
+from cambrian.search.planning.race_amounts import BATCH, ETA, choose_margin
 from cambrian.search.planning.race_plan import RacePlan, plan_race
 from cambrian.search.search import Search
 from cambrian.spaces.space import Space
@@ -57,7 +56,8 @@ def plan_by_race(request: PlanRequest, space: Space) -> Plan:
             challengers=race.challenges.challengers,
             challenges=race.challenges.heats,
             challenge_seconds=round(race.challenges.seconds, 2) or None,
-            margin=_choose_margin(task),
+            margin=choose_margin(len(task.validation)),
+            handicap=race.handicap,
             inherits=True,
         ),
         _make_race_training(task, race, recipe),
@@ -80,16 +80,6 @@ def plan_by_race(request: PlanRequest, space: Space) -> Plan:
     rows = tuple(describe_race(search, race, request.crew))
     search.remarks = {"plan": rows}
     return Plan(search, rows, limits.seconds)
-
-
-def _choose_margin(task: Task) -> float:
-    """The score by which a favourite must be overtaken: a favourite is expected to lead by LEAD, true
-    differences are about SPREAD, and so a measured one counts the less the noisier validation is."""
-    error = math.sqrt(0.2 / max(1, len(task.validation)))
-    return round(LEAD * (error / SPREAD) ** 2, 4)
-
-
-LEAD, SPREAD = 0.01, 0.02
 
 
 def _make_race_training(task: Task, race: RacePlan, recipe: Mapping[str, Any]) -> Train:

@@ -88,7 +88,9 @@ class Race:
     take the tensors that agree. This needs an estimator that can; otherwise each heat trains anew.
 
     A runner overtakes a favourite only with a score that is higher by more than `margin`: differences below
-    it are noise of the validation part."""
+    it are noise of the validation part. In the race it also needs `handicap` more, since its heats are short,
+    and what learns fast at first need not be the best in the end; challengers have learned as long as their
+    leader."""
 
     entrants: tuple[Any, ...] = ()
     size: Annotated[int, Span(1, 1000)] = 9
@@ -98,6 +100,7 @@ class Race:
     challenges: Annotated[int | None, Span(0)] = None
     challenge_seconds: Annotated[float | None, POSITIVE] = None
     margin: Annotated[float, Span(0)] = 0.0
+    handicap: Annotated[float, Span(0)] = 0.0
     inherits: bool = False
     needs: ClassVar[tuple[type, ...]] = ()
     own_trials: ClassVar[bool] = True
@@ -146,10 +149,14 @@ class Race:
         return self._end_heat(state) if len(state.scored) == len(state.heat) else state
 
     def recommend(self, state: State) -> list[Architecture]:
-        """The runners of this heat by their latest scores, the leader first."""
+        """The runners of this heat by their latest scores, the leader first; within a later heat of the race
+        by those of the heat before, since whoever has run already has learned longer."""
         latest = [state.scored.get(place, runner) for place, runner in enumerate(state.heat)]
         # A challenger that has not been trained has no score: it is not recommended.
-        return [r.architecture for r in self._rank([r for r in latest if r.score > -math.inf])]
+        able = [runner for runner in latest if runner.score > -math.inf]
+        return [
+            r.architecture for r in (able if state.rung and not state.decided else self._rank(state, able))
+        ]
 
     def keeps(self, state: State) -> list[int]:
         """The rows that runners go on from, and those of this heat."""
@@ -182,7 +189,7 @@ class Race:
 
     def _end_heat(self, state: State) -> State:
         """The state at the beginning of the next heat."""
-        ranked = self._rank([r for r in state.scored.values() if r.score > -math.inf])
+        ranked = self._rank(state, [r for r in state.scored.values() if r.score > -math.inf])
         state = replace(state, second=ranked[1].row if len(ranked) > 1 else None)
         if state.decided:
             return self._go_on(state, ranked[0] if ranked else state.heat[0])
@@ -205,11 +212,12 @@ class Race:
             return self._challenge(state, leader)
         return replace(state, heat=(leader,), scored={})
 
-    def _rank(self, runners: Sequence[Runner]) -> list[Runner]:
+    def _rank(self, state: State, runners: Sequence[Runner]) -> list[Runner]:
         """The runners, best first; a favourite is not overtaken within the margin."""
+        margin = self.margin if state.decided else self.margin + self.handicap
         left, ranked = list(runners), list[Runner]()
         while left:
-            bar = max(runner.score for runner in left) - self.margin
+            bar = max(runner.score for runner in left) - margin
             ranked.append(next(runner for runner in left if runner.score >= bar))
             left.remove(ranked[-1])
         return ranked
