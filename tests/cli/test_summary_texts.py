@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cambrian.cli.summary import summarise
+from cambrian.cli.display.summary import summarise
 from cambrian.outcome import Fidelity
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.search import Search
@@ -18,7 +18,7 @@ def test_ngrams_stand_beside_the_networks(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With their order and their score on the test part."""
-    monkeypatch.setattr("cambrian.cli.summary._latency", lambda result: [])  # which takes seconds
+    monkeypatch.setattr("cambrian.cli.display.summary._latency", lambda result: [])  # which takes seconds
     (tmp_path / "x.txt").write_text("abcdefghij" * 150)
     task = load(tmp_path / "x.txt", length=4)
     fidelity = Fidelity(1, skeleton={"filters": 1})
