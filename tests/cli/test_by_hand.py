@@ -36,10 +36,15 @@ def test_only_a_race_has_a_network_by_hand(
 
 
 @pytest.mark.parametrize(
-    ("dense", "network", "space"), [(False, "resnet", "stages"), (True, "unet", "encoder-decoder")]
+    ("kind", "network", "space"),
+    [
+        ("classes", "resnet", "stages"),
+        ("dense", "unet", "encoder-decoder"),
+        ("causal", "highway", "darts-rnn"),
+    ],
 )
 def test_the_network_by_hand_is_one_of_the_portfolio(
-    dense: bool, network: str, space: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, network: str, space: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Alone, for the same budget and with the other changes: of masks a U-Net."""
     asked: list[tuple[Any, ...]] = []
@@ -50,7 +55,7 @@ def test_the_network_by_hand_is_one_of_the_portfolio(
 
     monkeypatch.setattr(planning, "plan", plan)
     task, planned = (
-        SimpleNamespace(columns=(), dense=dense),
+        SimpleNamespace(columns=(), dense=kind == "dense", causal=kind == "causal"),
         SimpleNamespace(search=SimpleNamespace(budget="2m")),
     )
     with pytest.raises(InterruptedError):

@@ -190,8 +190,8 @@ def choose_handicap(heat: float, training: float) -> float:
 LEAD, SPREAD = 0.01, 0.02
 DRIFT = 0.04
 """Of accuracies, the standard deviation: on CIFAR-10 the plain network leads the pyramid by .055 after 40 s
-and by .0005 after 400 s, ResNet-9 by -.003 and .005, the deep residual one by -.050 and -.015 (RESULTS.md, the
-portfolio; one seed)."""
+and by .0005 after 400 s, ResNet-9 by -.003 and .005, the deep residual one by -.050 and -.015 (RESULTS.md,
+the portfolio; one seed)."""
 
 
 def match_filters(filters: int, favourite: float, macs: float) -> int:
