@@ -16,7 +16,7 @@ import cambrian.cli.commands  # noqa: F401  (registers the commands)
 from cambrian.cli import main
 from cambrian.cli.app import app
 from cambrian.search.planning.cost import Cost
-from remembered import remember_costs
+from remembered import measure_here, remember_costs
 from reseeding import seeded
 
 LINES = int(os.environ.get("CAMBRIAN_LINES", "10000"))
@@ -101,6 +101,7 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Capture
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Cost, "_measure_speed", lambda self, level, device: 1e-5 * (level + 1))
     remember_costs(monkeypatch)
+    measure_here(monkeypatch)
     monkeypatch.setattr("sklearn.datasets.load_digits", functools.cache(load_digits))
     monkeypatch.setattr("cambrian.search.planning.race_plan._measure_at", lambda *arguments: 1e-5)
     monkeypatch.setattr("cambrian.search.planning.race_plan.count_macs", lambda *arguments: 1e6)

@@ -19,7 +19,7 @@ from cambrian.codec import encode
 from cambrian.errors import UsageError
 from cambrian.search.engines import ENGINES
 from cambrian.search.planning.cost import Cost
-from remembered import remember_costs
+from remembered import measure_here, remember_costs
 
 SMALL = ("--budget", "9", "--strategy", "random", "--space", "tiny-chain")
 KINDS = {
@@ -88,6 +88,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.setattr(Cost, "_measure_speed", lambda self, level, device: 1e-5 * (level + 1))
     # The same networks and data are planned for with each option.
     remember_costs(monkeypatch)
+    measure_here(monkeypatch)
     monkeypatch.setattr("sklearn.datasets.load_digits", functools.cache(load_digits))
     monkeypatch.setattr("cambrian.search.planning.race_plan._measure_at", lambda *arguments: 1e-5)
     monkeypatch.setattr("cambrian.search.planning.race_plan.count_macs", lambda *arguments: 1e6)

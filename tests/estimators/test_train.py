@@ -26,7 +26,8 @@ from cambrian.testing.estimators import EstimatorCase, EstimatorSuite
 from small_training import ARCHITECTURE, SmallConv, bars, equal, estimated, timeless, with_inputs
 
 SMALL = Train(batch_size=16)
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}  # for `small_training`
+PLACES = [str(Path(__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(PLACES)}  # for `small_training`
 
 
 def garbage(task: Any, which: Any) -> Any:

@@ -21,6 +21,7 @@ from cambrian.errors import Unbuildable, Unread
 from cambrian.estimators.train import Train
 from cambrian.search.planning.choice import FINAL_SHARE, SEARCH_SHARE, Wishes, choose_preset
 from cambrian.search.planning.cost import Cost
+from cambrian.search.planning.forked import call_each
 from cambrian.search.planning.plan import plan
 from cambrian.search.planning.presets import PRESETS, USUAL, Preset, read_preset, stretch_preset
 from cambrian.search.planning.space_facts import SpaceFacts
@@ -29,7 +30,7 @@ from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.space import Pick, Signature, Space
 from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.random import Random
-from remembered import remember_costs
+from remembered import measure_here, remember_costs
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +38,7 @@ def speed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine whose speed no load changes: a tenth of a millisecond an image and block."""
     monkeypatch.setattr(Cost, "_measure_speed", lambda self, blocks, device: 1e-4 * blocks)
     remember_costs(monkeypatch)
+    measure_here(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -288,6 +290,7 @@ def test_a_budget_that_is_too_small_for_the_smallest_preset(photos: cambrian.Tas
 
 def test_a_crash_while_the_speed_is_measured(photos: cambrian.Task, monkeypatch: pytest.MonkeyPatch) -> None:
     """Is no end: the speed is guessed, and that is said."""
+    monkeypatch.setattr("cambrian.search.planning.cost.call_each", call_each)  # in a process of its own
     monkeypatch.setattr(
         Cost, "_measure_speed", lambda self, level, device: os.kill(os.getpid(), signal.SIGSEGV)
     )

@@ -31,6 +31,7 @@ from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.space import Pick, Signature, Space
 from cambrian.strategies.audited import Audited
 from cambrian.strategies.progressive import Progressive
+from remembered import measure_here
 
 GROWING = [name for name in SPACES.names() if SpaceFacts(SPACES.make(name)).levels]
 BUDGETS = ("2m", "10m", "1h", "6h", "24h")
@@ -40,6 +41,7 @@ BUDGETS = ("2m", "10m", "1h", "6h", "24h")
 def cost(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine whose speed no load changes, and networks that cost their level times their settings."""
     monkeypatch.setattr(Cost, "_measure_speed", lambda self, level, device: 2e-5 * (level + 1))
+    measure_here(monkeypatch)
     monkeypatch.setattr(Cost, "_params", lambda self, architecture: len(architecture))
     monkeypatch.setattr(Cost, "_count_macs", lambda self, architecture, skeleton: _product(skeleton))
 

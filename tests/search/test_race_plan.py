@@ -34,7 +34,7 @@ from cambrian.spaces.sequences.recurrent.common import UNITS
 from cambrian.strategies.evolution.nsga2 import NSGA2
 from cambrian.strategies.multifidelity.race import Race
 from cambrian.weights import Inherit
-from remembered import remember, shape_of
+from remembered import measure_here, remember, shape_of
 
 count_macs = remember(race_plan.count_macs, lambda space, task, network: (space, shape_of(task), network))
 SECONDS = 2e-5
@@ -52,6 +52,7 @@ def speed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(race_plan, "_measure_at", measure)
     monkeypatch.setattr(race_plan, "count_macs", count_macs)
     monkeypatch.setattr(Cost, "_measure_speed", lambda self, level, device: SECONDS * (level + 1))
+    measure_here(monkeypatch)
 
 
 def make_task(images: int, side: int, channels: int = 3) -> cambrian.Task:

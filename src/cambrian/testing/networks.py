@@ -99,17 +99,18 @@ def check_networks_are_exported(case: SpaceCase) -> None:
 
     import torch
 
-    _architecture, network = _build_some(case)[0]
+    ((_architecture, network),) = _build_some(case, most=1)
     network.eval()
     shape = (case.task.channels, case.task.height, case.task.width)
     left_open = ({0: torch.export.Dim("batch", min=1)},)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.export.export(network, (torch.zeros(2, *shape),), dynamic_shapes=left_open)
+        exported = torch.export.export(network, (torch.zeros(2, *shape),), dynamic_shapes=left_open)
+        program = exported.module()
     # Other numbers than the traced 2: an exported program easily fixes the one that it was traced with.
     for images in (1, 3):
         inputs = torch.randn(images, *shape)
-        near = torch.allclose(program.module()(inputs), network(inputs), rtol=1e-4, atol=1e-5)
+        near = torch.allclose(program(inputs), network(inputs), rtol=1e-4, atol=1e-5)
         expect(near, f"for {images} images the exported program gives other outputs")
 
 
@@ -198,10 +199,10 @@ def _build(case: SpaceCase, architecture: Architecture) -> nn.Module:
         return case.space.build(architecture, case.task, **case.skeleton)
 
 
-def _build_some(case: SpaceCase) -> list[tuple[Architecture, nn.Module]]:
+def _build_some(case: SpaceCase, most: int = BUILT) -> list[tuple[Architecture, nn.Module]]:
     built: list[tuple[Architecture, nn.Module]] = []
     for architecture in dict.fromkeys(case.samples):
-        if len(built) == BUILT:
+        if len(built) == most:
             break
         try:
             built.append((architecture, _build(case, architecture)))
