@@ -17,6 +17,7 @@ from cambrian.search.ledger.rows import Row
 from cambrian.search.result import Result
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.tasks.task import Task
+from cambrian.weights import FINAL, FRESH, Inherit
 from report_cases import STAGES, cells, finals
 
 STOP = (1.0, "stop", {"reason": "enough", "after": 3})
@@ -162,3 +163,19 @@ def test_a_training_that_hardly_began_is_said_to_be_one(steps, cut, said):
     metrics = {"steps": float(steps), **({"planned_epochs": 1e6} if cut else {})}
     told = tell_shortfall(Trial(0, cells(1)[0], Fidelity(), outcome=Done(0.3, metrics)))
     assert ["hardly learned" in sentence for sentence in told] == [True] * said
+
+
+def test_a_training_that_goes_on_has_learned_what_came_before():
+    """The last 30 steps of 330 are no beginning, in whichever stage the others were taken; those of another
+    network do not count."""
+
+    def trial(number, steps, kind="trial", weights=FRESH):
+        outcome = Done(0.3, {"steps": float(steps), "planned_epochs": 1e6})
+        return Trial(number, cells(1)[0], Fidelity(), kind=kind, outcome=outcome, weights=weights)
+
+    rows = [trial(0, 300), trial(1, 20)]
+    long, short = trial(0, 30, "final", Inherit(0)), trial(1, 30, "final", Inherit(1))
+    assert tell_shortfall(long, [*rows, long]) == []
+    assert "50 steps" in tell_shortfall(short, [*rows, short])[0]
+    later = trial(2, 10, "final", Inherit(0, f"{FINAL}0"))
+    assert tell_shortfall(later, [*rows, long, later]) == []

@@ -34,6 +34,7 @@ def test_amounts_are_in_the_unit_of_the_metric(text: str, condition: Condition) 
         ("latency", "write METRIC<AMOUNT, such as latency<5ms"),
         ("latency<fast", "cannot read the limit latency=fast: expected a number above 0 with a unit"),
         ("ms<many", "'many' is not a number"),
+        ("mac<5M", "'mac' is no measure, whose amounts have units; did you mean 'macs'?"),
         (" , ", "names no condition"),
     ],
 )

@@ -291,7 +291,7 @@ def test_reading_the_data_is_a_part_of_the_time(photographs, monkeypatch) -> Non
     assert long.strategy == short.strategy
     ends = [search.budget.seconds * (1 - search.final.share) for search in (short, long)]
     assert ends[1] - ends[0] == pytest.approx(240, abs=0.1)
-    with pytest.raises(UsageError, match=r"of 600 s was over when the data had been read: give"):
+    with pytest.raises(UsageError, match=r"of 600 s was over before the plan could begin: give"):
         plan(photographs, "10m", workers=1, began=400.0)
 
 
@@ -339,7 +339,7 @@ def test_a_raced_search_hands_over_a_network_that_went_on(tmp_path) -> None:
 
 def check_it_goes_on(run, winner) -> None:
     """A larger budget trains the network that was handed over on from its weights, also where that is
-    interrupted; the same budget once more changes nothing."""
+    interrupted; the same budget once more, or a smaller one, changes nothing."""
     with pytest.raises(KeyboardInterrupt):
         cambrian.Search.resume(run, "18s").run(run, InterruptedAtTheEnd())
     result = cambrian.Search.resume(run).run(run)
@@ -353,6 +353,8 @@ def check_it_goes_on(run, winner) -> None:
     assert first < began
     again = cambrian.Search.resume(run).run(run)
     assert (again.winner, len(again.finals)) == (last, 2)
+    smaller = cambrian.Search.resume(run, "15s").run(run)
+    assert (smaller.winner, len(smaller.finals)) == (last, 2)
 
 
 def reread_inputs(task: cambrian.Task):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import math
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from refusals import refused
 from torch import nn
 
 from cambrian import space
-from cambrian.errors import UsageError
+from cambrian.architecture import Architecture
+from cambrian.errors import Unbuildable, UsageError
+from cambrian.estimators.build import build_network
+from cambrian.estimators.job import Job
 from cambrian.estimators.scoring import measure_all
 from cambrian.exports.readme import OUTPUTS, write_readme
 from cambrian.goal import IGNORED, Goal
@@ -172,6 +176,14 @@ def seer(pick, task):
     return nn.Sequential(nn.Conv2d(task.channels, task.classes, (rows, 1), padding="same"), nn.Flatten(2))
 
 
+@space
+def tempted(pick, task):
+    """Reads ahead where it is told to."""
+    ahead = pick("ahead", (0, 1))
+    rows = nn.ZeroPad2d((0, 0, 1 - ahead, ahead))
+    return nn.Sequential(rows, nn.Conv2d(task.channels, task.classes, (2, 1)), nn.Flatten(2))
+
+
 def learn_circle(tmp_path: Path, where: Any, epochs: int, **skeleton: int) -> Done:
     """The outcome of a random network of a space that has learned ten letters in a circle."""
     task = load(Corpus(str(write(tmp_path / "circle.txt", "abcdefghij" * 150)), length=2, windows=400))
@@ -200,6 +212,15 @@ def test_networks_that_read_a_text_as_a_whole_are_refused(tmp_path: Path) -> Non
         Search("stages", "random", "train", task, budget=1)
     with pytest.raises(UsageError, match="answers to a text depend on later characters"):
         Search(seer, "random", "train", task, budget=1).run(tmp_path / "run", quiet=True)
+
+
+def test_each_network_of_a_space_of_ones_own_is_held_to_it(tmp_path: Path) -> None:
+    """Those that read ahead are trials without a value, whichever network was looked at first."""
+    task = load(write(tmp_path / "verse.txt", VERSE * 40), length=8)
+    for ahead in (0, 1):
+        job = Job.of(tempted, Architecture({"ahead": ahead}), Fidelity(), task)
+        with pytest.raises(Unbuildable, match="later characters") if ahead else nullcontext():
+            build_network(job)
 
 
 @pytest.mark.parametrize("kind", KINDS)

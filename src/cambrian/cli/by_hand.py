@@ -57,7 +57,17 @@ def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any
     say(f"by hand: a small {kind} alone, {alone.search.budget}")
     with watch_search(Console(stderr=True), {}) as watch:
         by_hand = alone.search.run(place / "by-hand", watch)
-    _print_both(Result.open(place), "by hand", _describe(by_hand.winner))
+    found = Result.open(place)
+    _print_both(found, "by hand", _describe(by_hand.winner))
+    if _are_same(found.winner, by_hand.winner):
+        say("both are the same network, trained in the same way: the difference is chance")
+
+
+def _are_same(one: Trial | None, other: Trial | None) -> bool:
+    """Whether both are there, of one architecture and size."""
+    if one is None or other is None:
+        return False
+    return (one.architecture, one.fidelity.skeleton) == (other.architecture, other.fidelity.skeleton)
 
 
 def _choose_network(task: Task) -> tuple[str, str]:

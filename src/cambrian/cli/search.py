@@ -148,7 +148,7 @@ def search(
         typer.Option(
             help="Which networks may be built: NAME, NAME(setting=value, ...), or module:function of yours;"
             " cambrian list spaces.",
-            show_default="stages within a time, else pnas",
+            show_default="by the data: of images stages within a time, else pnas",
             autocompletion=complete("spaces"),
             rich_help_panel=SEARCHED,
         ),
@@ -367,6 +367,7 @@ def search(
     if pretrained is not None:  # an absolute path, since a run may be resumed from another directory
         recipe["pretrained"] = str(pretrained.resolve())
     task = load_task(data, metric, images_kept, size, seed, read, target)
+    loaded = time.monotonic() - began
     # Said at once: the plan that follows measures networks for some seconds.
     say(f"{'data':>9}  {describe_data(task)}", to_json=as_json)
     if model is not None:
@@ -412,7 +413,8 @@ def search(
     directory = run or claim(task.name)
     run_search(planned.search, directory, planned.trials, as_json, logs=log)
     if by_hand:
-        train_by_hand(task, planned, directory, common)
+        # It pays for reading the data and planning as the search does.
+        train_by_hand(task, planned, directory, {**common, "began": time.monotonic() - loaded})
 
 
 def _check_unused(run: Path | None) -> None:

@@ -11,7 +11,7 @@ from cambrian.estimators.limits import SIZES, build_weights, check_limits
 from cambrian.networks.measure.measure import find_measure, is_measure
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import integer_seed
-from cambrian.spaces.drafts import draft_network, is_shared, note_parameters
+from cambrian.spaces.drafts import draft_network, is_own, is_shared, note_parameters
 from cambrian.spaces.program.function_space import Shape, is_causal, is_dense
 from cambrian.spaces.space import Signature
 
@@ -105,6 +105,7 @@ def hold_to_limits(job: Job, task: Task) -> dict[str, float] | Infeasible:
 def _build(job: Job, task: Task) -> nn.Module:
     import torch
 
+    from cambrian.networks.causality import check_causal
     from cambrian.networks.depthwise import quicken_depthwise
     from cambrian.networks.pointwise import avoid_strided_pointwise
     from cambrian.networks.tensor_copies import copy_network
@@ -117,6 +118,8 @@ def _build(job: Job, task: Task) -> nn.Module:
             network = job.space.build(job.architecture, shape, **job.fidelity.skeleton)
     if is_shared(job.space, network, noted):
         network = copy_network(network)
+    if shape.causal and is_own(job.space):  # whose architectures may differ in this
+        check_causal(network, shape.channels, shape.height)
     avoid_strided_pointwise(network)
     quicken_depthwise(network)
     return network

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -34,7 +34,7 @@ from cambrian.reports.page import (
 from cambrian.reports.shared_scores import compare_orders, find_shared_scores
 from cambrian.reports.verdict import baselines, verdict
 from cambrian.reports.weights import describe_weights, supernets_section, weights_section
-from cambrian.weights import Fresh
+from cambrian.weights import Fresh, Inherit
 
 _FAILURES_SHOWN = 20
 _KINDS = {
@@ -99,6 +99,10 @@ def _as_text(story: Story, architecture: Any) -> Html:
     return details("as text", element("pre", draw.text(story.space, architecture)))
 
 
+def _tell_beginning(finals: Sequence[Trial]) -> str:
+    return "on from its weights of the search" if isinstance(finals[0].weights, Inherit) else "from scratch"
+
+
 def final_section(story: Story) -> Html | None:
     finals = [t for t in story.trials if t.kind == "final"]
     if not finals:
@@ -117,9 +121,9 @@ def final_section(story: Story) -> Html | None:
     ]
     return section(
         "Final stage",
-        element("p", "Trained from scratch in the final skeleton; only the networks that are handed over and "
-                "those they are compared with have seen the test part, once each, after every choice had "
-                "been made.", "note"),
+        element("p", f"Trained {_tell_beginning(finals)} in the final skeleton; only the networks that are "
+                "handed over and those they are compared with have seen the test part, once each, after "
+                "every choice had been made.", "note"),
         table(header, rows),
         element("p", compare_orders(story.trials), "note") if shared else "",
         details("the baselines, drawn", element("div", join(pictures), "row")) if pictures else "",

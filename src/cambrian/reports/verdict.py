@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from cambrian.outcome import Done, Trial
 from cambrian.reports.contents import Story
 from cambrian.reports.evidence import best_trials, failures, search_trials
+from cambrian.weights import FINAL, Inherit
 
 FEW_STEPS = 200
 """Steps below which a training has hardly begun: those of a race's first heat."""
@@ -18,7 +20,7 @@ def verdict(story: Story) -> str:
     ended = [t for t in trials if t.outcome is not None]
     if story.winner is not None:
         sentences = [_winner_sentence(story, story.winner, len(ended)), *_beside(story, story.winner)]
-        return " ".join([*sentences, *tell_shortfall(story.winner)])
+        return " ".join([*sentences, *tell_shortfall(story.winner, story.trials)])
     if not ended:
         return "Nothing has been measured yet."
     best = best_trials(trials, 1)
@@ -31,18 +33,34 @@ def verdict(story: Story) -> str:
     )
 
 
-def tell_shortfall(winner: Trial) -> list[str]:
-    """A sentence where the time ended before the winner's training was more than a beginning."""
+def tell_shortfall(winner: Trial, trials: Sequence[Trial] = ()) -> list[str]:
+    """A sentence where the time ended before the winner had learned more than a beginning, in its last
+    training and in those of the run's `trials` whose weights it goes on from."""
     outcome = winner.outcome
     if not isinstance(outcome, Done) or "planned_epochs" not in outcome.metrics:
         return []
-    steps = outcome.metrics.get("steps", math.inf)
+    steps = _count_steps(winner, trials)
     if steps >= FEW_STEPS:
         return []
     return [
         f"There was time for {_count(int(steps), 'step')} of its training, so that it has hardly learned:"
         " resume the run with a larger --budget."
     ]
+
+
+def _count_steps(trial: Trial, trials: Sequence[Trial]) -> float:
+    """The steps of a training, and of all that it goes on from."""
+    known = {(t.kind == "final", t.number): t for t in trials}
+    steps = 0.0
+    met: Trial | None = trial
+    while met is not None and isinstance(met.outcome, Done):
+        steps += met.outcome.metrics.get("steps", math.inf)
+        weights = met.weights
+        if not isinstance(weights, Inherit):
+            break
+        final = weights.move.startswith(FINAL)
+        met = known.get((final, int(weights.move.removeprefix(FINAL)) if final else weights.row))
+    return steps
 
 
 def baselines(story: Story) -> list[tuple[str, Trial]]:

@@ -124,12 +124,19 @@ def _check_estimator(given: Any) -> None:
 
 
 def space_for(given: Any, task: Any) -> Space:
-    """The space of that name or description, fitted to the task's images, where there is a task."""
+    """The space of that name or description, fitted to the task's images, where there is a task. Raises
+    UsageError where its networks do not have the answers that the task asks for."""
+    fitted = fit_space(given, task)
+    _check_dense(fitted, task)
+    _check_causal(fitted, task)
+    return fitted
+
+
+def fit_space(given: Any, task: Any) -> Space:
+    """The same of a run that was begun, whatever answers its networks have."""
     space: Any = component("space", given)
     fit = getattr(space, "for_task", None)  # a user's own space need not have it
     fitted: Space = space if fit is None or task is None else fit(task)
-    _check_dense(fitted, task)
-    _check_causal(fitted, task)
     return fitted
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
 
-from cambrian.errors import UsageError
+from cambrian.errors import UsageError, did_you_mean
+from cambrian.networks.measure import MEASURES
 from cambrian.networks.measure.measure import find_measure, is_measure
 from cambrian.networks.measure.units import read_amount, write_amount
 from cambrian.registry import parts
@@ -94,7 +95,9 @@ def _read_value(name: str, amount: str, text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
+        near = did_you_mean(name, MEASURES.names())
         raise UsageError(
             f"cannot read the condition {text!r}: {amount!r} is not a number, such as 0.9 or 90%"
+            + (f", and {name!r} is no measure, whose amounts have units{near}" if "did you" in near else "")
         )
     return value / 100 if share else value

@@ -38,16 +38,20 @@ def keep_delivered(search: Search, trials: Sequence[Trial]) -> list[Trial]:
         return list(trials)
     kept: list[Trial] = []
     missed: list[tuple[float, str]] = []
+    measured: dict[str, dict[str, float]] = {}
     for trial in trials:
         fidelity = choose_fidelity(final, trial)
-        metrics = _measure(search, trial, fidelity, conditions)
+        name = trial.architecture.key + name_settings(fidelity)
+        if name not in measured:
+            if len({t.architecture.key for t in kept}) >= max(1, final.top):
+                break
+            measured[name] = _measure(search, trial, fidelity, conditions)
+        metrics = measured[name]
         miss = max(c.miss(metrics.get(c.metric)) for c in conditions)
         if miss:
             missed.append((miss, f"trial {trial.number}, has {_describe(conditions, metrics)}"))
         else:
             kept.append(trial)
-        if len(kept) >= max(1, final.top):
-            break
     if not kept:
         size = name_settings(choose_fidelity(final, trials[0]))
         raise UsageError(

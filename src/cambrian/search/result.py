@@ -218,7 +218,7 @@ class Result:
 
 def open_components(place: Path, facts: Mapping[str, Any]) -> tuple[Space, Task | None]:
     """The space and the task of the run in `place`, whose ledger has these facts. Raises RunError."""
-    from cambrian.search.components import space_for
+    from cambrian.search.components import fit_space
     from cambrian.tasks.task import Task
 
     if "settings" not in facts:
@@ -231,7 +231,7 @@ def open_components(place: Path, facts: Mapping[str, Any]) -> tuple[Space, Task 
         )
     # A search's data may be elsewhere, as a table's are: then there is no task to open.
     task = Task.open(place / "task") if (place / "task" / "task.json").exists() else None
-    return space_for(spec, task), task
+    return fit_space(spec, task), task
 
 
 doors: dict[str, Callable[..., Any]] = {}

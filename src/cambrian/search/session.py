@@ -34,6 +34,7 @@ from cambrian.search.loop.final_stage import (
     continue_winner,
     find_candidates,
 )
+from cambrian.search.planning.budget import Budget
 from cambrian.search.pretrained import find_pretrained
 from cambrian.search.recommended import RECOMMENDED, find_winner, read_recommendation
 from cambrian.search.space_check import check_space, find_warnings
@@ -230,7 +231,7 @@ class Session:
             return candidates
         if winner.architecture != candidates[0].architecture:
             return candidates
-        continued = continue_winner(winner, self._has_another_budget())
+        continued = continue_winner(winner, self._has_larger_budget())
         return candidates if continued is None else [continued, *candidates]
 
     def _find_unmeasured(self, final: Final, trials: Sequence[Trial]) -> list[Candidate]:
@@ -284,7 +285,7 @@ class Session:
             seed=self.search.seed,
             recipe=make_recipe(self.search, self.search.final.estimator, self.begun),
             published=find_published(self.search.space),
-            again=self._has_another_budget(),
+            again=self._has_larger_budget(),
             threads=self._count_threads(self.search.final),
             front=front,
         )
@@ -300,10 +301,11 @@ class Session:
         each = expect_final_seconds(self.ledger.facts().get("speed"), trials)
         return FinalDeadlines(seconds, self.execution.read_clock(), each)
 
-    def _has_another_budget(self) -> bool:
-        """Whether the run ended under another budget, so that trainings cut short by it are done anew."""
+    def _has_larger_budget(self) -> bool:
+        """Whether the run ended under a smaller budget, so that trainings cut short by it are done anew."""
         ends = self.ledger.events("final")
-        return bool(ends) and ends[-1][2].get("budget") != msgspec.to_builtins(self.search.budget)
+        ended = msgspec.convert(ends[-1][2].get("budget") or {}, Budget) if ends else self.search.budget
+        return self.search.budget.exceeds(ended)
 
     def _show_ended(self, trials: Iterable[Trial]) -> None:
         """Tell the watch of the trials that ended in earlier sessions."""

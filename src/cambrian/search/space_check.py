@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, sample
 from cambrian.errors import CambrianError, SpaceError, Unbuildable, UsageError
+from cambrian.networks.causality import check_causal
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.search.planning.forked import call_each
@@ -108,7 +109,7 @@ def find_warnings(
     # The export last: it is slow, and its sentence about a network that fails would name the wrong cause.
     inputs = _inputs(shape)
     if is_causal(shape):
-        _check_causal(network, inputs)
+        check_causal(network, shape.channels, shape.height)
     return [*_of_outputs(network, inputs), *(_of_export(network, inputs) if exported else ())]
 
 
@@ -117,19 +118,6 @@ def _inputs(shape: Signature) -> Tensor:
 
     generator = torch.Generator().manual_seed(0)
     return torch.randn(4, shape.channels, shape.height, shape.width, generator=generator)
-
-
-def _check_causal(network: nn.Module, inputs: Tensor) -> None:
-    """Raise Unbuildable where an answer depends on characters after it, among which is the right one."""
-    other = inputs.clone()
-    other[:, :, -1:] += 1.0
-    # The same seed, so that only the input differs; loosely compared, as kernels may differ.
-    outputs, changed = _run(network, inputs, seed=0), _run(network, other, seed=0)
-    if not bool(outputs[..., :-1].isclose(changed[..., :-1], rtol=1e-3, atol=1e-4).all()):
-        raise Unbuildable(
-            "the network's answers to a text depend on later characters, which it is to predict: let each row"
-            " of its output read that row of the input and those before it alone"
-        )
 
 
 def _of_outputs(network: nn.Module, inputs: Tensor) -> list[str]:

@@ -22,7 +22,7 @@ def explain_standstill(before: Result, after: Result) -> str:
     if "train" in after.facts:
         return "nothing more was done: the run trains one architecture, which a budget does not change"
     old, new = (msgspec.convert(r.facts.get("budget") or {}, Budget) for r in (before, after))
-    if not _is_larger(new, old):
+    if not new.exceeds(old):
         return f"nothing more was done: the run had its budget of {old}; give a larger one than that"
     reason = next((v["reason"] for _, n, v in reversed(after.events) if n == "stop"), "it has ended")
     if _count_trained(after) > _count_trained(before):
@@ -57,13 +57,3 @@ def _measured(result: Result) -> int:
 def _count_trained(result: Result) -> int:
     """The trainings of the final stage that have ended."""
     return sum(t.outcome is not None for t in result.finals)
-
-
-def _is_larger(new: Budget, old: Budget) -> bool:
-    """Whether the new budget allows anything that the old one did not."""
-    pairs = (
-        (new.trials, old.trials),
-        (new.seconds, old.seconds),
-        (new.most_epochs, old.most_epochs),
-    )
-    return any(o is not None and (n is None or n > o) for n, o in pairs)

@@ -40,7 +40,10 @@ def summarise(result: Result, as_json: bool = False) -> None:
         console.print(text(result.space, best.architecture), highlight=False, markup=False)
     if result.finals:
         console.print(_finals(result))
-        for line in (*_list_others(result), *(tell_shortfall(result.winner) if result.winner else ())):
+        for line in (
+            *_list_others(result),
+            *(tell_shortfall(result.winner, (*result.trials, *result.finals)) if result.winner else ()),
+        ):
             say(line)
     for row in _latency(result):
         say(f"latency: {row}")

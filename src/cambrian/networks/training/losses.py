@@ -49,7 +49,7 @@ class SquaredError:
         known = targets != IGNORED
         hot = F.one_hot(targets.clamp(min=0), classes).movedim(-1, 1).to(logits.dtype)
         smooth = (1 - self.smoothing) * hot + self.smoothing / classes
-        return (logits - smooth).square().sum(1)[known].mean()
+        return (logits - smooth).square().sum(1)[known].sum() / known.sum().clamp(min=1)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,19 @@ class Budget(msgspec.Struct, frozen=True):
     def most_epochs(self) -> float | None:
         return None if isinstance(self.epochs, msgspec.UnsetType) else self.epochs
 
+    def exceeds(self, other: Budget) -> bool:
+        """Whether it allows anything that the other one does not.
+
+        >>> Budget.parse("2m").exceeds(Budget.parse("1m")), Budget.parse("30s").exceeds(Budget.parse("1m"))
+        (True, False)
+        """
+        pairs = (
+            (self.trials, other.trials),
+            (self.seconds, other.seconds),
+            (self.most_epochs, other.most_epochs),
+        )
+        return any(o is not None and (n is None or n > o) for n, o in pairs)
+
     @staticmethod
     def parse(text: str | int | float | Budget | None) -> Budget:
         """`"2h"`, `"90s"`, `"1h30m"`, `"200"` (trials), `"5000 epochs"` or `"200, 30m"` (whichever ends

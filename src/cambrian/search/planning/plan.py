@@ -207,6 +207,8 @@ def _find_raced(given: Any, task: Task) -> Space | None:
     """The space to race in: the named one if it has a portfolio, the usual one where none is named."""
     usual = DENSE_SPACE if task.dense else RACED_TEXT if task.causal else RACED
     space = space_for(usual if given is None else given, task)
+    if getattr(space, "causal", False) and not task.causal:  # a portfolio of cells for running texts
+        return None
     return None if know(space, HasPortfolio) is None else space
 
 

@@ -47,8 +47,8 @@ class PlanRequest:
         left = None if seconds is None else seconds - (time.monotonic() - self.began)
         if left is not None and left <= 0:
             raise UsageError(
-                f"the budget of {seconds:.4g} s was over when the data had been read: give more"
-                " time, or fewer data (--limit)"
+                f"the budget of {seconds:.4g} s was over before the plan could begin: give more"
+                " time, or fewer data, as --limit 10000"
             )
         object.__setattr__(self, "left", left)
 

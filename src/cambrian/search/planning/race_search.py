@@ -15,6 +15,7 @@ from cambrian.search.planning.race_amounts import BATCH, ETA, choose_margin
 from cambrian.search.planning.race_plan import RacePlan, plan_race
 from cambrian.search.search import Search
 from cambrian.spaces.space import Space
+from cambrian.tasks.metrics import is_share
 
 if TYPE_CHECKING:
     from cambrian.estimators.train import Train
@@ -57,7 +58,7 @@ def plan_by_race(request: PlanRequest, space: Space) -> Plan:
             challenges=race.challenges.heats,
             challenge_seconds=round(race.challenges.seconds, 2) or None,
             margin=choose_margin(len(task.validation)),
-            handicap=race.handicap,
+            handicap=race.handicap if is_share(task.metric) else 0.0,
             inherits=True,
         ),
         _make_race_training(task, race, recipe),

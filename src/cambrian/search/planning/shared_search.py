@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from cambrian.errors import UsageError
 from cambrian.outcome import Fidelity
+from cambrian.registry import name_of
 from cambrian.search.compatibility import learns_gates
 from cambrian.search.components import space_for
 from cambrian.search.loop.final_stage import Final
@@ -27,6 +29,11 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
     from cambrian.estimators.train import Train
 
     task, limits, recipe = request.task, request.limits, request.recipe
+    if request.space is None and (task.causal or task.dense):
+        raise UsageError(
+            f"a strategy that trains a supernet, as {name_of(strategy)}, has no usual space for"
+            f" {'running texts' if task.causal else 'masks'}: name a space, or leave the strategy out"
+        )
     space = space_for(DEFAULT_SPACE if request.space is None else request.space, task)
     compared = ("random",) if request.baselines is None else request.baselines
     alone = {"pretrained", "drop_path"} if learns_gates(strategy) else {"pretrained"}

@@ -77,6 +77,11 @@ class Joint(Space):
         return tuple(self.networks.skeleton)
 
     @property
+    def fine(self) -> bool:
+        """Whether the inner space's networks answer for each pixel."""
+        return bool(getattr(self.networks, "fine", False))
+
+    @property
     def causal(self) -> bool:
         """Whether the inner space's networks answer after each character of a text."""
         return bool(getattr(self.networks, "causal", False))
