@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ import pytest
 import mocks
 from cambrian.errors import UsageError
 from cambrian.estimators.build import build_measured, measure_at
-from cambrian.outcome import Done, Fidelity, Infeasible, Trial
+from cambrian.outcome import Done, Fidelity, Infeasible, Point, Trial
 from cambrian.request import Evaluate
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.result import Result
@@ -200,3 +201,35 @@ def test_conditions_hold_for_the_network_that_is_handed_over(continues: bool, tm
     assert held.winner.architecture == chosen[bound].architecture
     with pytest.raises(UsageError, match=r"none of \d+ networks keeps macs<.* as it is handed over"):
         make(f"macs<{bound}, value>{chosen[bound].value}").run(tmp_path / "none", quiet=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Endless(Counted):
+    """In the search no training of it ends."""
+
+    def run(self, job: Any) -> Any:
+        while job.stage == "search":
+            time.sleep(0.02)
+            yield Point(1, {"value": 0.0})
+        return (yield from super().run(job))
+
+
+def test_without_time_for_a_trial_the_network_keeps_the_conditions_too(tmp_path: Path) -> None:
+    """On its sizes, which need no training; where it does not, or where they are on scores, that is said."""
+    final = Final(Fidelity(2, skeleton={"filters": 4}), top=1, baselines=())
+
+    def make(choose: str) -> Search:
+        return Search(
+            TinyChain(2), "random", Endless(), toy_task(), budget="1s", final=final, choose=choose, lag=1
+        )
+
+    result = make("macs<1e9").run(tmp_path / "kept", quiet=True)
+    assert all(t.value is None for t in result.trials)
+    assert result.winner is not None
+    assert result.winner.architecture == result.trials[0].architecture
+    with pytest.raises(
+        UsageError, match=r"none of 1 networks keeps macs<1 as it is handed over \(filters=4\)"
+    ):
+        make("macs<1").run(tmp_path / "missed", quiet=True)
+    with pytest.raises(UsageError, match="no trial has a value"):
+        make("value>0.5").run(tmp_path / "score", quiet=True)

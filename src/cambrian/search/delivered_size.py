@@ -26,15 +26,18 @@ def choose_fidelity(final: Final, trial: Trial) -> Fidelity:
     return msgspec.structs.replace(final.fidelity, skeleton=trial.fidelity.skeleton)
 
 
-def keep_delivered(search: Search, trials: Sequence[Trial]) -> list[Trial]:
+def keep_delivered(search: Search, trials: Sequence[Trial], measured: bool = True) -> list[Trial]:
     """Those of `trials`, best first, whose networks keep the search's conditions on measures, such as macs,
     as the final stage makes them: with its filters, and for images of its size. As many as it compares; all
-    where it makes the same networks. Raises UsageError with the nearest where none does."""
+    where it makes the same networks, and these were `measured`. Raises UsageError with the nearest where none
+    does."""
     final, task = search.final, search.task
     conditions = [c for c in read_conditions(search.choose or "") if is_measure(c.metric)]
     if final is None or task is None or not conditions or not getattr(search.estimator, "builds", True):
         return list(trials)
-    if all(name_settings(choose_fidelity(final, t)) == name_settings(t.fidelity) for t in trials):
+    if measured and all(
+        name_settings(choose_fidelity(final, t)) == name_settings(t.fidelity) for t in trials
+    ):
         return list(trials)
     kept: list[Trial] = []
     missed: list[tuple[float, str]] = []
@@ -59,6 +62,11 @@ def keep_delivered(search: Search, trials: Sequence[Trial]) -> list[Trial]:
             f" over{size}: the nearest, {min(missed)[1]}; choose by a wider bound"
         )
     return kept
+
+
+def names_measures(choose: str) -> bool:
+    """Whether all conditions are on measures, which a network has before it is trained."""
+    return all(is_measure(condition.metric) for condition in read_conditions(choose))
 
 
 def _measure(

@@ -17,7 +17,7 @@ from cambrian.outcome import Trial
 from cambrian.search.agreement import agree
 from cambrian.search.assembly import make_coordinator, make_recipe, make_work
 from cambrian.search.components import find_published
-from cambrian.search.delivered_size import choose_fidelity, keep_delivered
+from cambrian.search.delivered_size import choose_fidelity, keep_delivered, names_measures
 from cambrian.search.engines.engine import Work
 from cambrian.search.front_choice import KNEES, choose_knees, list_satisfying
 from cambrian.search.ledger.ledger import Ledger
@@ -200,6 +200,11 @@ class Session:
         conditions; else none."""
         trials, objectives = [r.trial for r in self.ledger.rows() if not r.final], self.search.objectives
         if self.search.choose is not None:
+            waiting = [t for t in trials if t.outcome is None and t.kind != "supernet"][:1]
+            if waiting and all(t.value is None for t in trials) and names_measures(self.search.choose):
+                # There was no time for a trial: the network that is handed over then keeps them as well.
+                keep_delivered(self.search, waiting, measured=False)
+                return []
             ranked = read_recommendation(trials, objectives, self.ledger.events("recommend"))
             return keep_delivered(self.search, list_satisfying(ranked, objectives, self.search.choose))
         top = KNEES if self.search.final is None else self.search.final.top
