@@ -41,15 +41,15 @@ def keep_delivered(search: Search, trials: Sequence[Trial], measured: bool = Tru
         return list(trials)
     kept: list[Trial] = []
     missed: list[tuple[float, str]] = []
-    measured: dict[str, dict[str, float]] = {}
+    known: dict[str, dict[str, float]] = {}
     for trial in trials:
         fidelity = choose_fidelity(final, trial)
         name = trial.architecture.key + name_settings(fidelity)
-        if name not in measured:
+        if name not in known:
             if len({t.architecture.key for t in kept}) >= max(1, final.top):
                 break
-            measured[name] = _measure(search, trial, fidelity, conditions)
-        metrics = measured[name]
+            known[name] = _measure(search, trial, fidelity, conditions)
+        metrics = known[name]
         miss = max(c.miss(metrics.get(c.metric)) for c in conditions)
         if miss:
             missed.append((miss, f"trial {trial.number}, has {_describe(conditions, metrics)}"))
