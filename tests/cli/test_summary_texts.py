@@ -1,12 +1,13 @@
-"""The last table of a search on a text: n-grams beside the networks."""
+"""What the summary of a search says of texts, and of a race that there was too little time for."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from cambrian.cli.display.summary import summarise
+from cambrian.cli.display.summary import _list_unraced, summarise
 from cambrian.outcome import Fidelity
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.search import Search
@@ -32,3 +33,17 @@ def test_ngrams_stand_beside_the_networks(
     assert f"n-grams of order {order}" in table
     assert f"{score:.4g}" in table
     assert "winner" in table
+
+
+def test_entrants_that_never_ran_are_named() -> None:
+    """Those of a race alone, and not those that ran and failed."""
+    entrants = [{"name": name} for name in ("pyramid", "resnet", "cnn")]
+    facts = {"settings": {"strategy": {"name": "race", "arguments": {"entrants": entrants}}}}
+    trials = [
+        SimpleNamespace(reason={"runner": "pyramid"}, outcome="done"),
+        SimpleNamespace(reason={"runner": "resnet"}, outcome=None),
+    ]
+    told = _list_unraced(SimpleNamespace(facts=facts, trials=trials))  # type: ignore[arg-type]
+    assert told == ["there was no time to race resnet, cnn"]
+    facts["settings"]["strategy"]["name"] = "random"
+    assert _list_unraced(SimpleNamespace(facts=facts, trials=trials)) == []  # type: ignore[arg-type]

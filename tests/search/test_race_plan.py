@@ -372,6 +372,7 @@ def test_a_text_is_raced_by_recurrent_cells(tmp_path: Path) -> None:
     search = planned.search
     names = [entrant["name"] for entrant in search.strategy.entrants]
     assert TEXT_NETWORK in names
+    assert dict(planned.rows)["score"] == "bits-per-character, lower is better"
     assert search.space == SPACES.make("darts-rnn")
     first = search.strategy.entrants[0]
     with torch.device("meta"):

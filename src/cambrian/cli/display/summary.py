@@ -42,6 +42,7 @@ def summarise(result: Result, as_json: bool = False) -> None:
         console.print(_finals(result))
         for line in (
             *_list_others(result),
+            *_list_unraced(result),
             *(tell_shortfall(result.winner, (*result.trials, *result.finals)) if result.winner else ()),
         ):
             say(line)
@@ -174,6 +175,17 @@ def _count_ngrams(task: Task) -> tuple[str, str]:
 
     order, score = score_ngrams(task)
     return f"n-grams of order {order}", percent(score) if is_share(task.metric) else f"{score:.4g}"
+
+
+def _list_unraced(result: Result) -> list[str]:
+    """A sentence on the entrants of a race that there was no time for."""
+    strategy = result.facts.get("settings", {}).get("strategy", {})
+    if strategy.get("name") != "race":
+        return []
+    entrants = [each["name"] for each in strategy.get("arguments", {}).get("entrants", ()) if "name" in each]
+    raced = {t.reason.get("runner") for t in result.trials if t.outcome is not None}
+    left = [name for name in entrants if name not in raced]
+    return [f"there was no time to race {', '.join(left)}"] if left else []
 
 
 def _list_others(result: Result) -> list[str]:

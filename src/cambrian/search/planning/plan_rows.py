@@ -30,6 +30,7 @@ from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
 from cambrian.spaces.size import estimate_size
 from cambrian.spaces.space import Space
+from cambrian.tasks.metrics import is_minimized, is_share
 from cambrian.tasks.nouns import IMAGES
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[st
         ("space", _describe_whole_space(search.space)),
         ("strategy", f"race of {_describe_entrants(race)}; {share}"),
         *([DENSE] if search.task.dense else []),
+        *_describe_score(search.task.metric),
         *_describe_limits(search),
         *describe_fit(race.fit),
         ("each", _describe_heats(race)),
@@ -86,6 +88,12 @@ def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[st
         ("machine", f"{search.device}, {workers} at a time"),
         ("time", f"{search.budget}, all of it used{f'; {race.notice}' if race.notice else ''}"),
     ]
+
+
+def _describe_score(metric: str) -> list[tuple[str, str]]:
+    """What the values are, where they are no shares, which are printed with a %."""
+    better = "lower" if is_minimized(metric) else "higher"
+    return [] if is_share(metric) else [("score", f"{metric}, {better} is better")]
 
 
 def describe_table(search: Search, workers: int, notice: str | None) -> list[tuple[str, str]]:
