@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, sample
 from cambrian.errors import CambrianError, SpaceError, Unbuildable, UsageError
-from cambrian.networks.causality import check_causal
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.search.planning.forked import call_each
@@ -109,6 +108,8 @@ def find_warnings(
     # The export last: it is slow, and its sentence about a network that fails would name the wrong cause.
     inputs = _inputs(shape)
     if is_causal(shape):
+        from cambrian.networks.causality import check_causal  # which imports torch
+
         check_causal(network, shape.channels, shape.height)
     return [*_of_outputs(network, inputs), *(_of_export(network, inputs) if exported else ())]
 
