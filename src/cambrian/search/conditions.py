@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
 
@@ -84,6 +84,15 @@ def write_value(metric: str, value: float) -> str:
     if is_measure(metric):
         return write_amount(value, find_measure(metric).unit)
     return f"{value:.4g}"
+
+
+def describe_values(values: Iterable[tuple[str, float | None]]) -> str:
+    """The values of metrics by their names, as people read them.
+
+    >>> describe_values([("params", 1500.0), ("accuracy", None)])
+    'params 1,500, accuracy unknown'
+    """
+    return ", ".join(f"{n} {'unknown' if v is None else write_value(n, v)}" for n, v in values)
 
 
 def _read_value(name: str, amount: str, text: str) -> float:

@@ -11,7 +11,7 @@ from cambrian.errors import UsageError
 from cambrian.estimators.limits import name_settings
 from cambrian.networks.measure.measure import is_measure
 from cambrian.outcome import Fidelity, Trial
-from cambrian.search.conditions import Condition, read_conditions, write_value
+from cambrian.search.conditions import Condition, describe_values, read_conditions
 from cambrian.search.loop.final_stage import Final
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def keep_delivered(search: Search, trials: Sequence[Trial], measured: bool = Tru
         metrics = known[name]
         miss = max(c.miss(metrics.get(c.metric)) for c in conditions)
         if miss:
-            missed.append((miss, f"trial {trial.number}, has {_describe(conditions, metrics)}"))
+            written = describe_values((c.metric, metrics.get(c.metric)) for c in conditions)
+            missed.append((miss, f"trial {trial.number}, has {written}"))
         else:
             kept.append(trial)
     if not kept:
@@ -77,8 +78,3 @@ def _measure(
     assert search.task is not None
     names = [c.metric for c in conditions]
     return measure_at(search.space, search.task, trial.architecture, fidelity, names, search.device)
-
-
-def _describe(conditions: Sequence[Condition], metrics: dict[str, float]) -> str:
-    values = ((c.metric, metrics.get(c.metric)) for c in conditions)
-    return ", ".join(f"{n} {'unknown' if v is None else write_value(n, v)}" for n, v in values)

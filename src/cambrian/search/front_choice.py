@@ -16,7 +16,7 @@ from cambrian.hypervolume import Vector, choose_reference, measure_hypervolume
 from cambrian.outcome import Done, Trial
 from cambrian.problem import Objective
 from cambrian.recommendation import find_whole_front
-from cambrian.search.conditions import Condition, read_conditions, write_value
+from cambrian.search.conditions import Condition, describe_values, read_conditions, write_value
 
 KNEES = 3
 """The networks of a front that are handed over where nobody says how many."""
@@ -134,8 +134,7 @@ def _check_measured(trials: Sequence[Trial], conditions: Sequence[Condition], fi
 def _describe_nearest(trials: Sequence[Trial], conditions: Sequence[Condition], first: Objective) -> str:
     """The sentence that refuses the conditions, with the trial that misses them by the least."""
     nearest = min(trials, key=lambda t: _miss(t, conditions, first))
-    values = [(c.metric, read_metric(nearest, c.metric, first)) for c in conditions]
-    written = ", ".join(f"{n} {'unknown' if v is None else write_value(n, v)}" for n, v in values)
+    written = describe_values((c.metric, read_metric(nearest, c.metric, first)) for c in conditions)
     return (
         f"none of {len(trials):,} networks keeps {', '.join(map(str, conditions))}: the nearest, trial"
         f" {nearest.number}, has {written}; choose by a wider bound"
