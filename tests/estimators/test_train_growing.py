@@ -43,8 +43,14 @@ class Clocks:
         monkeypatch.setattr(time, "process_time", lambda: self.now * torch.get_num_threads())
 
 
-@pytest.mark.parametrize("kind", COSTS)
-@pytest.mark.parametrize("bound", ["deadline", "seconds"])
+@pytest.mark.parametrize(
+    ("bound", "kind"),
+    [
+        *(("deadline", kind) for kind in COSTS),
+        ("seconds", "pixels"),
+        *(pytest.param("seconds", kind, marks=pytest.mark.slow) for kind in COSTS if kind != "pixels"),
+    ],
+)
 def test_the_time_is_kept_and_full_size_is_reached(
     kind: str, bound: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

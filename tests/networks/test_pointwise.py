@@ -80,12 +80,13 @@ def test_no_backward_pass_ends_the_process(name, stride) -> None:
 
 @pytest.mark.parametrize("name", SPACES.names())
 def test_no_network_of_ours_holds_a_plain_one(name) -> None:
-    """Of eight architectures drawn from each space, none has a strided 1x1 convolution in one step."""
+    """Of four architectures drawn from each space, none has a strided 1x1 convolution in one step."""
     space = SPACES.make(name)
-    for n in range(8):
+    for n in range(4):
         architecture = sample(space, stream(0, "pointwise", n))
         try:
-            network = space.build(architecture, Shape(3, 32, 32, 10))
+            with torch.device("meta"):
+                network = space.build(architecture, Shape(3, 32, 32, 10))
         except Exception as error:  # spaces of sequences and the like take no images
             pytest.skip(f"{error}")
         plain = [m for m in network.modules() if is_strided_pointwise(m) and type(m) is nn.Conv2d]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cambrian.cli.app import Json, Run, app, give, say
+from cambrian.cli.display.busy import busy
 from cambrian.cli.display.panels import USE
 
 
@@ -34,7 +35,9 @@ def export(
     from cambrian.exports.predict import model_facts
     from cambrian.search.result import Result
 
-    path = files.export(Result.open(run), out, onnx=onnx, int8=int8)
+    result = Result.open(run)
+    with busy("writing the network, and comparing its outputs in a process of its own"):
+        path = files.export(result, out, onnx=onnx, int8=int8)
     facts = model_facts(path)
     reason = facts.get("no_source")
     source = None if reason else path / files.SOURCE
@@ -74,7 +77,8 @@ def predict(
         rendering = model_facts(exported).get("rendering") or {}
         kind = next((kind for kind in ("sound", "text") if kind in rendering), "image")
         say(f"{folder}: a folder of {len(list_files([folder], rendering))} {kind}s", to_json=True)
-    rows = predict_files(exported, files, masks)
+    with busy("predicting"):
+        rows = predict_files(exported, files, masks)
     if masks is not None:
         say(f"wrote {masks}: {len(rows):,} masks", to_json=as_json)
     if out is not None:

@@ -182,10 +182,13 @@ def model_facts(directory: Path) -> dict[str, Any]:
     """The content of model.json. Raises UsageError where `directory` is not an export."""
     try:
         facts: dict[str, Any] = json.loads((directory / MODEL).read_text())
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        reason = f"{MODEL}: {error.strerror or error}"
         raise UsageError(
-            f"{directory} is no exported network ({error}): make one with cambrian export"
+            f"{directory} is no exported network ({reason}): make one with cambrian export"
         ) from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{directory / MODEL} is damaged: export the network again") from error
     if not _is_complete(facts):
         raise UsageError(f"{directory / MODEL} is damaged: export the network again")
     return facts

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from itertools import groupby
 
+from cambrian.counts import counted
 from cambrian.referee.judgement import ALPHA, Judgement
 from cambrian.referee.statistics import fewest_seeds
 
@@ -39,7 +40,7 @@ def too_few(judgement: Judgement) -> list[str]:
     if judgement.seeds >= needed:
         return []
     return [
-        f"{_count(judgement.seeds, 'seed')} cannot tell {len(judgement.strategies)} strategies apart, "
+        f"{counted(judgement.seeds, 'seed')} cannot tell {len(judgement.strategies)} strategies apart, "
         f"whatever they do: {needed} is the least."
     ]
 
@@ -49,21 +50,21 @@ def describe_power(strategies: int, seeds: int) -> str:
     pairs = math.comb(strategies, 2)
     needed = fewest_seeds(pairs, ALPHA)
     begin = (
-        f"{strategies} strategies are {_count(pairs, 'pair')}, none of which fewer than {needed} seeds can"
+        f"{strategies} strategies are {counted(pairs, 'pair')}, none of which fewer than {needed} seeds can"
         " tell apart"
     )
     if seeds < needed:
-        return f"{begin}: {_count(seeds, 'seed')} will not decide, whatever the searches do"
+        return f"{begin}: {counted(seeds, 'seed')} will not decide, whatever the searches do"
     # The least is for one that is better under every seed; anything closer takes more.
     return f"{begin}; {seeds:,} are played, and the closer two are the more it takes"
 
 
 def evaluations(count: float) -> str:
-    return f"{count:,.0f} evaluation" + ("" if count == 1 else "s")
+    return counted(count, "evaluation")
 
 
 def epochs(count: float) -> str:
-    return f"{count:,.0f} epoch" + ("" if count == 1 else "s")
+    return counted(count, "epoch")
 
 
 def join_names(names: Iterable[str]) -> str:
@@ -113,7 +114,3 @@ def _inferior(judgement: Judgement, name: str, best: str, margin: float, alpha: 
         if {pair.a, pair.b} == {name, best}:
             return pair.inferior(margin, alpha)[pair.b == name]
     raise KeyError(name)
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" + ("" if n == 1 else "s")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from cambrian.counts import counted
 from cambrian.hypervolume import measure_front
 from cambrian.outcome import Done, Trial
 from cambrian.pictures import charts
@@ -31,11 +32,12 @@ def front_section(story: Story) -> Html | None:
     if not points:
         return None
     missing = len(measured) - len(points)
+    caption = f"{counted(len(points), 'trial')}, {len(story.front):,} on the front"
     return section(
         "Front",
         element("p", _note(story, missing), "note"),
         *(element("p", line, "note") for line in _describe_volume(story)),
-        chart(partial(_chart, story, points), f"{len(points):,} trials, {len(story.front):,} on the front"),
+        chart(partial(_chart, story, points), caption),
         _final_chart(story),
         _front_table(story),
     )

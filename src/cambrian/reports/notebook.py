@@ -6,6 +6,7 @@ Importing this file makes notebooks show results so; `import cambrian` does it w
 
 from __future__ import annotations
 
+from cambrian.counts import counted
 from cambrian.pictures.draw import draw
 from cambrian.reports.page import Html, element, join
 from cambrian.search.result import Result, views
@@ -16,7 +17,7 @@ def show_result(result: Result) -> str:
     trials = [t for t in result.trials if t.outcome is not None]
     failed = sum(t.value is None for t in trials)
     best, winner = result.best, result.winner
-    facts = [f"{len(trials):,} trials", f"{failed:,} failed"]
+    facts = [counted(len(trials), "trial"), f"{failed:,} failed"]
     if best is not None:
         facts.append(f"best {best.value:.4g} (trial {best.number})")
     if winner is not None and winner.value is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from cambrian.counts import counted
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Trial, describe_failure
 from cambrian.pictures import charts, draw
@@ -173,7 +174,7 @@ def surrogate_section(story: Story) -> Html | None:
     pictures = []
     for level in rows:
         rho = "not defined" if level.rho is None else f"{level.rho:.2f}"
-        caption = f"level {level.level}: {len(level.measured)} trials, Spearman's rho {rho}"
+        caption = f"level {level.level}: {counted(len(level.measured), 'trial')}, Spearman's rho {rho}"
         names = (f"predicted {story.unit}", f"measured {story.unit}")
         draw_level = partial(charts.scatter, caption, level.predicted, level.measured, *names, story.axis)
         pictures.append(chart(draw_level, caption, len(rows)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from cambrian.counts import counted
 from cambrian.outcome import Done, Trial
 from cambrian.reports.contents import Story
 from cambrian.reports.evidence import best_trials, failures, search_trials
@@ -28,7 +29,7 @@ def verdict(story: Story) -> str:
         return _nothing(ended)
     part = " on validation" if story.percent else ""
     return (
-        f"The best of {_count(len(ended), 'architecture')} measured so far reaches "
+        f"The best of {counted(len(ended), 'architecture')} measured so far reaches "
         f"{story.value(best[0].value)}{part}; no final network has been trained."
     )
 
@@ -43,7 +44,7 @@ def tell_shortfall(winner: Trial, trials: Sequence[Trial] = ()) -> list[str]:
     if steps >= FEW_STEPS:
         return []
     return [
-        f"There was time for {_count(int(steps), 'step')} of its training, so that it has hardly learned:"
+        f"There was time for {counted(int(steps), 'step')} of its training, so that it has hardly learned:"
         " resume the run with a larger --budget."
     ]
 
@@ -76,7 +77,7 @@ def baselines(story: Story) -> list[tuple[str, Trial]]:
 def _nothing(ended: list[Trial]) -> str:
     reasons = failures(ended)
     commonest = f": most often {reasons[0].reason} ({len(reasons[0].trials)})" if reasons else ""
-    return f"None of the {_count(len(ended), 'evaluation')} gave a value{commonest}."
+    return f"None of the {counted(len(ended), 'evaluation')} gave a value{commonest}."
 
 
 def _winner_sentence(story: Story, winner: Trial, count: int) -> str:
@@ -85,7 +86,7 @@ def _winner_sentence(story: Story, winner: Trial, count: int) -> str:
         return f"The network trained reaches {story.value(winner.value)}{part}."
     return (
         f"The network found reaches {story.value(winner.value)}{part}. "
-        f"It was chosen on validation among {_count(count, 'trained architecture')}."
+        f"It was chosen on validation among {counted(count, 'trained architecture')}."
     )
 
 
@@ -109,7 +110,3 @@ def _beside(story: Story, winner: Trial) -> list[str]:
 
 def _reaches(name: str) -> str:
     return "a random architecture reaches" if name == "random" else f"{name} reaches"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" + ("" if n == 1 else "s")

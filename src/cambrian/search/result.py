@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cambrian.counts import counted
 from cambrian.errors import RunError
 from cambrian.estimators.train import WEIGHTS
 from cambrian.hypervolume import measure_front
@@ -210,7 +211,7 @@ class Result:
         best = self.best
         value = "none with a value" if best is None else f"best {self.objective.name} {best.value:.4g}"
         winner = ", with a trained network" if self.winner is not None else ""
-        return f"<Result {where}: {len(self.trials)} trials, {value}{winner}>"
+        return f"<Result {where}: {counted(len(self.trials), 'trial')}, {value}{winner}>"
 
     def _repr_html_(self) -> str | None:
         return views[-1](self) if views else None

@@ -159,7 +159,7 @@ class Session:
             if budget.most_epochs is not None and paid.count() >= budget.most_epochs:
                 return f"the budget of {budget.most_epochs:,.15g} epochs is spent"
             if budget.trials is not None and len(coordinator.trials) >= budget.trials:
-                return f"the budget of {budget.trials} trials is spent"
+                return f"the budget of {Budget(budget.trials)} is spent"
             if stopped:
                 return f"the budget of {budget} is spent"
             # The first trial is begun however late it is: its network is delivered where none is measured.

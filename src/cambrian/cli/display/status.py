@@ -22,6 +22,8 @@ def status_lines(facts: Mapping[str, Any], run: str) -> Iterator[str]:
     if winner is not None:
         yield f"final network: {winner['value']:.4f} on test; cambrian export {run} OUT"
     if progress.state == "interrupted":
-        yield f"{facts['stopped'] or 'not finished'}; go on with: cambrian resume {run}"
+        # Why the search ended is not why its last training did.
+        reason = "the final training is not finished" if progress.stage == "final" else facts["stopped"]
+        yield f"{reason or 'not finished'}; go on with: cambrian resume {run}"
     elif progress.state == "finished" and winner is None:
         yield f"{facts['stopped']}; see it: cambrian report {run}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.cli.app import give, say
 from cambrian.cli.display.saved import describe_saved
+from cambrian.counts import counted
 from cambrian.errors import UsageError
 from cambrian.outcome import ENDLESS, Done, Trial
 from cambrian.recommendation import rank_trials
@@ -121,7 +122,8 @@ def _front(result: Result, top: int = 20) -> Any:
     from rich.table import Table
 
     front, names = result.front, [o.name for o in result.objectives]
-    title, more = f"front: {len(front)} trials", f"and {len(front) - top} more" if len(front) > top else None
+    title = f"front: {counted(len(front), 'trial')}"
+    more = f"and {len(front) - top} more" if len(front) > top else None
     table = Table(title=title, caption=more, box=None, title_justify="left", header_style="dim")
     for name in ("trial", *names, ""):
         table.add_column(escape(name), justify="right" if name else "left")

@@ -78,7 +78,7 @@ class Budget(msgspec.Struct, frozen=True):
         return Budget(trials, seconds, epochs)
 
     def __str__(self) -> str:
-        parts = [f"{self.trials} trials"] if self.trials else []
+        parts = [f"{self.trials} trial" + "s" * (self.trials != 1)] if self.trials else []
         if self.seconds:
             rest, words = self.seconds, []
             for unit in "dhm":
