@@ -23,7 +23,7 @@ from cambrian.architecture import sample
 from cambrian.benchmarks import benchmark
 from cambrian.networks.measure.operation_totals import count_operations
 from cambrian.predictors import spearman
-from cambrian.search.latency_fit import fit_table
+from cambrian.search.latency.latency_fit import fit_table
 from cambrian.spaces.program.function_space import Shape
 
 TASK = Shape(3, 32, 32, 100)

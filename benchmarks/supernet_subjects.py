@@ -17,7 +17,7 @@ from cambrian.estimators.tables import open_table
 from cambrian.estimators.tables.published_files import tables_folder
 from cambrian.estimators.train import Train
 from cambrian.outcome import Fidelity
-from cambrian.search.compatibility import check_needs, check_shared, learns_gates, trains_supernets
+from cambrian.search.parts.compatibility import check_needs, check_shared, learns_gates, trains_supernets
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.spaces import SPACES

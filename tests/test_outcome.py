@@ -12,8 +12,8 @@ from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Objective
 from cambrian.recommendation import find_front, find_incumbents, list_ends, rank_trials
 from cambrian.reports.evidence import anytime, best_trials
-from cambrian.search.recommended import read_recommendation
-from cambrian.search.tally import Tally
+from cambrian.search.delivery.recommended import read_recommendation
+from cambrian.search.display.tally import Tally
 from cambrian.weights import Fresh, Inherit
 
 VALUES = st.lists(st.one_of(st.none(), st.integers(0, 3)), max_size=12)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cambrian.search.compatibility import trains_supernets
+from cambrian.search.parts.compatibility import trains_supernets
 from cambrian.strategies import STRATEGIES
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"

@@ -13,7 +13,7 @@ from test_ours import SKELETONS, STRATEGY_SETTINGS
 from cambrian.architecture import sample
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
-from cambrian.search.compatibility import trains_supernets
+from cambrian.search.parts.compatibility import trains_supernets
 from cambrian.spaces import SPACES
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.bayesian.model_based import ModelBased

@@ -14,11 +14,11 @@ from cambrian import __version__
 from cambrian.codec import decode, encode
 from cambrian.errors import MissingExtra
 from cambrian.outcome import Artifact, Done, Infeasible
-from cambrian.search.engine_choice import choose_engine
 from cambrian.search.engines import seat as seats
 from cambrian.search.engines.freight import Freight
 from cambrian.search.engines.seat import Seat
 from cambrian.search.engines.wire import Message, Start
+from cambrian.search.parts.engine_choice import choose_engine
 from cambrian.weights import Continue
 from continuing import Sleeps
 

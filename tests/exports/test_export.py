@@ -22,7 +22,7 @@ from cambrian.exports.verification import verify
 from cambrian.networks.normalisation import Normalised, as_inputs
 from cambrian.pictures.stages import stages
 from cambrian.reports.contents import task_facts
-from cambrian.search.components import space_for, spec_of
+from cambrian.search.parts.components import space_for, spec_of
 from cambrian.testing import toy_task
 from commands import run_clean
 

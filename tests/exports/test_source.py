@@ -16,7 +16,7 @@ from cambrian.exports.export import export_network
 from cambrian.exports.source import Unwritable, write_source
 from cambrian.networks.checkpoint import serialise
 from cambrian.networks.heads import first_head
-from cambrian.search.components import space_for
+from cambrian.search.parts.components import space_for
 from cambrian.spaces import SPACES
 from cambrian.testing import toy_task
 from commands import run_clean

@@ -91,7 +91,7 @@ def expect_equal(one: Training, other: Training) -> None:
 
 
 def list_schedules() -> list[object]:
-    """Each schedule with plain SGD; AdamW's moments are the same whatever the rate: with two in `make test`."""
+    """Each schedule with plain SGD; AdamW, whatever the rate the same moments, with two in `make test`."""
     pairs = [(name, optimiser) for name in PREFIXES for optimiser in ("sgd", "adamw")]
     few = {"restarts", "trapezoid"}
     slow = [[pytest.mark.slow] * (optimiser == "adamw" and name not in few) for name, optimiser in pairs]

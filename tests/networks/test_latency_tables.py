@@ -22,8 +22,8 @@ from cambrian.networks.measure.operation_totals import count_operations
 from cambrian.networks.measure.predicted_latency import PredictedLatency
 from cambrian.networks.measure.undefined import Undefined
 from cambrian.predictors import spearman
-from cambrian.search.latency_fit import fit_ridge, fit_table
-from cambrian.search.latency_sample import measure_sample
+from cambrian.search.latency.latency_fit import fit_ridge, fit_table
+from cambrian.search.latency.latency_sample import measure_sample
 from cambrian.spaces import SPACES
 from cambrian.spaces.program.function_space import Shape
 from reseeding import SHIFT

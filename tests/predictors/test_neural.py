@@ -113,26 +113,6 @@ def _naive_with_gradient(kind, p, architecture):
     return torch.sigmoid(h @ p["w_out"][:, 0] + p["bias"][0, 0])
 
 
-@pytest.mark.parametrize("holes", [False, True])
-def test_the_gradient_through_time_is_autograds(holes):
-    """In double precision, of the state that predictions read step by step; with and without tokens that are
-    not there."""
-    model = small(LSTM, members=2)
-    state = model.start_tokens(SLOTS, VOCABULARY, 2)
-    tokens = torch.tensor(state.flat(draw_tokens(10, 3, holes=holes)).reshape(2, 5, -1))
-    ways = (
-        lambda p: model.forward(p, tokens),
-        lambda p: lstm_module._value(p, model._read(p, tokens)[0]),
-    )
-    gradients = []
-    for read in ways:
-        p = {name: t.double().requires_grad_() for name, t in state.tensors().items()}
-        read(p).sin().sum().backward()
-        gradients.append([t.grad for t in p.values()])
-    for ours, theirs in zip(*gradients, strict=True):
-        assert torch.allclose(ours, theirs, rtol=1e-12, atol=1e-14)
-
-
 @pytest.mark.parametrize("kind", BOTH)
 def test_the_papers_settings(kind):
     """Embeddings of 100 from U[-0.1, 0.1], layers of 100 units, learning rates 0.01 and 0.002; before

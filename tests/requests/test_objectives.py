@@ -18,7 +18,7 @@ from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Objective, Problem
 from cambrian.recommendation import dominates, find_front, front_numbers, rank_trials
 from cambrian.request import Evaluate
-from cambrian.search.recommended import read_recommendation
+from cambrian.search.delivery.recommended import read_recommendation
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 

@@ -8,8 +8,8 @@ import pytest
 
 from cambrian.errors import UsageError
 from cambrian.problem import Objective
-from cambrian.search.conditions import Condition, read_condition, read_conditions
-from cambrian.search.direction import read_objective, take_reference
+from cambrian.search.parts.conditions import Condition, read_condition, read_conditions
+from cambrian.search.parts.direction import read_objective, take_reference
 
 
 @pytest.mark.parametrize(

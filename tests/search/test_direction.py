@@ -21,7 +21,7 @@ from cambrian.problem import lower_is_better
 from cambrian.recommendation import find_incumbents
 from cambrian.referee.comparison import compare
 from cambrian.referee.figures import facts
-from cambrian.search.compatibility import trains_supernets
+from cambrian.search.parts.compatibility import trains_supernets
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain

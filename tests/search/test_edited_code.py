@@ -19,10 +19,10 @@ from torch import nn
 import cambrian
 from cambrian.errors import RunChanged, UsageError
 from cambrian.networks.known_outputs import describe_outputs, outputs_difference
+from cambrian.search.identity.program_code import code_parts, find_edits
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.run_directory import LEDGER
 from cambrian.search.loop.final_stage import Final
-from cambrian.search.program_code import code_parts, find_edits
 from cambrian.spaces import SPACES
 
 SOURCE = '''

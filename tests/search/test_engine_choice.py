@@ -15,14 +15,14 @@ import mocks
 from cambrian.cli.app import app
 from cambrian.errors import RunError, Unread, UsageError
 from cambrian.estimators.function import Function
-from cambrian.search import engine_choice
-from cambrian.search.devices import usual_workers
 from cambrian.search.engines import ENGINES
 from cambrian.search.engines import ray as ray_engine
 from cambrian.search.engines.processes import Processes
 from cambrian.search.engines.ray import Ray
 from cambrian.search.engines.serial import Serial
 from cambrian.search.ledger.run_directory import at_work
+from cambrian.search.parts import engine_choice
+from cambrian.search.parts.devices import usual_workers
 from cambrian.search.planning import race_plan
 from cambrian.search.planning.plan import plan
 from cambrian.search.search import Search
@@ -289,6 +289,6 @@ def test_a_dead_address_is_refused_before_anything_is_planned(monkeypatch: pytes
 
 def test_the_usual_number_is_one_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes on one GPU only share its time."""
-    monkeypatch.setattr("cambrian.search.devices.count_cores", lambda: 6)
+    monkeypatch.setattr("cambrian.search.parts.devices.count_cores", lambda: 6)
     assert (usual_workers("cpu"), usual_workers("cuda")) == (6, 1)
     assert engine_choice.make_engine("processes", None, 1).slots == 1

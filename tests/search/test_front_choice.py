@@ -13,7 +13,7 @@ from cambrian.errors import UsageError
 from cambrian.hypervolume import choose_reference, measure_front, measure_hypervolume
 from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.problem import Objective
-from cambrian.search.front_choice import check_choice, choose_knees, find_reference, list_satisfying
+from cambrian.search.delivery.front_choice import check_choice, choose_knees, find_reference, list_satisfying
 
 BOTH = (Objective("accuracy"), Objective("ms", minimize=True))
 

@@ -12,16 +12,16 @@ from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
 from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Point, Trial
-from cambrian.search.devices import choose_device
-from cambrian.search.lines import LONG, PAUSE, LineWatch
+from cambrian.search.display.lines import LONG, PAUSE, LineWatch
 from cambrian.search.loop.final_stage import Final
+from cambrian.search.parts.devices import choose_device
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A clock that stands still until it is set."""
     stopped = SimpleNamespace(now=0.0, monotonic=lambda: stopped.now)
-    monkeypatch.setattr("cambrian.search.lines.time", stopped)
+    monkeypatch.setattr("cambrian.search.display.lines.time", stopped)
     return stopped
 
 

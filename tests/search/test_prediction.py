@@ -15,8 +15,8 @@ from torch import nn
 import cambrian
 from cambrian.errors import DataError, RunError, UsageError
 from cambrian.networks.normalisation import as_inputs
+from cambrian.search.delivery.prediction import Predictions, read_pixels
 from cambrian.search.loop.final_stage import Final
-from cambrian.search.prediction import Predictions, read_pixels
 from cambrian.search.result import Result
 
 

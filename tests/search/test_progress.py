@@ -11,10 +11,10 @@ from cambrian.cli.display.resumed import explain_standstill
 from cambrian.cli.display.status import status_lines
 from cambrian.cli.display.summary import facts
 from cambrian.outcome import Done, Fidelity, Trial
+from cambrian.search.display.progress import read_progress
 from cambrian.search.ledger.lock import Lock, held_since
 from cambrian.search.ledger.rows import Row
 from cambrian.search.planning.budget import Budget
-from cambrian.search.progress import read_progress
 from cambrian.search.result import Result
 from cambrian.spaces.cells.pnas import PNAS
 from report_cases import cells

@@ -10,8 +10,8 @@ import pytest
 import cambrian
 from cambrian.cli.audited import follow_audit
 from cambrian.errors import Unread
-from cambrian.search.components import spec_of
 from cambrian.search.engines.processes import Processes
+from cambrian.search.parts.components import spec_of
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.quick_audit import LABEL, SHARE, add_row, decide_fidelity

@@ -8,7 +8,7 @@ import pytest
 
 from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Fidelity, Infeasible, Outcome, Trial
-from cambrian.search.tally import describe_supernet
+from cambrian.search.display.tally import describe_supernet
 
 COLLAPSE = {"epoch": 5, "before": 2, "sign": "4 of 6 operations are skip connections"}
 LATE = {"epochs": 2.5, "planned_epochs": 6.0}

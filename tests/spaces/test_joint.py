@@ -21,7 +21,7 @@ from cambrian.outcome import Done, Fidelity
 from cambrian.randomness import stream
 from cambrian.request import Stop, trial_of
 from cambrian.search.assembly import make_problem
-from cambrian.search.components import spec_of
+from cambrian.search.parts.components import spec_of
 from cambrian.search.planning import race_plan
 from cambrian.search.planning.plan import plan
 from cambrian.spaces import SPACES

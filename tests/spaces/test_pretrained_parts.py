@@ -21,7 +21,7 @@ from cambrian.estimators.build import build_network
 from cambrian.estimators.job import Job
 from cambrian.reports.report_file import report
 from cambrian.search.loop.final_stage import Final
-from cambrian.search.pretrained import find_pretrained
+from cambrian.search.parts.pretrained import find_pretrained
 from cambrian.spaces.drafts import draft_network
 from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.space import Pick, Signature, Space

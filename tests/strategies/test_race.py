@@ -15,7 +15,7 @@ from cambrian.outcome import ENDLESS, Crashed, Done, Fidelity, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.request import Evaluate, Stop, Wait, trial_of
-from cambrian.search.front_choice import name_begun
+from cambrian.search.delivery.front_choice import name_begun
 from cambrian.search.search import Search
 from cambrian.spaces import SPACES
 from cambrian.spaces.knowledge import Morphs, know

@@ -14,9 +14,9 @@ from cambrian.audits.records import read_settings
 from cambrian.audits.subject import Subject
 from cambrian.errors import RunError, UsageError
 from cambrian.outcome import Fidelity
-from cambrian.search.components import space_for, task_of
-from cambrian.search.devices import AUTO, choose_device
 from cambrian.search.ledger.run_directory import TASK, claim, prepare_task
+from cambrian.search.parts.components import space_for, task_of
+from cambrian.search.parts.devices import AUTO, choose_device
 
 if TYPE_CHECKING:
     from cambrian.benchmarks import Benchmark

@@ -18,8 +18,8 @@ from cambrian.audits.shortcuts import FRESH, Shortcut, check_cheaper, read_short
 from cambrian.audits.sizes import Sizes, choose_skeleton, count_sizes
 from cambrian.errors import UsageError
 from cambrian.outcome import Fidelity
-from cambrian.search.compatibility import check_needs
-from cambrian.search.components import spec_of
+from cambrian.search.parts.compatibility import check_needs
+from cambrian.search.parts.components import spec_of
 from cambrian.spaces.knowledge import Graphs, know
 from cambrian.tasks.metrics import is_share
 

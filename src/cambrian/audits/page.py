@@ -15,8 +15,8 @@ from cambrian.codec import encode
 from cambrian.files import write_file
 from cambrian.pictures.charts import plain, scatter
 from cambrian.reports.page import details, element, figure, join, page, section, table, tiles
+from cambrian.search.identity.settings import versions
 from cambrian.search.ledger.database import translate_errors
-from cambrian.search.settings import versions
 
 PAGE = "audit.html"
 METHOD = (

@@ -26,8 +26,8 @@ from cambrian.outcome import Crashed, Fidelity, Infeasible, Outcome, Trial, outc
 from cambrian.problem import Objective, Problem
 from cambrian.randomness import stream
 from cambrian.request import Evaluate, Stop, trial_of
-from cambrian.search.compatibility import check_axes, check_needs, check_serves
-from cambrian.search.components import component
+from cambrian.search.parts.compatibility import check_axes, check_needs, check_serves
+from cambrian.search.parts.components import component
 from cambrian.spaces.space import Space
 from cambrian.strategies.bayesian.tpe import Known, ask_choice, freeze_trial, name_parameter, suggest
 from cambrian.strategies.strategy import Strategy

@@ -29,7 +29,7 @@ from cambrian.cli.options.data import Read, load_task
 from cambrian.cli.options.given import refuse_others, refuse_these
 from cambrian.cli.options.numbers import count
 from cambrian.errors import CambrianError, UsageError
-from cambrian.search.devices import count_cores
+from cambrian.search.parts.devices import count_cores
 
 if TYPE_CHECKING:
     from cambrian.audits.audit import Audit

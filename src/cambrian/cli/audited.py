@@ -47,7 +47,7 @@ def follow_audit(
     `changes` and `recipe` where the user named none. Raises UsageError for another space than the audited
     one."""
     from cambrian.audits.advice import find_advice, has_audit
-    from cambrian.search.components import spec_of
+    from cambrian.search.parts.components import spec_of
     from cambrian.spaces import SPACES
 
     if audit is None and not has_audit(task):

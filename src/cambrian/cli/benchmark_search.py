@@ -67,8 +67,8 @@ def search_table(
 ) -> None:
     """Search the table of the options. Whatever else was given on the command line is refused: it would train
     networks."""
-    from cambrian.search.components import SEVERAL, usual
     from cambrian.search.ledger.run_directory import claim
+    from cambrian.search.parts.components import SEVERAL, usual
     from cambrian.search.planning.budget import Budget
     from cambrian.search.result import Result
     from cambrian.search.search import Search

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.cli.app import say
 from cambrian.errors import UsageError
-from cambrian.search.tally import percent, value_text
+from cambrian.search.display.tally import percent, value_text
 
 if TYPE_CHECKING:
     from cambrian.outcome import Trial

@@ -27,7 +27,7 @@ from cambrian.cli.listing import complete
 from cambrian.cli.options.given import refuse, refuse_these
 from cambrian.cli.options.numbers import amount, count, share
 from cambrian.errors import CambrianError, UsageError
-from cambrian.search.devices import count_cores
+from cambrian.search.parts.devices import count_cores
 
 if TYPE_CHECKING:
     from cambrian.referee.comparison import Comparison
@@ -122,8 +122,8 @@ def compare(
     adds to it."""
     from cambrian.cli.options.data import load_task
     from cambrian.referee import comparison as referee
-    from cambrian.search.devices import choose_device
     from cambrian.search.ledger.run_directory import claim
+    from cambrian.search.parts.devices import choose_device
 
     if benchmark is not None and task is not None:
         raise UsageError("give --benchmark for a table or --task for live training, not both")

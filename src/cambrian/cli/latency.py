@@ -44,9 +44,9 @@ def latency(
     import msgspec
 
     from cambrian.files import write_file
-    from cambrian.search.components import space_for
-    from cambrian.search.devices import choose_device
-    from cambrian.search.latency_sample import measure_sample
+    from cambrian.search.latency.latency_sample import measure_sample
+    from cambrian.search.parts.components import space_for
+    from cambrian.search.parts.devices import choose_device
     from cambrian.spaces import SPACES
 
     task = load_task(data, None, None, size, seed, read, target)

@@ -52,7 +52,7 @@ def _build(directory: Path, facts: Mapping[str, Any]) -> nn.Module | None:
 
     from cambrian.architecture import Architecture
     from cambrian.networks.normalisation import Normalised
-    from cambrian.search.components import space_for
+    from cambrian.search.parts.components import space_for
     from cambrian.spaces import SPACES
     from cambrian.spaces.program.function_space import Shape
 

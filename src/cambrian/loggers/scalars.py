@@ -6,8 +6,8 @@ from abc import abstractmethod
 from collections.abc import Iterator
 
 from cambrian.outcome import Done, Trial
+from cambrian.search.display.tally import Tally
 from cambrian.search.loop.execution import Watch
-from cambrian.search.tally import Tally
 
 Scalar = tuple[str, float, int]
 """Name, value and step."""

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from cambrian.one_thread import one_thread
-from cambrian.predictors.lstm_gradient import ReadTokens
 from cambrian.predictors.neural import PAPER_BIAS, Fitted, Neural, Parameters
 from cambrian.predictors.predictor import Values, chunks
 from cambrian.predictors.token_model import Tokens, check_tokens, prefixes
@@ -35,10 +34,7 @@ class LSTM(Neural):
         return torch.from_numpy(flat.reshape(len(flat), -1))
 
     def forward(self, p: Parameters, inputs: Tensor) -> Tensor:
-        if torch.is_grad_enabled():
-            h: Tensor = ReadTokens.apply(_table(p), p["w_hidden"], inputs)  # type: ignore[no-untyped-call]
-        else:
-            h, _ = self._read(p, inputs)
+        h, _ = self._read(p, inputs)
         return _value(p, h)
 
     def _read(self, p: Parameters, inputs: Tensor) -> tuple[Tensor, Tensor]:

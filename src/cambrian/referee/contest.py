@@ -17,9 +17,9 @@ from cambrian.referee.contest_protocol import Contest, limit_search, name_epochs
 from cambrian.referee.line import Line, line_of
 from cambrian.referee.outcome_cache import Cached
 from cambrian.referee.shared_data import name_folder, open_place
-from cambrian.search.components import component, spec_of, task_of
 from cambrian.search.ledger.database import translate_errors
 from cambrian.search.ledger.run_directory import prepare_task
+from cambrian.search.parts.components import component, spec_of, task_of
 from cambrian.search.search import Search
 from cambrian.settings import POSITIVE
 from cambrian.spaces.space import Space, fingerprint

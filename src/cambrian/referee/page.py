@@ -25,7 +25,7 @@ from cambrian.reports.page import (
     table,
     tiles,
 )
-from cambrian.search.settings import versions
+from cambrian.search.identity.settings import versions
 
 CAPTIONS = {
     "evaluations": "Mean of the incumbent's score over seeds, with 95 % bootstrap bands.",

@@ -12,7 +12,7 @@ from cambrian.codec import decode, encode
 from cambrian.errors import LedgerCorrupt, RunChanged, RunError
 from cambrian.files import write_file
 from cambrian.referee.line import Line
-from cambrian.search.agreement import same_settings
+from cambrian.search.identity.agreement import same_settings
 from cambrian.search.ledger.database import checksum, translate_errors
 from cambrian.search.ledger.lock import Lock
 

@@ -16,7 +16,7 @@ from cambrian.reports.evidence import search_trials
 from cambrian.reports.naming import architecture_text
 from cambrian.reports.page import Html, chart, element, section, table
 from cambrian.reports.verdict import baselines
-from cambrian.search.front_choice import describe_hypervolume, find_reference, name_begun
+from cambrian.search.delivery.front_choice import describe_hypervolume, find_reference, name_begun
 
 _ROWS_SHOWN = 50
 _Points = Sequence[tuple[float, float]]

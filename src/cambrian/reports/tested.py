@@ -17,7 +17,7 @@ from cambrian.errors import CambrianError
 from cambrian.goal import IGNORED, Goal
 from cambrian.outcome import Done
 from cambrian.reports.sampled_text import sample_text
-from cambrian.search.tally import percent
+from cambrian.search.display.tally import percent
 from cambrian.tasks.metrics import accuracy, list_ious
 
 if TYPE_CHECKING:

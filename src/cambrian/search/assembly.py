@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.problem import Limit, Problem
-from cambrian.search.compatibility import list_served
-from cambrian.search.components import spec_of, specs_of
 from cambrian.search.engines.engine import Work
+from cambrian.search.identity.settings import describe_component, describe_data
 from cambrian.search.ledger.keys import digest
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.loop.coordinator import Coordinator, Means
-from cambrian.search.settings import describe_component, describe_data
+from cambrian.search.parts.compatibility import list_served
+from cambrian.search.parts.components import spec_of, specs_of
 
 if TYPE_CHECKING:
     from cambrian.search.search import Search

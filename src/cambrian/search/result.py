@@ -18,19 +18,19 @@ from cambrian.hypervolume import measure_front
 from cambrian.outcome import Trial
 from cambrian.problem import Objective
 from cambrian.recommendation import find_front
-from cambrian.search.front_choice import KNEES, choose_knees, find_reference, list_satisfying
+from cambrian.search.delivery.front_choice import KNEES, choose_knees, find_reference, list_satisfying
+from cambrian.search.delivery.recommended import find_winner, read_recommendation
+from cambrian.search.identity.settings import read_objectives
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.run_directory import LEDGER
-from cambrian.search.recommended import find_winner, read_recommendation
-from cambrian.search.settings import read_objectives
 from cambrian.spaces.space import Space
 
 if TYPE_CHECKING:
     from torch import nn
 
     from cambrian.networks.normalisation import Normalised
-    from cambrian.search.prediction import Predictions
+    from cambrian.search.delivery.prediction import Predictions
     from cambrian.tasks.task import Task
 
 Event = tuple[float, str, dict[str, Any]]
@@ -168,7 +168,7 @@ class Result:
         as the task has them, [n, height, width, channels], in bytes, or in floats (of a task of bytes, from 0
         to 1); or paths of image files and folders, which are scaled as in training. Raises DataError for
         others, and the errors of `model`."""
-        from cambrian.search.prediction import predict
+        from cambrian.search.delivery.prediction import predict
 
         network, chosen = self._load(trial), trial or self.winner
         assert chosen is not None
@@ -194,7 +194,7 @@ class Result:
 
     def _load(self, trial: Trial | None) -> nn.Module:
         """The trained network of normalised inputs."""
-        from cambrian.search.trained_network import load_trained
+        from cambrian.search.delivery.trained_network import load_trained
 
         chosen = trial or self.winner
         if self.directory is None:
@@ -219,7 +219,7 @@ class Result:
 
 def open_components(place: Path, facts: Mapping[str, Any]) -> tuple[Space, Task | None]:
     """The space and the task of the run in `place`, whose ledger has these facts. Raises RunError."""
-    from cambrian.search.components import fit_space
+    from cambrian.search.parts.components import fit_space
     from cambrian.tasks.task import Task
 
     if "settings" not in facts:

@@ -14,10 +14,20 @@ from cambrian.estimators.limits import SIZES, read_limits
 from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Objective
 from cambrian.registry import name_of
-from cambrian.search.agreement import agree
 from cambrian.search.assembly import make_coordinator
-from cambrian.search.compatibility import WEIGHTED, check_compatible, check_task
-from cambrian.search.components import (
+from cambrian.search.delivery.front_choice import check_choice
+from cambrian.search.display.opening import announce
+from cambrian.search.engines.engine import Engine
+from cambrian.search.identity.agreement import agree
+from cambrian.search.identity.settings import describe_component, describe_settings, resume_search
+from cambrian.search.ledger.run_directory import at_work, claim
+from cambrian.search.ledger.store import ROOM
+from cambrian.search.loop.ask_tell import Conversation
+from cambrian.search.loop.execution import ATTEMPTS, Watch
+from cambrian.search.loop.final_stage import Final, choose_final
+from cambrian.search.loop.order import NUMBER
+from cambrian.search.parts.compatibility import WEIGHTED, check_compatible, check_task
+from cambrian.search.parts.components import (
     component,
     name_estimators,
     read_order,
@@ -25,8 +35,8 @@ from cambrian.search.components import (
     task_of,
     usual,
 )
-from cambrian.search.devices import AUTO, choose_device
-from cambrian.search.direction import (
+from cambrian.search.parts.devices import AUTO, choose_device
+from cambrian.search.parts.direction import (
     check_direction,
     check_finals,
     choose_direction,
@@ -34,20 +44,10 @@ from cambrian.search.direction import (
     read_objective,
     take_reference,
 )
-from cambrian.search.engine_choice import choose_engine
-from cambrian.search.engines.engine import Engine
-from cambrian.search.front_choice import check_choice
-from cambrian.search.ledger.run_directory import at_work, claim
-from cambrian.search.ledger.store import ROOM
-from cambrian.search.loop.ask_tell import Conversation
-from cambrian.search.loop.execution import ATTEMPTS, Watch
-from cambrian.search.loop.final_stage import Final, choose_final
-from cambrian.search.loop.order import NUMBER
-from cambrian.search.numbers import check_numbers
-from cambrian.search.opening import announce
+from cambrian.search.parts.engine_choice import choose_engine
+from cambrian.search.parts.numbers import check_numbers
 from cambrian.search.planning.budget import Budget
 from cambrian.search.session import Session, open_session
-from cambrian.search.settings import describe_component, describe_settings, resume_search
 from cambrian.search.success import check_success
 from cambrian.spaces.space import Space
 from cambrian.strategies.strategy import Strategy

@@ -14,12 +14,12 @@ from cambrian.architecture import Architecture, next_choice
 from cambrian.errors import RunError, UsageError
 from cambrian.estimators.build import signature
 from cambrian.outcome import Trial
-from cambrian.search.agreement import agree
 from cambrian.search.assembly import make_coordinator, make_recipe, make_work
-from cambrian.search.components import find_published
-from cambrian.search.delivered_size import choose_fidelity, keep_delivered, names_measures
+from cambrian.search.delivery.delivered_size import choose_fidelity, keep_delivered, names_measures
+from cambrian.search.delivery.front_choice import KNEES, choose_knees, list_satisfying
+from cambrian.search.delivery.recommended import RECOMMENDED, find_winner, read_recommendation
 from cambrian.search.engines.engine import Work
-from cambrian.search.front_choice import KNEES, choose_knees, list_satisfying
+from cambrian.search.identity.agreement import agree
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.run_directory import at_work, clear_leftovers, prepare_task, working_place
@@ -34,10 +34,10 @@ from cambrian.search.loop.final_stage import (
     continue_winner,
     find_candidates,
 )
+from cambrian.search.parts.components import find_published
+from cambrian.search.parts.pretrained import find_pretrained
+from cambrian.search.parts.space_check import check_space, find_warnings
 from cambrian.search.planning.budget import Budget
-from cambrian.search.pretrained import find_pretrained
-from cambrian.search.recommended import RECOMMENDED, find_winner, read_recommendation
-from cambrian.search.space_check import check_space, find_warnings
 from cambrian.spaces.drafts import is_own
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from cambrian.architecture import questions, sample
 from cambrian.outcome import Fidelity
 from cambrian.paths import kind_of
 from cambrian.randomness import stream
-from cambrian.search.compatibility import trains_supernets
+from cambrian.search.parts.compatibility import trains_supernets
 from cambrian.spaces import SPACES
 from cambrian.spaces.knowledge import Canonical, Encodes, Graphs, Grows, Morphs, Moves, know
 from cambrian.spaces.sharing import is_shared

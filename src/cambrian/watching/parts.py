@@ -31,7 +31,13 @@ from cambrian.reports.page import (
 )
 from cambrian.reports.report import failures_section, final_section, progress_section, surrogate_section
 from cambrian.reports.verdict import verdict
-from cambrian.search.progress import RUNNING, Progress, describe_level, describe_progress, seconds_text
+from cambrian.search.display.progress import (
+    RUNNING,
+    Progress,
+    describe_level,
+    describe_progress,
+    seconds_text,
+)
 from cambrian.spaces.space import Space
 from cambrian.watching.run_view import View
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from cambrian.errors import CambrianError, RunError, Unbuildable
 from cambrian.reports.contents import Story, outline_story
+from cambrian.search.display.progress import Progress, read_progress
 from cambrian.search.ledger.follower import Follower
 from cambrian.search.ledger.run_directory import LEDGER
-from cambrian.search.progress import Progress, read_progress
 from cambrian.search.result import Result, open_components
 from cambrian.spaces.space import Pick, Space
 from cambrian.tasks.task import Task

@@ -14,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cambrian.outcome import Point, Trial
-from cambrian.search.lines import LineWatch
+from cambrian.search.display.lines import LineWatch
+from cambrian.search.display.tally import Tally, describe_supernet, percent, value_text
 from cambrian.search.loop.execution import Watch
-from cambrian.search.tally import Tally, describe_supernet, percent, value_text
 
 
 @contextmanager

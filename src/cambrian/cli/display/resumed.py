@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cambrian.search.display.progress import is_finished
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
-from cambrian.search.progress import is_finished
 from cambrian.weights import FINAL, FRESH, Inherit
 
 if TYPE_CHECKING:

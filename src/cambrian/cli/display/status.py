@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cambrian.search.progress import describe_level, describe_progress
+from cambrian.search.display.progress import describe_level, describe_progress
 
 
 def status_lines(facts: Mapping[str, Any], run: str) -> Iterator[str]:

@@ -13,10 +13,10 @@ from cambrian.errors import UsageError
 from cambrian.outcome import ENDLESS, Done, Trial
 from cambrian.recommendation import rank_trials
 from cambrian.reports.verdict import tell_shortfall
-from cambrian.search.front_choice import describe_hypervolume, name_begun
-from cambrian.search.progress import read_progress
+from cambrian.search.delivery.front_choice import describe_hypervolume, name_begun
+from cambrian.search.display.progress import read_progress
+from cambrian.search.display.tally import percent, value_text
 from cambrian.search.result import Result
-from cambrian.search.tally import percent, value_text
 
 if TYPE_CHECKING:
     from cambrian.tasks.task import Task

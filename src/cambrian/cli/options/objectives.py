@@ -43,7 +43,7 @@ def read_objectives(text: str | None, value: str, names: Collection[str] | None 
     which every search has, unless it has a reference. The others are measures of networks or, where they are
     given, `names`. Raises UsageError."""
     from cambrian.registry import parts
-    from cambrian.search.direction import read_objective
+    from cambrian.search.parts.direction import read_objective
 
     if text is None:
         return []
@@ -63,7 +63,7 @@ def read_objectives(text: str | None, value: str, names: Collection[str] | None 
 
 
 def _read_name(part: str) -> str:
-    from cambrian.search.conditions import has_condition, split_condition
+    from cambrian.search.parts.conditions import has_condition, split_condition
 
     return split_condition(part)[0] if has_condition(part) else part.lstrip("+-").strip()
 

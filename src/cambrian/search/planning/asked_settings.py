@@ -10,7 +10,7 @@ from cambrian.errors import Unread
 from cambrian.estimators.proxy import Proxy
 from cambrian.estimators.training_answers import PREFIX
 from cambrian.randomness import stream
-from cambrian.search.components import component
+from cambrian.search.parts.components import component
 from cambrian.spaces.space import Space
 
 

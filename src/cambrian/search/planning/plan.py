@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cambrian.errors import Unread
-from cambrian.search.compatibility import trains_supernets
-from cambrian.search.components import SEVERAL, component, name_estimators, space_for, task_of
-from cambrian.search.devices import AUTO, choose_device, usual_workers
-from cambrian.search.direction import read_objective
-from cambrian.search.engine_choice import choose_engine
 from cambrian.search.engines.engine import Engine
+from cambrian.search.parts.compatibility import trains_supernets
+from cambrian.search.parts.components import SEVERAL, component, name_estimators, space_for, task_of
+from cambrian.search.parts.devices import AUTO, choose_device, usual_workers
+from cambrian.search.parts.direction import read_objective
+from cambrian.search.parts.engine_choice import choose_engine
 from cambrian.search.planning.asked_settings import refuse_asked
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_request import PlanRequest

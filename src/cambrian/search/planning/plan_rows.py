@@ -10,7 +10,7 @@ from cambrian.estimators.limits import describe_limits
 from cambrian.estimators.proxy import Proxy
 from cambrian.randomness import stream
 from cambrian.registry import name_of
-from cambrian.search.compatibility import learns_gates
+from cambrian.search.parts.compatibility import learns_gates
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.climbing import describe_rungs, list_levels
 from cambrian.search.planning.cost import Cost

@@ -16,8 +16,9 @@ import msgspec
 
 from cambrian.errors import Unread, UsageError
 from cambrian.outcome import Fidelity
-from cambrian.search.components import component, find_published, space_for, usual
 from cambrian.search.loop.final_stage import Final
+from cambrian.search.parts.components import component, find_published, space_for, usual
+from cambrian.search.parts.space_check import check_space
 from cambrian.search.planning.asked_settings import refuse_untrained
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.choice import Wishes, choose_preset
@@ -31,7 +32,6 @@ from cambrian.search.planning.quick_audit import add_row, decide_fidelity
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
-from cambrian.search.space_check import check_space
 from cambrian.spaces.budgets import PaperSearch
 from cambrian.spaces.drafts import is_own
 from cambrian.spaces.knowledge import Morphs, Trees

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cambrian.estimators.train import Train
 from cambrian.registry import name_of
-from cambrian.search.components import spec_of
+from cambrian.search.parts.components import spec_of
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.workload import Workload
 from cambrian.strategies.audited import Audited

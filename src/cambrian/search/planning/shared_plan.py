@@ -20,8 +20,8 @@ from cambrian.choices import Scalar
 from cambrian.errors import UsageError
 from cambrian.randomness import stream
 from cambrian.registry import name_of
-from cambrian.search.compatibility import check_shared, learns_gates
 from cambrian.search.loop.deadlines import SUPERNETS
+from cambrian.search.parts.compatibility import check_shared, learns_gates
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.forked import Failed
 from cambrian.search.planning.shared_prices import (

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cambrian.search.compatibility import learns_gates
 from cambrian.search.loop.deadlines import SUPERNETS
+from cambrian.search.parts.compatibility import learns_gates
 from cambrian.search.planning.supernet_speed import Measured
 from cambrian.strategies.strategy import Strategy
 

@@ -8,9 +8,9 @@ from typing import Any
 from cambrian.errors import UsageError
 from cambrian.outcome import Fidelity
 from cambrian.registry import name_of
-from cambrian.search.compatibility import learns_gates
-from cambrian.search.components import space_for
 from cambrian.search.loop.final_stage import Final
+from cambrian.search.parts.compatibility import learns_gates
+from cambrian.search.parts.components import space_for
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_shared
 from cambrian.search.planning.planned import Plan

@@ -16,8 +16,8 @@ from cambrian.errors import Unread
 from cambrian.one_thread import one_thread
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
-from cambrian.search.components import component, find_published, space_for
 from cambrian.search.loop.final_stage import Final
+from cambrian.search.parts.components import component, find_published, space_for
 from cambrian.search.planning.asked_settings import refuse_asked, refuse_untrained
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.forked import Failed, call_each

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cambrian.search.lines import LineWatch, print_line
+from cambrian.search.display.lines import LineWatch, print_line
 from cambrian.search.planning.wording import describe_data, describe_final
 
 if TYPE_CHECKING:

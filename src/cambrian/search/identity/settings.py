@@ -17,15 +17,15 @@ from cambrian.choices import Answer, Choice, describe_question
 from cambrian.errors import Rejected, RunError
 from cambrian.problem import Objective
 from cambrian.randomness import stream
-from cambrian.search.components import identity_of, spec_of, specs_of
-from cambrian.search.direction import objective_name
-from cambrian.search.engine_choice import make_engine
 from cambrian.search.engines import ENGINES
+from cambrian.search.identity.program_code import VERSION, code_parts
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.run_directory import LEDGER
 from cambrian.search.loop.order import NUMBER
+from cambrian.search.parts.components import identity_of, spec_of, specs_of
+from cambrian.search.parts.direction import objective_name
+from cambrian.search.parts.engine_choice import make_engine
 from cambrian.search.planning.budget import Budget
-from cambrian.search.program_code import VERSION, code_parts
 from cambrian.spaces.space import Space, fingerprint
 
 if TYPE_CHECKING:

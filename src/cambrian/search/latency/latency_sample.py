@@ -11,7 +11,7 @@ from cambrian.choices import Scalar
 from cambrian.errors import Unbuildable, UsageError
 from cambrian.networks.measure.latency_table import LatencyTable
 from cambrian.randomness import integer_seed, stream
-from cambrian.search.latency_fit import FEWEST, fit_table
+from cambrian.search.latency.latency_fit import FEWEST, fit_table
 
 if TYPE_CHECKING:
     from torch import nn

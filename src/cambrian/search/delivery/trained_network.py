@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from cambrian.errors import CambrianError, RunChanged
 from cambrian.estimators.build import signature
 from cambrian.outcome import Trial
-from cambrian.search.agreement import list_names
-from cambrian.search.program_code import VERSION, code_parts, find_edits
-from cambrian.search.settings import versions
+from cambrian.search.identity.agreement import list_names
+from cambrian.search.identity.program_code import VERSION, code_parts, find_edits
+from cambrian.search.identity.settings import versions
 from cambrian.spaces.space import Space
 
 if TYPE_CHECKING:

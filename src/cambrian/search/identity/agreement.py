@@ -10,12 +10,12 @@ import msgspec
 
 from cambrian.codec import encode
 from cambrian.errors import CambrianError, RunChanged
-from cambrian.search.components import component, spec_of
 from cambrian.search.engines import ENGINES
 from cambrian.search.engines.engine import Engine
+from cambrian.search.identity.program_code import find_edits
+from cambrian.search.identity.settings import versions
 from cambrian.search.ledger.ledger import Ledger
-from cambrian.search.program_code import find_edits
-from cambrian.search.settings import versions
+from cambrian.search.parts.components import component, spec_of
 
 if TYPE_CHECKING:
     from cambrian.search.search import Search

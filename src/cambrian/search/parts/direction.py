@@ -8,7 +8,7 @@ from typing import Any
 
 from cambrian.errors import UsageError
 from cambrian.problem import Objective, lower_is_better
-from cambrian.search.conditions import has_condition, read_condition
+from cambrian.search.parts.conditions import has_condition, read_condition
 from cambrian.tasks.metrics import METRICS, is_minimized, list_metrics
 
 

@@ -14,8 +14,8 @@ from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.registry import name_of
 from cambrian.request import Evaluate, TrainSupernet
+from cambrian.search.parts.space_check import check_skeleton
 from cambrian.search.planning.budget import Budget
-from cambrian.search.space_check import check_skeleton
 from cambrian.spaces.knowledge import Mixes, Shares, know
 from cambrian.spaces.shared_questions import is_shared
 from cambrian.strategies.inner import has_trait

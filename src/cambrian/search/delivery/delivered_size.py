@@ -11,8 +11,8 @@ from cambrian.errors import UsageError
 from cambrian.estimators.limits import name_settings
 from cambrian.networks.measure.measure import is_measure
 from cambrian.outcome import Fidelity, Trial
-from cambrian.search.conditions import Condition, describe_values, read_conditions
 from cambrian.search.loop.final_stage import Final
+from cambrian.search.parts.conditions import Condition, describe_values, read_conditions
 
 if TYPE_CHECKING:
     from cambrian.search.search import Search

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from cambrian.outcome import Crashed, Infeasible, Point, Trial
+from cambrian.search.display.tally import Tally, describe_supernet, percent, value_text
 from cambrian.search.loop.execution import Watch
-from cambrian.search.tally import Tally, describe_supernet, percent, value_text
 
 PAUSE = 10.0
 """Seconds at least between two lines about trials: short trials share one."""

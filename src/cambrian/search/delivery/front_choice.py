@@ -16,7 +16,7 @@ from cambrian.hypervolume import Vector, choose_reference, measure_hypervolume
 from cambrian.outcome import Done, Trial
 from cambrian.problem import Objective
 from cambrian.recommendation import find_whole_front
-from cambrian.search.conditions import Condition, describe_values, read_conditions, write_value
+from cambrian.search.parts.conditions import Condition, describe_values, read_conditions, write_value
 
 KNEES = 3
 """The networks of a front that are handed over where nobody says how many."""

@@ -10,8 +10,8 @@ from cambrian.architecture import Architecture, sample
 from cambrian.errors import CambrianError, SpaceError, Unbuildable, UsageError
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
+from cambrian.search.parts.pretrained import build_seeded
 from cambrian.search.planning.forked import call_each
-from cambrian.search.pretrained import build_seeded
 from cambrian.spaces.drafts import draft_network
 from cambrian.spaces.program.function_space import is_causal
 from cambrian.spaces.space import Signature, Space
