@@ -34,7 +34,7 @@ def _four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray need not be installed, and the machine has as many cores everywhere."""
     monkeypatch.setattr(ray_engine, "import_ray", lambda: None)
     monkeypatch.setattr(ray_engine, "check_reach", lambda ray, address: None)
-    for name in ("search.engine_choice", "search.planning.plan"):
+    for name in ("search.parts.engine_choice", "search.planning.plan"):
         monkeypatch.setattr(f"cambrian.{name}.usual_workers", lambda device: 4)
 
 

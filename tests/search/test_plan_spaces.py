@@ -31,15 +31,20 @@ from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.space import Pick, Signature, Space
 from cambrian.strategies.audited import Audited
 from cambrian.strategies.progressive import Progressive
-from remembered import measure_here
+from remembered import measure_here, remember
 
 GROWING = [name for name in SPACES.names() if SpaceFacts(SPACES.make(name)).levels]
 BUDGETS = ("2m", "10m", "1h", "6h", "24h")
 
 
+capacity = remember(SpaceFacts.capacity.func, lambda facts: facts.space)
+
+
 @pytest.fixture(autouse=True)
 def cost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine whose speed no load changes, and networks that cost their level times their settings."""
+    """A machine whose speed no load changes, and networks that cost their level times their settings; the
+    plans of one space count its levels once."""
+    monkeypatch.setattr(SpaceFacts, "capacity", property(capacity))
     monkeypatch.setattr(Cost, "_measure_speed", lambda self, level, device: 2e-5 * (level + 1))
     measure_here(monkeypatch)
     monkeypatch.setattr(Cost, "_params", lambda self, architecture: len(architecture))
