@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from msgspec.structs import replace
 
 import mocks
 from cambrian.architecture import Architecture
@@ -143,6 +144,13 @@ def test_the_search_begins_what_will_be_ready() -> None:
     trials.clear()
     assert [deadlines.over(at) for at in (60.0, 80.9, 81.0)] == [False, False, True]
     assert SearchDeadlines(90.0, list, final=0.0).end() == 90.0
+
+
+def test_a_training_whose_length_is_its_time_is_begun_for_nine_tenths_of_it() -> None:
+    """After one of 30 s, as long as 27 s are left before the final stage."""
+    trials = [replace(ended(0, 30.0), fidelity=Fidelity(ENDLESS, seconds=28.0))]
+    deadlines = SearchDeadlines(90.0, lambda: trials, final=1 / 3)
+    assert [deadlines.over(at) for at in (32.9, 33.0)] == [False, True]
 
 
 def test_a_supernet_leaves_time_for_its_children() -> None:

@@ -14,6 +14,9 @@ AT_ANY_PRICE = 0.9
 SUPERNETS = 2 / 3
 """The part of the search's share in which supernets are trained; the rest is for the choice among their
 children, without which their training was in vain."""
+ENOUGH = 0.9
+"""The part of the time of a training whose length is its time from which on it is begun: at the deadline it is
+scored with what it has learned, which is better than not at all."""
 PATIENCE = 5.0
 """Seconds beyond its deadline that a training which ends by itself may take to be scored."""
 LEAST = 3.0
@@ -72,11 +75,16 @@ class SearchDeadlines:
         return elapsed >= self.end() + (PATIENCE if trial.fidelity.seconds is not None else 0.0)
 
     def over(self, elapsed: float) -> bool:
-        """Whether a trial that takes as long as the last ones would end too late."""
+        """Whether a trial that takes as long as the last ones would end too late; of those whose length is
+        their time, nine tenths do."""
         # The last eight, since later levels and rungs take longer; their median, since one may have hung.
         # A supernet's training says nothing of the time that its children take.
         ended = [t for t in self.trials() if t.cached is None and t.kind != "supernet"]
-        lasted = [t.outcome.seconds for t in ended if t.outcome is not None]
+        lasted = [
+            t.outcome.seconds * (1.0 if t.fidelity.seconds is None else ENOUGH)
+            for t in ended
+            if t.outcome is not None
+        ]
         return elapsed + (median(lasted[-8:]) if lasted else 0.0) >= self.end()
 
 

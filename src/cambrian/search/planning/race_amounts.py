@@ -13,6 +13,8 @@ COARSE, FINE = 16, 32
 """Pixels a side from which images are halved for the race, and below which they are never scaled."""
 OVERHEAD = 1.0
 """Seconds of a trial besides its training and its score: its process, its images, its network."""
+START = 3.0
+"""Seconds until the first training of a worker begins: its process starts, and imports torch."""
 SCORING = 0.35
 """The seconds of an image that is scored, as a share of those of one that is learned."""
 FEWEST_STEPS = 200

@@ -32,6 +32,7 @@ from cambrian.search.planning.race_amounts import (
     LEAST_BATCH,
     OVERHEAD,
     SCORING,
+    START,
     Challenges,
     choose_batch,
     choose_coarse,
@@ -150,7 +151,7 @@ def plan_race(
         challenged = share_of_challenges(seconds) * seconds
         challenges = size_challenges(challenged, speed.coarse(width) * batch, workers, overhead)
     contested = challenges.measure_time(workers, overhead)
-    raced = (heats - contested) * workers
+    raced = max(0.0, heats - contested - START) * workers
     count, each = size_race(raced, speed.coarse(width) * batch, len(widths), overhead)
     last = each * ETA ** (len(list_heats(count)) - 1)
     runners = tuple(
