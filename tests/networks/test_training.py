@@ -170,7 +170,7 @@ def test_a_wrong_setting_is_one_sentence(setting: dict[str, object], said: str) 
         Recipe(**setting)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw", "muon"])
 def test_restored_at_any_step(optimiser: str) -> None:
     """From the state after each step of an epoch another object ends bit for bit as the whole run did."""
     recipe, augment = replace(PLAIN, optimiser=optimiser), Augment(crop=1, flip=True, cutout=2)

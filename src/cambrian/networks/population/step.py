@@ -90,6 +90,8 @@ def _check_recipes(recipes: Sequence[Recipe], lanes: int) -> None:
             )
     if recipes[0].drop_path:
         raise UsageError("a population does not drop paths: leave out drop_path, or train the networks alone")
+    if recipes[0].optimiser == "muon":
+        raise UsageError("a population is not trained by muon, which looks at each filter: take sgd or adamw")
     # Shapes are part of what was traced.
     if recipes[0].first_resolution < 1:
         raise UsageError("the images of a population do not grow: leave out first_resolution")

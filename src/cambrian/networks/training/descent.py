@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from cambrian.networks.training.muon import Muon
 from cambrian.networks.training.recipe import Recipe
 
 
@@ -88,6 +89,8 @@ class Descent:
 def make_optimiser(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
     """The optimiser that the recipe names. Biases and normalisation do not decay (He et al. 2019, Sec.
     3.1)."""
+    if recipe.optimiser == "muon":
+        return Muon(parameters, recipe.learning_rate, recipe.momentum, recipe.weight_decay)
     # These are the parameters of one dimension.
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},

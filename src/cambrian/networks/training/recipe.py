@@ -12,7 +12,7 @@ from cambrian.errors import UsageError, did_you_mean
 from cambrian.networks.training.schedules import SHAPES, Schedule
 from cambrian.settings import POSITIVE, SHARE, Span, check_settings
 
-OPTIMISERS = ("sgd", "adamw")
+OPTIMISERS = ("sgd", "adamw", "muon")
 # Names only, the losses themselves need torch (`losses.LOSSES`).
 LOSSES = ("cross-entropy", "squared-error")
 SCORES = ("last", "best")
@@ -29,6 +29,9 @@ class Recipe:
     `decay_epochs` is the number of epochs between two multiplications by `decay_factor`; for "restarts" it is
     the first period, and each later period is `restart_multiple` times as long. "trapezoid" stays at the peak
     and falls linearly to 0 over the last `cooldown` share of the steps after the warm-up.
+
+    `optimiser` is SGD with Nesterov's momentum, AdamW, or "muon" (see `muon`), which moves filters along
+    orthogonal directions at a share of the rate and keeps their norms, and all else by SGD.
 
     `loss` is a name (see `losses`); of numbers, cross-entropy stands for Huber's loss, and squared-error is
     the mean squared error. `weight_decay` spares biases and normalisation (He et al. 2019, Sec.

@@ -15,8 +15,8 @@ SUPERNETS = 2 / 3
 """The part of the search's share in which supernets are trained; the rest is for the choice among their
 children, without which their training was in vain."""
 ENOUGH = 0.9
-"""The part of the time of a training whose length is its time from which on it is begun: at the deadline it is
-scored with what it has learned, which is better than not at all."""
+"""The part of its time for which a training whose length is its time is begun: at the deadline it is scored
+with what it has learned."""
 PATIENCE = 5.0
 """Seconds beyond its deadline that a training which ends by itself may take to be scored."""
 LEAST = 3.0
