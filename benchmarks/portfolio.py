@@ -10,17 +10,19 @@ Other processes on the machine cost none of the time.
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import torch
 
 import cambrian
 from cambrian.estimators.job import Job
 from cambrian.estimators.train import Train
+from cambrian.networks.training.recipe import OPTIMISERS
 from cambrian.outcome import ENDLESS, Fidelity
 from cambrian.search.planning.race_plan import count_macs, match_filters
 from cambrian.spaces import SPACES
 
-RECIPE = {
+RECIPE: dict[str, Any] = {
     "learning_rate": 0.3,
     "batch_size": 128,
     "label_smoothing": 0.1,
@@ -29,6 +31,7 @@ RECIPE = {
     "epoch_steps": 200,
     "first_resolution": 0.5,
 }
+FEW = {"batch_size": 32, "weight_decay": 2e-3, "cutout": 12, "first_resolution": 1.0}
 
 
 def main() -> None:
@@ -37,6 +40,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--filters", type=int, default=16)
     parser.add_argument("--only", default="", help="names, with commas")
+    parser.add_argument("--optimiser", default="muon", choices=OPTIMISERS)
+    parser.add_argument("--few", action="store_true", help="the settings for few images, seen often")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     task, space = cambrian.load(arguments.data), SPACES.make("stages")
@@ -46,7 +51,10 @@ def main() -> None:
         filters = match_filters(arguments.filters, next(iter(macs.values())), macs[name])
         fidelity = Fidelity(ENDLESS, skeleton={"filters": filters}, seconds=arguments.seconds)
         job = Job.of(space, space.portfolio[name], fidelity, task, stage="deliver")
-        outcome = run(Train(**RECIPE), job)
+        recipe = {**RECIPE, **(FEW if arguments.few else {}), "optimiser": arguments.optimiser}
+        if arguments.optimiser == "sgd":  # whose rate goes with the batch
+            recipe["learning_rate"] *= recipe["batch_size"] / RECIPE["batch_size"]
+        outcome = run(Train(**recipe), job)
         metrics = outcome.metrics
         print(
             f"{name:15s} {filters:3d} filters, {metrics['params']:9,.0f} parameters,"

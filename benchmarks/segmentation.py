@@ -6,6 +6,7 @@ For each data set and seed a search of each of these, one after the other, on on
 
     default   cambrian search DATA --budget T
     before    with --space fabric --strategy bayes --augment-strength 0, the default of earlier versions
+    sgd       with --optimiser sgd, the default's until it was muon
     by-hand   with --entrants unet: the U-Net of the portfolio alone, trained by the same recipe
 
 The clock of each is the processor time of its own process, so that all get the same, whatever else the
@@ -53,6 +54,7 @@ PARTS = {"shapes": (800, 400), "clothes": (2400, 800)}
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     "by-hand": {"changes": {"entrants": "unet"}},
+    "sgd": {"recipe": {"optimiser": "sgd"}},
     "before": {"space": "fabric", "strategy": "bayes", "recipe": {"augment_strength": 0.0}},
 }
 MADE = tuple(PARTS)

@@ -155,16 +155,16 @@ def test_larger_networks_need_more_passes() -> None:
 
 
 def test_few_images_are_learned_in_small_steps_and_judged_with_care() -> None:
-    """Batches are of 32 images for 500, of 128 from 6,000 on, at a rate in proportion; a favourite's margin
-    is larger where validation is smaller, and next to nothing where it is large."""
+    """Batches are of 32 images for 500, of 128 from 6,000 on, at one rate by muon, and one in proportion by
+    SGD; a favourite's margin is larger where validation is smaller, and next to nothing where it is large."""
     margins = []
     for images, batch in ((500, 32), (10_000, 128)):
         search = plan(make_task(images, 16), "4m", workers=1).search
         final = search.estimators["final"]
-        assert (final.batch_size, final.learning_rate) == (batch, pytest.approx(0.3 * batch / 128))
+        assert (final.optimiser, final.batch_size, final.learning_rate) == ("muon", batch, 0.3)
         margins.append(search.strategy.margin)
     assert margins[0] > 5 * margins[1] > 0
-    chosen = plan(make_task(500, 16), "4m", workers=1, recipe={"batch_size": 64}).search
+    chosen = plan(make_task(500, 16), "4m", workers=1, recipe={"batch_size": 64, "optimiser": "sgd"}).search
     assert (chosen.estimator.batch_size, chosen.estimator.learning_rate) == (64, pytest.approx(0.15))
 
 

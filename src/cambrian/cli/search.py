@@ -22,6 +22,7 @@ from cambrian.cli.options.limits import read_limits
 from cambrian.cli.options.models import fit_model, read_model
 from cambrian.cli.options.numbers import amount, count, seconds_of, share
 from cambrian.cli.options.objectives import VALUE, Choose, Objectives, find_metric, read_objectives
+from cambrian.cli.options.recipe import read_recipe
 from cambrian.cli.run_search import run_search
 from cambrian.errors import UsageError
 
@@ -271,6 +272,14 @@ def search(
     learning_rate: Annotated[
         float | None, amount("The highest learning rate of all trainings.", rich_help_panel=TRAINING)
     ] = None,
+    optimiser: Annotated[
+        str | None,
+        typer.Option(
+            help="What takes the steps of all trainings: muon, sgd or adamw.",
+            show_default=False,
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     batch_size: Annotated[
         int | None, count("Images in a step of training.", least=2, rich_help_panel=TRAINING)
     ] = None,
@@ -358,14 +367,14 @@ def search(
     # Plain progressive search is made by the plan, with the budget's settings.
     chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.parse(strategy)
     place = read_model(model, space) if model is not None else None if space is None else SPACES.parse(space)
-    recipe: dict[str, Any] = {
-        "learning_rate": learning_rate,
-        "batch_size": batch_size,
-        "weight_decay": weight_decay,
-        "augment_strength": augment_strength,
-    }
-    if pretrained is not None:  # an absolute path, since a run may be resumed from another directory
-        recipe["pretrained"] = str(pretrained.resolve())
+    recipe = read_recipe(
+        learning_rate=learning_rate,
+        optimiser=optimiser,
+        batch_size=batch_size,
+        weight_decay=weight_decay,
+        augment_strength=augment_strength,
+        pretrained=pretrained,
+    )
     task = load_task(data, metric, images_kept, size, seed, read, target)
     loaded = time.monotonic() - began
     # Said at once: the plan that follows measures networks for some seconds.

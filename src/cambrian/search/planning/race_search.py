@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FINAL = "final"
 """The name of the estimator that trains the winner."""
+RATE = 0.3
+"""The highest learning rate for images."""
 TEXT_RATE = 4e-3
 """The learning rate for texts."""
 MANY_PASSES = 40.0
@@ -103,12 +105,12 @@ def _make_training(task: Task, race: RacePlan, settings: Mapping[str, Any]) -> T
     from cambrian.estimators.train import Train
 
     batch = int(settings.get("batch_size", race.batch))
-    # The rate is that of a batch of 128, and in proportion to others (Goyal et al. 2017, Sec. 2.1).
-    common: dict[str, Any] = {
-        "learning_rate": min(0.3, 0.3 * batch / BATCH),
-        "batch_size": batch,
-        "label_smoothing": 0.1,
-    }
+    # The step of a filter is of one length whatever the gradient's, and so the rate is one for all batches.
+    common: dict[str, Any] = {"optimiser": "muon", "learning_rate": RATE}
+    if settings.get("optimiser") == "sgd":
+        # The rate is that of a batch of 128, and in proportion to others (Goyal et al. 2017, Sec. 2.1).
+        common["learning_rate"] = min(RATE, RATE * batch / BATCH)
+    common |= {"batch_size": batch, "label_smoothing": 0.1}
     if task.causal:  # recurrent cells need a rate for each weight, and smoothing costs bits
         common |= {"optimiser": "adamw", "learning_rate": TEXT_RATE, "weight_decay": 0.01}
         common |= {"label_smoothing": 0.0}

@@ -1,0 +1,37 @@
+"""The settings of training among the options of a search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cambrian.errors import UsageError, did_you_mean
+from cambrian.networks.training.recipe import OPTIMISERS
+
+
+def read_recipe(
+    *,
+    learning_rate: float | None,
+    optimiser: str | None,
+    batch_size: int | None,
+    weight_decay: float | None,
+    augment_strength: float | None,
+    pretrained: Path | None,
+) -> dict[str, Any]:
+    """The settings that were said, by their names in `Recipe`; None where the plan chooses."""
+    if optimiser is not None and optimiser not in OPTIMISERS:
+        raise UsageError(f"--optimiser: unknown optimiser {optimiser!r}{did_you_mean(optimiser, OPTIMISERS)}")
+    if optimiser == "adamw" and learning_rate is None:
+        raise UsageError(
+            "--optimiser adamw takes smaller steps than the usual: add --learning-rate, as 0.003"
+        )
+    recipe: dict[str, Any] = {
+        "learning_rate": learning_rate,
+        "optimiser": optimiser,
+        "batch_size": batch_size,
+        "weight_decay": weight_decay,
+        "augment_strength": augment_strength,
+    }
+    if pretrained is not None:  # an absolute path, since a run may be resumed from another directory
+        recipe["pretrained"] = str(pretrained.resolve())
+    return recipe
