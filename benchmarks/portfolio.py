@@ -31,7 +31,7 @@ RECIPE: dict[str, Any] = {
     "epoch_steps": 200,
     "first_resolution": 0.5,
 }
-FEW = {"batch_size": 32, "weight_decay": 2e-3, "cutout": 12, "first_resolution": 1.0}
+FEW = {"batch_size": 32, "weight_decay": 2e-3, "first_resolution": 1.0}
 
 
 def main() -> None:
@@ -51,7 +51,8 @@ def main() -> None:
         filters = match_filters(arguments.filters, next(iter(macs.values())), macs[name])
         fidelity = Fidelity(ENDLESS, skeleton={"filters": filters}, seconds=arguments.seconds)
         job = Job.of(space, space.portfolio[name], fidelity, task, stage="deliver")
-        recipe = {**RECIPE, **(FEW if arguments.few else {}), "optimiser": arguments.optimiser}
+        few = {**FEW, "cutout": task.height * 3 // 8} if arguments.few else {}
+        recipe = {**RECIPE, **few, "optimiser": arguments.optimiser}
         if arguments.optimiser == "sgd":  # whose rate goes with the batch
             recipe["learning_rate"] *= recipe["batch_size"] / RECIPE["batch_size"]
         outcome = run(Train(**recipe), job)

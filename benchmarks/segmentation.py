@@ -18,9 +18,9 @@ and pasted on photographs (--photographs, any data of images, such as a part of 
 class is that of its pixels above a threshold. Both have 48 pixels a side.
 
 One is real: `nuclei` are 64 tiles of 64 pixels a side of a fluorescence micrograph of cells (2018 Data
-Science Bowl, Caicedo et al. 2019), in which people have drawn 125 nuclei; their pixels are of the class `edge`
-where another one or the ground begins. A quarter of the tiles, the right side of the picture, is the test
-part. The picture lies in stardist's wheel, of which nothing else is used (--nuclei, got by
+Science Bowl, Caicedo et al. 2019), in which people have drawn 125 nuclei; their pixels are of the class
+`edge` where another one or the ground begins. A quarter of the tiles, the right side of the picture, is the
+test part. The picture lies in stardist's wheel, of which nothing else is used (--nuclei, got by
 `pip download --no-deps stardist==0.9.2`).
 
 Finished searches are not run again. Prints the test part's mean intersection over union of each, and the mean

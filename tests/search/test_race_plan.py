@@ -130,14 +130,20 @@ def test_challengers_wait_for_time_and_a_choice(photographs: cambrian.Task) -> N
 
 
 @pytest.mark.parametrize("count", range(1, 31))
-@pytest.mark.parametrize("seconds", [5.0, 50.0, 500.0])
-def test_a_race_ends_in_its_time(count: int, seconds: float) -> None:
+@pytest.mark.parametrize(("seconds", "workers"), [(5.0, 1), (50.0, 1), (50.0, 2), (500.0, 1), (500.0, 4)])
+def test_a_race_ends_in_its_time(count: int, seconds: float, workers: int) -> None:
     """The heats of any number of entrants, each three times as long as the one before, take the seconds given
-    and no more; the last heat has at most five runners, of whom one is left."""
-    entrants, each = size_race(seconds, 0.001, count)
+    and no more, played with so many workers, which wait for the last of a heat; the last heat has at most
+    five runners, of whom one is left."""
+    entrants, each = size_race(seconds, 0.001, count, workers)
     heats = list_heats(entrants)
-    spent = sum(n * (each * 3**k + OVERHEAD) for k, n in enumerate(heats))
-    assert spent == pytest.approx(max(seconds, 1 + OVERHEAD)) or entrants == 1
+    ends = 0.0
+    for k, runners in enumerate(heats):
+        free = [ends] * workers
+        for _ in range(runners):
+            free.append(free.pop(free.index(min(free))) + each * 3**k + OVERHEAD)
+        ends = max(free)
+    assert ends == pytest.approx(max(seconds, 1 + OVERHEAD))
     assert heats[0] == entrants <= count
     assert all(more // 3 == fewer for more, fewer in pairwise(heats))
     assert heats[-1] // 3 <= 1
@@ -166,6 +172,42 @@ def test_few_images_are_learned_in_small_steps_and_judged_with_care() -> None:
     assert margins[0] > 5 * margins[1] > 0
     chosen = plan(make_task(500, 16), "4m", workers=1, recipe={"batch_size": 64, "optimiser": "sgd"}).search
     assert (chosen.estimator.batch_size, chosen.estimator.learning_rate) == (64, pytest.approx(0.15))
+
+
+def test_a_hole_is_of_the_images_that_are_learned() -> None:
+    """Of few images it is three eighths of their side, which is half as long in the race."""
+    search = plan(make_task(200, 32), "4m", workers=1).search
+    assert (search.fidelity.resolution, search.estimator.cutout) == (16, 6)
+    assert search.estimators["final"].cutout == 12
+
+
+def test_images_grow_while_there_are_few_passes_of_full_ones(photographs: cambrian.Task) -> None:
+    """And the passes that are announced are of those that are planned."""
+    space, images = SPACES.make("stages"), len(photographs.train) + len(photographs.validation)
+    for time in (60 * 1.5**n for n in range(14)):
+        race = plan_race(photographs, space, time, workers=1, threads=1, device="cpu")
+        filters = race.entrants[0]["skeleton"]["filters"]
+        full = time * (1 - share_of_race(time)) / (images * SECONDS * 16 * (filters / 16) ** 1.5)
+        assert race.grows == (full <= race_amounts.MANY_PASSES)
+        assert race.passes == pytest.approx(full / race_plan.GROWTH if race.grows else full, rel=0.01)
+
+
+def test_filters_that_are_named_are_kept(photographs: cambrian.Task) -> None:
+    """By the favourite; what is no number of them is refused."""
+    first = plan(photographs, "10m", workers=1, changes={"filters": 10}).search.strategy.entrants[0]
+    assert first["skeleton"]["filters"] == 10
+    for wrong in ("16", -4, 0, 2.5):
+        with pytest.raises(UsageError, match="filters is a whole number, 1 or more"):
+            plan(photographs, "10m", workers=1, changes={"filters": wrong})
+
+
+def test_a_favourites_margin_is_one_of_shares() -> None:
+    """Of errors in a unit of their own nothing is known: none."""
+    pixels = np.random.default_rng(0).integers(0, 256, (200, 16, 16, 3), dtype=np.uint8)
+    task = cambrian.load((pixels, np.linspace(0, 1, 200)), name="numbers", goal="numbers", metric="rmse")
+    race = plan(task, "4m", workers=1).search.strategy
+    assert isinstance(race, Race)
+    assert (race.margin, race.handicap) == (0.0, 0.0)
 
 
 def test_large_images_are_read_smaller_where_the_time_is_short() -> None:
@@ -284,7 +326,7 @@ def test_reading_the_data_is_a_part_of_the_time(photographs, monkeypatch) -> Non
     """Of ten minutes four have gone when the plan is made: the race is one of six minutes, and ends four
     minutes later than such a one; where all of them have gone, that is said."""
     monkeypatch.setattr(race_plan, "_measure", lambda *arguments: race_plan.Speed(1e-5, 1e-5, 2e-5))
-    for module in ("plan", "plan_request"):
+    for module in ("plan", "plan_request", "race_plan"):
         clock = SimpleNamespace(monotonic=lambda: 1000.0)
         monkeypatch.setattr(f"cambrian.search.planning.{module}.time", clock)
     short = plan(photographs, "6m", workers=1).search

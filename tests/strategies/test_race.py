@@ -9,7 +9,7 @@ import pytest
 
 import mocks
 from cambrian.architecture import Architecture
-from cambrian.errors import UsageError
+from cambrian.errors import IllegalArchitecture, UsageError
 from cambrian.estimators.function import Function
 from cambrian.outcome import ENDLESS, Crashed, Done, Fidelity, Trial
 from cambrian.problem import Problem
@@ -202,6 +202,27 @@ def test_without_inheritance_each_heat_trains_anew():
     assert strategy.requests == (Evaluate, Fresh)
     assert all(t.weights == Fresh() for t in Game(strategy, by_place).play(20))
     assert Race(ENTRANTS, inherits=True).requests == (Evaluate, Fresh, Inherit)
+
+
+def test_a_favourite_is_one_in_whichever_order_they_are_learned():
+    """Three runners within the margin of each other, learned from the last to the first: it wins."""
+    race = Race(tuple(entrant(n) for n in range(3)), margin=0.5, challengers=0)
+    state, pending = race.start(Problem(SPACE)), []
+    for number in range(3):
+        request = race.propose(state, pending, stream(0, "race", number))
+        pending.append(trial_of(number, request, Fidelity()))
+    for trial in reversed(pending):
+        done = Done(0.5 + 0.1 * trial.number)
+        state = race.learn(state, msgspec.structs.replace(trial, outcome=done))
+    assert [runner.architecture for runner in state.heat] == [pending[0].architecture]
+
+
+def test_an_entrant_that_is_none_is_refused_in_a_sentence():
+    """One that is not of the space, or whose skeleton is no object."""
+    with pytest.raises(IllegalArchitecture, match="no answer"):
+        Race(({"name": "one", "architecture": {"stages": 4}},)).start(Problem(SPACES.make("stages")))
+    with pytest.raises(UsageError, match="an entrant's 'skeleton' is an object"):
+        Race(({"name": "one", "architecture": {}, "skeleton": None},))
 
 
 def test_a_heat_waits_for_its_last_runner():

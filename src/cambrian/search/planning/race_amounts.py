@@ -139,17 +139,22 @@ def choose_filters(passes: Mapping[int, float], images: int, batch: int = BATCH)
     return max(enough, default=min(passes))
 
 
-def size_race(seconds: float, step: float, most: int, overhead: float = OVERHEAD) -> tuple[int, float]:
+def size_race(
+    seconds: float, step: float, most: int, workers: int = 1, overhead: float = OVERHEAD
+) -> tuple[int, float]:
     """The number of entrants, and the seconds of each in the first heat, so that all heats end within
-    `seconds` of one worker, with the `overhead` of each training; the first heat has at least FEWEST_STEPS
-    steps of `step` seconds. One entrant is no race, and then its first training takes all of them.
+    `seconds`, with the `overhead` of each training; the first heat has at least FEWEST_STEPS steps of `step`
+    seconds. One entrant is no race, and then its first training takes all of them.
 
     >>> size_race(192.0, 0.02, 9), size_race(84.0, 0.02, 9), size_race(2.0, 0.02, 9)
     ((9, 10.0), (9, 4.0), (1, 1.0))
+    >>> size_race(117.0, 0.02, 9, workers=2), size_race(84.0, 1.0, 3, workers=2)
+    ((9, 10.0), (1, 83.0))
     """
     for count in range(most, 1, -1):
-        heats = list_heats(count)
-        each = (seconds - overhead * sum(heats)) / sum(n * ETA**k for k, n in enumerate(heats))
+        # A heat ends with its last training: of three runners and two workers one runs while the other waits.
+        waves = [math.ceil(runners / workers) for runners in list_heats(count)]
+        each = (seconds - overhead * sum(waves)) / sum(n * ETA**k for k, n in enumerate(waves))
         if each >= FEWEST_STEPS * step:
             return count, each
     return 1, max(1.0, seconds - overhead)
@@ -165,6 +170,11 @@ def list_heats(count: int) -> list[int]:
     while heats[-1] // ETA > 1:
         heats.append(heats[-1] // ETA)
     return heats
+
+
+MANY_PASSES = 40.0
+"""Passes over the data from which they are learned by heart, unless they are varied more, and from which
+small images save time that is not short."""
 
 
 def choose_margin(images: int) -> float:

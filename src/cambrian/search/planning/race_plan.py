@@ -30,6 +30,7 @@ from cambrian.search.planning.race_amounts import (
     ETA,
     FILTERS,
     LEAST_BATCH,
+    MANY_PASSES,
     OVERHEAD,
     SCORING,
     START,
@@ -72,7 +73,8 @@ class RacePlan(msgspec.Struct, frozen=True):
     the `seconds` of each in the first heat; the `challenges` after the race; the resolutions of the race and
     of the final training (None: that of the images); `share` of the time for the race and `contested` for the
     challenges; the images of a `batch`; and `passes` over the data that the final training is expected to
-    make. `alone` says why there is one entrant only ("" where there are more)."""
+    make, of images that grow to their full size where `grows`. `alone` says why there is one entrant only (""
+    where there are more)."""
 
     entrants: tuple[dict[str, Any], ...]
     seconds: float
@@ -84,6 +86,7 @@ class RacePlan(msgspec.Struct, frozen=True):
     batch: int
     passes: float
     alone: str = ""
+    grows: bool = False
     notice: str | None = None
     fit: Fit | None = None
     """The network that pretrained weights are of."""
@@ -112,6 +115,9 @@ def plan_race(
     `limits` are made narrower, and left out where that does not suffice, or where one is found and the time
     for it is over. Measures the machine's speed for
     some seconds. Raises UsageError where no network keeps the limits."""
+    began = time.monotonic()
+    if filters is not None and (type(filters) is not int or filters < 1):
+        raise UsageError(f"filters is a whole number, 1 or more; got {filters!r}")
     portfolio, size = _choose_portfolio(space, entrants, seed), _read_size(space, task, seconds)
     # Filters that somebody names are kept: weights of other ones are then refused.
     tried = FILTERS if filters is None else (filters,)
@@ -135,6 +141,7 @@ def plan_race(
         costs = {name: count_macs(space, task, network) for name, network in portfolio.items()}
     first = costs[next(iter(portfolio))]
     widths = {name: match_filters(width, first, costs[name]) for name in portfolio}
+    widths[next(iter(portfolio))] = width  # as it was asked for, not in fours
     held = len(portfolio)
     if limits:
         fidelity, allowed = Fidelity(resolution=fine, skeleton=size), HOLDING * seconds
@@ -151,8 +158,9 @@ def plan_race(
         challenged = share_of_challenges(seconds) * seconds
         challenges = size_challenges(challenged, speed.coarse(width) * batch, workers, overhead)
     contested = challenges.measure_time(workers, overhead)
-    raced = max(0.0, heats - contested - START) * workers
-    count, each = size_race(raced, speed.coarse(width) * batch, len(widths), overhead)
+    # What planning took is gone from the time until the race has to end.
+    raced = max(0.0, heats - contested - START - (time.monotonic() - began))
+    count, each = size_race(raced, speed.coarse(width) * batch, len(widths), workers, overhead)
     last = each * ETA ** (len(list_heats(count)) - 1)
     runners = tuple(
         {
@@ -162,7 +170,9 @@ def plan_race(
         }
         for name in list(widths)[:count]
     )
-    expected = training / (step(width) * images)
+    full = training / (speed.fine(width) * images)
+    grows = coarse != fine and full <= MANY_PASSES
+    expected = training / (step(width) * images) if grows else full
     parts = share - contested / seconds, contested / seconds
     alone = "" if len(runners) > 1 else _explain_alone(len(portfolio), held, len(widths))
     return RacePlan(
@@ -175,6 +185,7 @@ def plan_race(
         batch,
         expected,
         alone,
+        grows,
         speed.notice,
         fit,
         choose_handicap(last, training),

@@ -11,7 +11,7 @@ from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_race
 from cambrian.search.planning.planned import Plan
-from cambrian.search.planning.race_amounts import BATCH, ETA, choose_margin
+from cambrian.search.planning.race_amounts import BATCH, ETA, MANY_PASSES, choose_margin
 from cambrian.search.planning.race_plan import RacePlan, plan_race
 from cambrian.search.search import Search
 from cambrian.spaces.space import Space
@@ -25,10 +25,9 @@ FINAL = "final"
 """The name of the estimator that trains the winner."""
 RATE = 0.3
 """The highest learning rate for images."""
+ADAM_RATE = 3e-3
 TEXT_RATE = 4e-3
 """The learning rate for texts."""
-MANY_PASSES = 40.0
-"""Passes over the data from which they are learned by heart, unless they are varied more."""
 
 
 def plan_by_race(request: PlanRequest, space: Space) -> Plan:
@@ -59,7 +58,8 @@ def plan_by_race(request: PlanRequest, space: Space) -> Plan:
             challengers=race.challenges.challengers,
             challenges=race.challenges.heats,
             challenge_seconds=round(race.challenges.seconds, 2) or None,
-            margin=choose_margin(len(task.validation)),
+            # Both are differences of accuracies, and say nothing of others.
+            margin=choose_margin(len(task.validation)) if is_share(task.metric) else 0.0,
             handicap=race.handicap if is_share(task.metric) else 0.0,
             inherits=True,
         ),
@@ -89,25 +89,27 @@ def _make_race_training(task: Task, race: RacePlan, recipe: Mapping[str, Any]) -
     """A constant rate after a short warm-up, since nobody knows how long a runner will learn; scored by the
     average of its weights, which are about as good as if the rate had fallen."""
     steady = {"schedule": "constant", "epoch_steps": 500, "decay_epochs": 1.0, "warmup": 0.1}
-    return _make_training(task, race, {**steady, "average": 0.98, **recipe})
+    return _make_training(task, race, race.coarse, {**steady, "average": 0.98, **recipe})
 
 
 def _make_final_training(task: Task, race: RacePlan, recipe: Mapping[str, Any]) -> Train:
     """A rate that falls to 0 at the end of the budget, while the images grow to their full size; where few
     images are seen often they are full from the start, since small ones save time that is not short."""
-    grows = race.coarse != race.fine and race.passes <= MANY_PASSES
     settings = {"schedule": "linear", "warmup": 0.1, "epoch_steps": 200}
-    growth = {"first_resolution": 0.5, "full_from": 0.75} if grows else {}
-    return _make_training(task, race, {**settings, **growth, **recipe})
+    growth = {"first_resolution": 0.5, "full_from": 0.75} if race.grows else {}
+    return _make_training(task, race, race.fine, {**settings, **growth, **recipe})
 
 
-def _make_training(task: Task, race: RacePlan, settings: Mapping[str, Any]) -> Train:
+def _make_training(task: Task, race: RacePlan, resolution: int | None, settings: Mapping[str, Any]) -> Train:
+    """The training of images of `resolution` pixels a side (None: as they are)."""
     from cambrian.estimators.train import Train
 
     batch = int(settings.get("batch_size", race.batch))
     # The step of a filter is of one length whatever the gradient's, and so the rate is one for all batches.
     common: dict[str, Any] = {"optimiser": "muon", "learning_rate": RATE}
-    if settings.get("optimiser") == "sgd":
+    if settings.get("optimiser") == "adamw":
+        common["learning_rate"] = ADAM_RATE
+    elif settings.get("optimiser") == "sgd":
         # The rate is that of a batch of 128, and in proportion to others (Goyal et al. 2017, Sec. 2.1).
         common["learning_rate"] = min(RATE, RATE * batch / BATCH)
     common |= {"batch_size": batch, "label_smoothing": 0.1}
@@ -115,5 +117,6 @@ def _make_training(task: Task, race: RacePlan, settings: Mapping[str, Any]) -> T
         common |= {"optimiser": "adamw", "learning_rate": TEXT_RATE, "weight_decay": 0.01}
         common |= {"label_smoothing": 0.0}
     elif race.passes > MANY_PASSES:
-        common |= {"cutout": min(task.height, task.width) * 3 // 8, "weight_decay": 2e-3}
+        side = resolution or min(task.height, task.width)
+        common |= {"cutout": side * 3 // 8, "weight_decay": 2e-3}
     return Train(**{**common, **settings})

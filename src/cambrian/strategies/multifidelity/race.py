@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
 
-from cambrian.architecture import Architecture, sample
+from cambrian.architecture import Architecture, replay, sample
 from cambrian.choices import Scalar
 from cambrian.errors import UsageError
 from cambrian.outcome import Trial
@@ -114,6 +114,11 @@ class Race:
                     "strategy 'race': an entrant is an object with an 'architecture' (its answers by their"
                     f" paths), a 'name' and a 'skeleton', got {entrant!r:.80}"
                 )
+            if not isinstance(entrant.get("skeleton", {}), Mapping):
+                raise UsageError(
+                    "strategy 'race': an entrant's 'skeleton' is an object with settings by their names, got"
+                    f" {entrant['skeleton']!r:.80}"
+                )
 
     @property
     def requests(self) -> tuple[type, ...]:
@@ -122,7 +127,8 @@ class Race:
     def start(self, problem: Problem) -> State:
         begun = _list_begun(problem.space)
         met = {runner.architecture for runner in begun}
-        named = [runner for runner in map(_read_entrant, self.entrants) if runner.architecture not in met]
+        read = [_read_entrant(problem.space, entrant) for entrant in self.entrants]
+        named = [runner for runner in read if runner.architecture not in met]
         drawn = () if self.entrants else self._draw_entrants(problem, self.size - len(begun))
         return _admit(State(problem, ()), (*begun, *named, *drawn))
 
@@ -189,7 +195,9 @@ class Race:
 
     def _end_heat(self, state: State) -> State:
         """The state at the beginning of the next heat."""
-        ranked = self._rank(state, [r for r in state.scored.values() if r.score > -math.inf])
+        # Favourites first, in whichever order they were learned.
+        runners = [state.scored[place] for place in sorted(state.scored)]
+        ranked = self._rank(state, [r for r in runners if r.score > -math.inf])
         state = replace(state, second=ranked[1].row if len(ranked) > 1 else None)
         if state.decided:
             return self._go_on(state, ranked[0] if ranked else state.heat[0])
@@ -249,8 +257,9 @@ def _list_begun(space: Space) -> tuple[Runner, ...]:
     return tuple(Runner(name, architecture, begins=True) for name, architecture in begun.items())
 
 
-def _read_entrant(entrant: Mapping[str, Any]) -> Runner:
-    architecture = Architecture(dict(entrant["architecture"]))
+def _read_entrant(space: Space, entrant: Mapping[str, Any]) -> Runner:
+    """Raises IllegalArchitecture for one that is not of the space."""
+    architecture = replay(space, Architecture.from_json(entrant["architecture"]))
     return Runner(str(entrant.get("name", "entrant")), architecture, dict(entrant.get("skeleton", {})))
 
 
