@@ -71,10 +71,10 @@ favourite on CIFAR-10."""
 class RacePlan(msgspec.Struct, frozen=True):
     """The amounts of a race: entrants with their names, architectures and skeletons, favourites first;
     the `seconds` of each in the first heat; the `challenges` after the race; the resolutions of the race and
-    of the final training (None: that of the images); `share` of the time for the race and `contested` for the
-    challenges; the images of a `batch`; and `passes` over the data that the final training is expected to
-    make, of images that grow to their full size where `grows`. `alone` says why there is one entrant only (""
-    where there are more)."""
+    of the final training (None: that of the images); of the seconds that are `left` after planning, the
+    `share` for the race and what is `contested` in the challenges; the images of a `batch`; and `passes` over
+    the data that the final training is expected to make, of images that grow to their full size where
+    `grows`. `alone` says why there is one entrant only ("" where there are more)."""
 
     entrants: tuple[dict[str, Any], ...]
     seconds: float
@@ -85,6 +85,7 @@ class RacePlan(msgspec.Struct, frozen=True):
     contested: float
     batch: int
     passes: float
+    left: float
     alone: str = ""
     grows: bool = False
     notice: str | None = None
@@ -152,14 +153,15 @@ def plan_race(
                 f"{pretrained} has the weights of {fit.name} of {fit.filters} filters, which is over a limit:"
                 " give weights of a smaller network, or a wider limit"
             )
-    heats, challenges = share * seconds, Challenges(0, 0, 0.0)
+    # The shares are of what planning has left.
+    left = max(1.0, seconds - (time.monotonic() - began))
+    heats, challenges = share * left, Challenges(0, 0, 0.0)
     overhead = OVERHEAD + SCORING * len(task.validation) * speed.coarse(width)
     if len(portfolio) > 1:  # whoever names a single network wants that one
-        challenged = share_of_challenges(seconds) * seconds
+        challenged = share_of_challenges(seconds) * left
         challenges = size_challenges(challenged, speed.coarse(width) * batch, workers, overhead)
     contested = challenges.measure_time(workers, overhead)
-    # What planning took is gone from the time until the race has to end.
-    raced = max(0.0, heats - contested - START - (time.monotonic() - began))
+    raced = max(0.0, heats - contested - START)
     count, each = size_race(raced, speed.coarse(width) * batch, len(widths), workers, overhead)
     last = each * ETA ** (len(list_heats(count)) - 1)
     runners = tuple(
@@ -173,7 +175,7 @@ def plan_race(
     full = training / (speed.fine(width) * images)
     grows = coarse != fine and full <= MANY_PASSES
     expected = training / (step(width) * images) if grows else full
-    parts = share - contested / seconds, contested / seconds
+    parts = share - contested / left, contested / left
     alone = "" if len(runners) > 1 else _explain_alone(len(portfolio), held, len(widths))
     return RacePlan(
         runners,
@@ -184,6 +186,7 @@ def plan_race(
         *parts,
         batch,
         expected,
+        left,
         alone,
         grows,
         speed.notice,

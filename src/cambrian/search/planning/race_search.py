@@ -75,7 +75,7 @@ def plan_by_race(request: PlanRequest, space: Space) -> Plan:
             baselines=request.baselines or (),
             continues=True,
             estimator=FINAL,
-            share=round((1 - race.share - race.contested) * request.left / limits.seconds, 4),
+            share=round((1 - race.share - race.contested) * race.left / limits.seconds, 4),
         ),
         device=request.device,
         **settings,
