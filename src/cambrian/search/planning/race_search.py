@@ -26,6 +26,7 @@ FINAL = "final"
 RATE = 0.3
 """The highest learning rate for images."""
 ADAM_RATE = 3e-3
+"""The same for AdamW, where somebody asks for it."""
 TEXT_RATE = 4e-3
 """The learning rate for texts."""
 
