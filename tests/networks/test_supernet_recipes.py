@@ -20,7 +20,7 @@ WIDENED = {"epochs": 4, "keep": 3, "channel_share": 2, "first_share": 4}
 
 def test_muon_trains_no_supernet() -> None:
     """Of whose filters a child may have a part."""
-    with pytest.raises(UsageError, match="a supernet is not trained by muon.* take sgd or adamw"):
+    with pytest.raises(UsageError, match=r"a supernet is not trained by muon.* take sgd or adamw"):
         OneShot(optimiser="muon")
 
 
