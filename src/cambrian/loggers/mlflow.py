@@ -17,8 +17,8 @@ EXPERIMENT = "cambrian"
 
 class MLflow(ScalarWatch):
     """Logs to the tracking server or folder at `address`, by default MLflow's own; `name` is that of the run.
-    Raises MissingExtra without MLflow, UsageError where it cannot begin a run; later a server that is away, or
-    that refuses, is a warning."""
+    Raises MissingExtra without MLflow, UsageError where it cannot begin a run; later a server that is away
+    or refuses is a warning."""
 
     def __init__(self, address: str | None = None, name: str | None = None) -> None:
         super().__init__()
