@@ -259,7 +259,7 @@ def contest_of(spec: Mapping[str, Any]) -> Contest:
     """The contest that another process described by `spec`."""
     if "benchmark" in spec:
         columns = dict(spec.get("columns", {}))
-        # JSON has lists, and a benchmark is remembered by its settings.
+        # JSON has lists where the settings are tuples.
         columns |= {"questions": tuple(columns["questions"])} if "questions" in columns else {}
         chosen = benchmark(spec["benchmark"], spec.get("minimize"), **columns)
         name, epochs = spec["benchmark"], spec.get("epochs")
