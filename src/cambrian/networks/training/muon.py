@@ -95,5 +95,5 @@ def orthogonalise(matrix: Tensor) -> Tensor:
         factor.diagonal().add_(first)
         product = factor @ product
         square = factor @ square @ factor if left else square
-    found = product @ x
+    found: Tensor = product @ x
     return found if wide else found.T
