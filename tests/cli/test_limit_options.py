@@ -95,6 +95,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_networks_within_every_limit_are_trained(place: Path) -> None:
     """All at once: sizes, memory, latency as it is written, exported and in ONNX Runtime, and a function of
     the user's; each outcome has the numbers."""

@@ -138,10 +138,44 @@ CLUSTERED = {"ray"}
 NEURAL = {"updates": 60, "embedding": 10, "hidden": 20}
 PREDICTOR_SETTINGS: dict[str, dict[str, Any]] = {
     **{name: NEURAL for name in PREDICTORS.names() if name.startswith(("mlp", "lstm"))},
+    **{
+        name: {**NEURAL, "members": 2}
+        for name in PREDICTORS.names()
+        if name.startswith(("mlp-ensemble", "lstm-ensemble"))
+    },
     "deep-ensemble": {"layers": 3, "epochs": 60},
     "boosting": {"trees": 30, "members": 3},
     "gcn": {"members": 2, "width": 16, "head": 16, "epochs": 30},
 }
+
+
+SLOW_PAIRS = {
+    (name, f"check_{check}")
+    for check, names in {
+        # A program is traced node by node, and these have hundreds.
+        "networks_are_exported": "autoformer ofa hierarchical darts-rnn proxylessnas nasnet amoebanet "
+        "mnasnet tree-cells enas-micro darts macro encoder-decoder enas-macro nasbench101 pnas",
+        # Supernets of many paths.
+        "supernets_are_their_networks": "hierarchical mnasnet nasnet amoebanet proxylessnas ofa",
+        # Levels of thousands of children.
+        "growth_goes_one_level_up": "hierarchical memory-banks network-morphism joint mnasnet",
+        "growth_depends_on_the_seed_alone": "hierarchical memory-banks network-morphism",
+        # Architectures of many answers.
+        "tokens_tell_architectures_apart": "nasnet hierarchical amoebanet cgp",
+        "neighbours_are_one_answer_away": "nasnet hierarchical amoebanet cgp",
+        "names_are_the_same_in_every_process": "darts hierarchical amoebanet joint ofa proxylessnas",
+        # Each proposal fits a model, or tries every morphism.
+        "twenty_and_twenty_are_forty": "dyhpo nas-bowl eas freeze-thaw",
+        "folding_history_rebuilds_the_state": "dyhpo freeze-thaw",
+        "failures_are_survived": "nash",
+        # Ensembles of recurrent networks and of graph convolutions.
+        "a_fit_is_a_function_of_seed_and_trials": "lstm-ensemble-paper lstm-ensemble",
+        "equal_values_are_survived": "lstm-ensemble-paper lstm-ensemble",
+    }.items()
+    for name in names.split()
+}
+"""Components and their dearest checks; each check has other components in `make test`, each component other
+checks, and what is new has all of them."""
 
 
 @cache
@@ -221,7 +255,11 @@ def engine_case(name: str) -> EngineCase:
 
 
 def over(suite: Suite[Any], names: list[str]) -> Any:
-    pairs = [pytest.param(n, c, id=f"{n}-{c.__name__}") for n in names for c in suite.checks]
+    pairs = [
+        pytest.param(n, c, id=f"{n}-{c.__name__}", marks=[pytest.mark.slow] * ((n, c.__name__) in SLOW_PAIRS))
+        for n in names
+        for c in suite.checks
+    ]
     return pytest.mark.parametrize(("name", "check"), pairs)
 
 
@@ -262,6 +300,13 @@ def test_predictor(name: str, check: Callable[[PredictorCase], None]) -> None:
 def test_engine(name: str, check: Callable[[EngineCase], None]) -> None:
     """Each registered engine of this machine passes each check of the suite."""
     check(engine_case(name))
+
+
+def test_slow_pairs_are_pairs() -> None:
+    """A component or a check that was renamed would be back in `make test` without a word."""
+    suites = ((SPACE, SPACES), (STRATEGY, STRATEGIES), (PREDICTOR, PREDICTORS))
+    pairs = {(n, c.__name__) for suite, registry in suites for n in registry.names() for c in suite.checks}
+    assert SLOW_PAIRS <= pairs
 
 
 class TestChain(SpaceSuite):

@@ -60,8 +60,9 @@ def test_a_curve_below_the_best_is_hopeless() -> None:
 def test_a_forecast_is_a_function_of_its_seed() -> None:
     """The same one twice, another one with another seed."""
     values = 0.8 - 0.6 * np.arange(1.0, 13.0) ** -0.9
-    assert forecast(values).mean == forecast(values).mean
-    assert forecast(values).mean != forecast(values, 1).mean
+    mean = forecast(values).mean
+    assert forecast(values).mean == mean
+    assert forecast(values, 1).mean != mean
 
 
 def test_more_burnt_than_sampled_is_refused() -> None:

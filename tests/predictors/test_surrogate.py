@@ -64,7 +64,7 @@ def test_the_tree_spells_every_child(pool):
 
 
 @pytest.mark.parametrize("model", QUICK, ids=SURROGATES)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(pool=pools())
 def test_score_is_predict_on_children(model, pool):
     """Sharing parents' work gives what predicting every child written out gives."""

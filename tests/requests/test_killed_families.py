@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.damage, pytest.mark.skipif(why_not() is not None, reas
 MANY = int(os.environ.get("CAMBRIAN_KILLS", "50"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("undisturbed", ["enas"], indirect=True)
 def test_a_killed_controller_ends_as_it_would_have(undisturbed, nursery, tmp_path):
     """It has the most state of all families: weights, momenta, a policy with its moments, and a baseline.

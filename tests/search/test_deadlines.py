@@ -97,7 +97,7 @@ def test_what_is_late_is_stopped_and_done_again(tmp_path: Path, engine: str) -> 
     assert values[0] == values[1]
 
 
-@pytest.mark.parametrize("first", [0, 3])
+@pytest.mark.parametrize("first", [0, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_run_ends_with_a_network(tmp_path: Path, first: int) -> None:
     """Finalists that are never ready are given up, and where not one trial was ready the first architecture
     that was proposed is delivered."""

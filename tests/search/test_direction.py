@@ -33,6 +33,7 @@ from commands import run_command
 SPACE = TinyChain(3)
 SMALL = {
     "progressive": {"keep": 6, "first": 4, "surrogate": "ridge"},
+    **{name: {"keep": 6, "surrogate": "ridge"} for name in ("popnas", "dpp-net")},
     "hierarchical-tournament": {"initial": 6, "mutations": 5, "share": 0.2},
     "reinforce": {"hidden": 8},
     "ppo": {"hidden": 8, "rerank": 3, "trials": 14},

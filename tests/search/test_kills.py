@@ -22,6 +22,7 @@ from mock_search import (
     search,
 )
 from reseeding import SHIFT
+from tiers import slow_but
 
 KILLS = int(os.environ.get("CAMBRIAN_KILLS", "5"))
 """Of the coordinator, for each strategy on each engine; twice as many of workers. `make evidence`: 200."""
@@ -60,8 +61,14 @@ def undisturbed(tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("engine", ["serial", "processes"])
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(
+    ("strategy", "engine"),
+    [
+        *((name, "serial") for name in STRATEGIES),
+        ("progressive", "processes"),
+        *(pytest.param(n, "processes", marks=pytest.mark.slow) for n in STRATEGIES if n != "progressive"),
+    ],
+)
 def test_kills_of_the_coordinator(strategy, engine, nursery, undisturbed, place):
     """KILLS of each kind, a quarter of them while it starts up. After each: what was acknowledged is in the
     ledger, what was finished is as it was, nobody is left. At the end: equal to the undisturbed, and
@@ -104,7 +111,7 @@ def when(rng, engine, kills):
     return {"events": rng.randrange(1, 12), "pause": rng.random() * 0.004}
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", slow_but(("random",), STRATEGIES))
 def test_kills_of_workers(strategy, nursery, undisturbed, place):
     """2 KILLS of each: workers and the children that evaluate. Every trial is recorded once, with no more
     attempts than there were kills, and the ledger is the undisturbed one."""

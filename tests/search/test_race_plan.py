@@ -247,7 +247,9 @@ def test_a_network_is_the_same_in_the_race_and_in_the_end(side: int) -> None:
         assert shapes[0] == shapes[1]
 
 
-@pytest.mark.parametrize(("measure", "most"), [("params", 30_000), ("macs", 2e6)])
+@pytest.mark.parametrize(
+    ("measure", "most"), [("params", 30_000), pytest.param("macs", 2e6, marks=pytest.mark.slow)]
+)
 def test_limits_make_the_networks_narrower(measure: str, most: float, photographs: cambrian.Task) -> None:
     """Every entrant keeps the limit in the end's resolution, four filters more would not (or are not
     planned), and networks that cannot keep it at all are left out; an impossible limit is one sentence."""

@@ -71,6 +71,7 @@ def test_a_plane_is_learned(result: cambrian.Result) -> None:
     assert metrics["test_r2"] > 0.8
 
 
+@pytest.mark.usefixtures("clean_is_forked")
 def test_the_export_speaks_in_the_unit(result: cambrian.Result, houses: Path, tmp_path: Path) -> None:
     """The exported program gives prices, the same as the run's own, and `predict` writes them."""
     exported = cambrian.export(result, tmp_path / "out")

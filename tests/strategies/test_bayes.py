@@ -63,6 +63,7 @@ def test_every_proposal_has_the_greatest_expected_improvement(space):
         state = strategy.learn(state, trial)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_a_planted_optimum_of_a_space_too_large_to_enumerate():
     """One of 10^9 within 120 trials. Of 100 seeds the last found it after 73."""

@@ -101,6 +101,7 @@ def test_a_batch_makes_as_many_updates_as_epochs():
         assert len(state.batch) == budget % 4
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_entropy_falls_and_its_bonus_holds_it_up():
     """On a landscape with one optimum; with nothing to gain but entropy, the policy stays even. Measured,
