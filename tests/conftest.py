@@ -46,3 +46,20 @@ def clean_is_forked(monkeypatch: pytest.MonkeyPatch) -> None:
         return run_clean(code, *arguments, place=cwd)
 
     monkeypatch.setattr("cambrian.exports.verification.subprocess", SimpleNamespace(run=run))
+
+
+@pytest.fixture
+def names_are_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other process in which a space gives the same names is forked from one whose sets have another
+    order; `tests/conformance/test_suites_catch.py` has new interpreters."""
+    from commands import forked_elsewhere
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        _python, flag, code, *arguments = command
+        assert flag == "-c"
+        done = forked_elsewhere().run(*arguments, code=code)
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+        )
+
+    monkeypatch.setattr("cambrian.testing.walks.subprocess", SimpleNamespace(run=run))

@@ -48,7 +48,7 @@ def test_a_drawing_in_another_encoding(place: dict[str, str]) -> None:
     assert done.stdout.decode("utf-8") in (plain, shown)  # a C locale may be UTF-8 to Python
 
 
-@pytest.mark.parametrize("place", PLACES[:4], ids=str)
+@pytest.mark.parametrize("place", [*PLACES[:3], pytest.param(PLACES[3], marks=pytest.mark.slow)], ids=str)
 def test_names_that_cannot_be_written(place: dict[str, str], tmp_path: Path) -> None:
     """Every command that looks at a run whose place has a name in other letters ends well."""
     run = tmp_path / "größe–λ"

@@ -21,7 +21,7 @@ from cambrian.search.engines import ENGINES
 from cambrian.search.engines.engine import Assignment, Work
 from cambrian.search.engines.processes import Processes
 from cambrian.search.engines.serial import Serial
-from tiers import slow_but
+from tiers import slow_but, slow_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and signals are tested on Linux")
 
@@ -68,7 +68,7 @@ MISCHIEF = {
 }
 
 
-@pytest.mark.parametrize("kind", MISCHIEF)
+@pytest.mark.parametrize("kind", slow_for(("endless_curve", "hold_gil"), MISCHIEF))
 def test_mischief_costs_one_trial(engine, kind):
     """One outcome of the right kind that names the cause; the worker is the same before and after."""
     n, expected = next(numbers), MISCHIEF[kind]

@@ -72,7 +72,11 @@ while True:
 
 @pytest.mark.parametrize(
     ("kind", "count", "pause"),
-    [("deaf", 2, 0.0), ("deaf", 2, 0.1), ("deaf", 2, 0.25), ("deaf", 4, 0.2), ("endless", 4, 0.2)],
+    [
+        ("deaf", 2, 0.1),
+        ("endless", 4, 0.2),
+        *(pytest.param("deaf", *case, marks=pytest.mark.slow) for case in ((2, 0.0), (2, 0.25), (4, 0.2))),
+    ],
 )
 def test_a_killed_coordinator_leaves_nothing_behind(kind, count, pause):
     """kill -9 of the coordinator, while workers start and while they evaluate."""

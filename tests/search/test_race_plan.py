@@ -354,6 +354,7 @@ class InterruptedAtTheEnd(Watch):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_raced_search_hands_over_a_network_that_went_on(tmp_path) -> None:
     """Two tiny networks race on digits, within a limit that those of the default size would miss; the winner
     begins with the weights of its last trial, in their skeleton, is trained on train and validation until the

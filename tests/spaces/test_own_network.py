@@ -20,7 +20,7 @@ from cambrian.errors import SpaceError, Unbuildable, UsageError
 from cambrian.spaces.models.space import YOURS, ModelSpace
 from cambrian.spaces.program.function_space import Shape
 from cambrian.testing import SPACE, SpaceCase
-from tiers import slow_but
+from tiers import slow_but, slow_for
 
 IMAGES = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -53,7 +53,7 @@ def trained(name: str) -> tuple[Any, ModelSpace]:
     return network, cambrian.from_model(network, TASK)
 
 
-@pytest.fixture(params=NETWORKS)
+@pytest.fixture(params=slow_for(("mobile",), NETWORKS))
 def given(request: pytest.FixtureRequest) -> tuple[nn.Module, ModelSpace]:
     return trained(request.param)
 
@@ -202,7 +202,7 @@ WIDTHS = {
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", slow_for(("mobile",), NETWORKS))
 def test_coupled_widths_are_refused_by_name(name: str) -> None:
     """The widths with a question are those that a reader of the network's code finds, and the others are
     named with the layer that they are coupled with."""

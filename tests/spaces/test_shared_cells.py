@@ -40,7 +40,18 @@ SPACES: dict[str, tuple[Space, dict[str, Any]]] = {
 
 @pytest.mark.parametrize(
     "name",
-    slow_for(("amoebanet", "nasnet", "pnas", "pnas of loose ends", "nasnet that keeps states"), SPACES),
+    slow_for(
+        (
+            "amoebanet",
+            "nasnet",
+            "pnas",
+            "pnas of loose ends",
+            "nasnet that keeps states",
+            "enas-micro",
+            "nasbench101 of seven vertices",
+        ),
+        SPACES,
+    ),
 )
 def test_a_shared_cell_is_each_architectures_own(name: str) -> None:
     """Twenty random architectures; no question is outer."""
