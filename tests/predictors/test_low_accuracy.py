@@ -98,7 +98,7 @@ def test_any_mean_is_learned(name, means, seeds):
 
 
 @pytest.mark.statistical
-@pytest.mark.slow
+@pytest.mark.slow(minutes=True)
 @pytest.mark.parametrize("mean", TENTHS)
 @pytest.mark.parametrize("name", KINDS)
 def test_any_mean_and_seed_is_learned(name, mean):

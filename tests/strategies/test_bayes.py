@@ -78,7 +78,7 @@ def test_many_at_once_are_as_many_architectures():
 
 @pytest.mark.statistical
 @needs_tables
-@pytest.mark.parametrize("seeds", [3, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [3, pytest.param(100, marks=pytest.mark.slow(minutes=True))])
 def test_nas_bench_201(seeds):
     """CIFAR-10, searched on validation: 94.36 on the test set after 100 evaluations."""
     assert reaches(scores_on("nb201-cifar10", "bayes", 100, seeds)[:, 99], 94.36, least=92.94)
