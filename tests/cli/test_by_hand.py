@@ -21,7 +21,7 @@ from cambrian.spaces import SPACES
     "options",
     [
         ["--budget", "20"],
-        ["--budget", "9s", "--json"],
+        pytest.param(["--budget", "9s", "--json"], marks=pytest.mark.slow),
         pytest.param(["--strategy", "random"], marks=pytest.mark.slow),
         pytest.param(["--levels", "2"], marks=pytest.mark.slow),
     ],

@@ -190,9 +190,8 @@ def test_a_search_without_success(tmp_path: Path) -> None:
     assert (found["trials"], found["failed"], found["best"]) == (2, 2, None)
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_search(number: signal.Signals, code: int, tmp_path: Path) -> None:
     """Is a document as well, with the command that goes on and the signal's exit code."""
     endless = [*QUICK[:-4], *TINY, "--budget", 9999, "--workers", 1]

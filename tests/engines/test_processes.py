@@ -316,6 +316,7 @@ def test_a_worker_that_cannot_start_says_why(tmp_path, monkeypatch, source, caus
     assert mocks.descendants(os.getpid()) == others
 
 
+@pytest.mark.slow
 def test_workers_that_cannot_start_for_a_while_do_not_end_a_search_that_has_one(tmp_path, monkeypatch):
     """While one worker is at work others are started again and again, more often than five times."""
     deaths = tmp_path / "deaths"

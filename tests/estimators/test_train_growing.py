@@ -47,9 +47,8 @@ class Clocks:
     ("bound", "kind"),
     [
         ("deadline", "half of it fixed"),
-        ("seconds", "pixels"),
         *(pytest.param("deadline", k, marks=pytest.mark.slow) for k in COSTS if k != "half of it fixed"),
-        *(pytest.param("seconds", k, marks=pytest.mark.slow) for k in COSTS if k != "pixels"),
+        *(pytest.param("seconds", k, marks=pytest.mark.slow) for k in COSTS),
     ],
 )
 def test_the_time_is_kept_and_full_size_is_reached(

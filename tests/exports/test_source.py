@@ -94,11 +94,16 @@ def build(name, seed):
     pytest.fail(f"no network of {name} can be built")
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
-def test_every_space_has_its_source(seed, tmp_path):
+DEAR = ("nasnet", "amoebanet", "hierarchical", "mnasnet", "proxylessnas", "ofa", "enas-micro", "autoformer")
+
+
+@pytest.mark.parametrize(
+    ("seed", "without"), [(0, DEAR), *(pytest.param(n, (), marks=pytest.mark.slow) for n in (0, 1))]
+)
+def test_every_space_has_its_source(seed, without, tmp_path):
     """A network of every registered space: bit for bit the same logits for one and four images, in a
     process that cannot import cambrian; the same names of weights; and training reaches the weights."""
-    networks = {name: build(name, seed) for name in SPACES.names()}
+    networks = {name: build(name, seed) for name in SPACES.names() if name not in without}
     for name, network in networks.items():
         write(network, tmp_path / name)
     for name, (one, four, learns, keys) in load_clean(*(tmp_path / n for n in networks)).items():

@@ -76,6 +76,7 @@ def test_labels_are_learned(tmp_path: Path) -> None:
     assert boost(task) > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("clean_is_forked")
 def test_heads_are_learned_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One network answers both questions; its value is the mean of the accuracies of its heads, each of which

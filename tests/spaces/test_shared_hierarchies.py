@@ -27,7 +27,12 @@ SPACES: dict[str, tuple[Space, int, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", slow_for(("stacked pnas", "motifs of motifs", "two cells a stage"), SPACES))
+@pytest.mark.parametrize(
+    "name",
+    slow_for(
+        ("stacked pnas", "motifs of motifs", "two cells a stage", "trees", "stacked nasbench201"), SPACES
+    ),
+)
 def test_a_shared_hierarchy_is_each_architectures_own(name: str) -> None:
     """Random architectures; of stackings under several widths and halvings, which are outer."""
     space, count, skeleton = SPACES[name]
