@@ -80,7 +80,7 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "freeze-thaw": {"candidates": 3, "fit": 1, "old": 2, "new": 1},
     "dyhpo": {"candidates": 3, "first": 4, "refine": 1},
     "reinforce": {"hidden": 8},
-    "ppo": {"hidden": 8, "rerank": 3, "trials": 20},
+    "ppo": {"hidden": 8, "rerank": 3, "trials": 14},
     "nsga2": {"population": 8},
     "eas": {"networks": 3, "hidden": 4},
     "path-level": {"networks": 3, "hidden": 3, "embedding": 3},
@@ -100,9 +100,9 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
             "p-darts",
         )
     },
-    **{name: {"children": 25} for name in ("random-shared", "one-shot", "enas", "fabrics", "smash")},
+    **{name: {"children": 15} for name in ("random-shared", "one-shot", "enas", "fabrics", "smash")},
     **{
-        name: {"children": 25, "population": 6, "parents": 3}
+        name: {"children": 15, "population": 6, "parents": 3}
         for name in ("spos", "fairnas", "sandwich", "once-for-all")
     },
 }
@@ -113,15 +113,12 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     **{name: {"lag_free": True} for name in ("progressive", "popnas", "dpp-net")},
     "hill-climbing": {},
     "nsga2": {"lag_free": True},
-    "smash": {},
-    # Each proposal fits a model, or tries every morphism.
-    **{name: {"repeats": True, "trials": 20} for name in ("bayes", "nas-bowl", "smac", "nasbot", "bananas")},
-    **{name: {"trials": 20} for name in ("nash", "lemonade")},
-    "eas": {"trials": 12},  # each lists the morphisms of its leader
-    "path-level": {"trials": 10},  # each reads a tree once for every decision
+    **{name: {} for name in ("nash", "lemonade", "smash")},
+    "eas": {"trials": 10},  # each lists the morphisms of its leader
+    "path-level": {"trials": 8},  # each reads a tree once for every decision
     **{name: CLIMBING | {"lag_free": True} for name in ("successive-halving", "hyperband")},
     **{name: CLIMBING for name in ("asha", "pasha", "bohb")},
-    **{name: CLIMBING | {"trials": 18} for name in ("freeze-thaw", "dyhpo")},
+    **{name: CLIMBING | {"trials": 16} for name in ("freeze-thaw", "dyhpo")},
     **{
         name: {"lag_free": True}
         for name in (
@@ -205,7 +202,7 @@ def strategy_case(name: str) -> StrategyCase:
         return StrategyCase(strategy, SPACES.make("nasbench201"), trials=30, measure=learn_gates)
     own_spaces = {"fabrics": "fabric", "path-level": "tree-cells(depth=1)", "smash": "memory-banks"}
     space = SPACES.parse(own_spaces.get(name, "tiny-chain"))
-    return StrategyCase(strategy, space, **{"trials": 30, **traits})
+    return StrategyCase(strategy, space, **{"trials": 20, **traits})
 
 
 def learn_gates(trial: Trial) -> Outcome:

@@ -56,6 +56,18 @@ def choose_some() -> list[tuple[str, str]]:
 SOME = choose_some()
 
 
+def choose_quick() -> list[tuple[str, str]]:
+    """Of those, the first of each package of strategies."""
+    packages: dict[str, tuple[str, str]] = {}
+    for space, strategy in SOME:
+        package = type(STRATEGIES.make(strategy)).__module__.rpartition(".")[0]
+        packages.setdefault(package, (space, strategy))
+    return list(packages.values())
+
+
+QUICK = choose_quick()
+
+
 def case(space: str, strategy: str, estimator: str, **more: int) -> PairCase:
     """Small settings, and a task of 96 noisy images."""
     return PairCase(
@@ -78,7 +90,10 @@ def tried(space: str, strategy: str, estimator: str, **more: int) -> None:
         check(case(space, strategy, estimator, **more))
 
 
-@pytest.mark.parametrize(("space", "strategy"), SOME)
+@pytest.mark.parametrize(
+    ("space", "strategy"),
+    [pytest.param(*pair, marks=() if pair in QUICK else pytest.mark.slow) for pair in SOME],
+)
 def test_some_pairs(space: str, strategy: str) -> None:
     """With an estimator that costs nothing; where a model is asked, few trials after the random ones."""
     tried(space, strategy, "free", **({"trials": 12, "killed": 9} if asks_a_model(strategy) else {}))

@@ -68,7 +68,7 @@ MISCHIEF = {
 }
 
 
-@pytest.mark.parametrize("kind", slow_for(("endless_curve", "hold_gil"), MISCHIEF))
+@pytest.mark.parametrize("kind", slow_for(("endless", "endless_curve", "hold_gil"), MISCHIEF))
 def test_mischief_costs_one_trial(engine, kind):
     """One outcome of the right kind that names the cause; the worker is the same before and after."""
     n, expected = next(numbers), MISCHIEF[kind]
@@ -294,8 +294,8 @@ def test_what_cannot_be_named_is_refused():
     ("source", "cause"),
     [
         ("import no_such_library_anywhere", "No module named 'no_such_library_anywhere'"),
-        ("def f(", "SyntaxError"),
-        ("raise SystemExit('not today')", "not today"),
+        pytest.param("def f(", "SyntaxError", marks=pytest.mark.slow),
+        pytest.param("raise SystemExit('not today')", "not today", marks=pytest.mark.slow),
         (
             "import os; os.write(2, b'famous last words'); os._exit(7)",
             "(?s)exited with code 7.*famous last words",

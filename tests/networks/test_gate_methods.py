@@ -80,7 +80,10 @@ def _weights_and_momenta(supernet: Any, step: Any) -> dict[str, tuple[torch.Tens
 
 @pytest.mark.parametrize(
     "method",
-    slow_for(("snas", "beta-darts", "sdarts-rs", "r-darts", "pc-darts", "darts-pt"), gate_cases.METHODS),
+    slow_for(
+        ("snas", "beta-darts", "sdarts-rs", "r-darts", "pc-darts", "darts-pt", "maskconnect", "p-darts"),
+        gate_cases.METHODS,
+    ),
 )
 def test_a_step_resumes_bit_for_bit(method: str) -> None:
     """From its tensors after two steps, weights and gates are afterwards those of three steps at once."""

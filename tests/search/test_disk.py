@@ -32,7 +32,7 @@ def cambrian(limit: int, *arguments: object, place: Path) -> subprocess.Complete
     return run_command(*arguments, place=place, limit=limit)
 
 
-@pytest.mark.parametrize(("workers", "times"), [(1, 2), pytest.param(2, 6, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("workers", "times"), [(1, 1), pytest.param(2, 6, marks=pytest.mark.slow)])
 def test_weights_that_find_no_room(workers: int, times: int, tmp_path: Path) -> None:
     """The run stops with a sentence, however often it is tried, and ends well once there is room: nothing
     is held against the networks."""

@@ -13,7 +13,7 @@ WHOLE = "CAMBRIAN_CASES" in os.environ
 def cases(count: int) -> settings:
     """So many, the same each time."""
     return settings(
-        max_examples=count if WHOLE else count // 3,
+        max_examples=count if WHOLE else count // 6,
         deadline=None,
         derandomize=True,
         database=None,
