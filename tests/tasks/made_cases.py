@@ -7,7 +7,7 @@ import os
 from hypothesis import HealthCheck, Phase, settings
 
 WHOLE = "CAMBRIAN_CASES" in os.environ
-"""Whether all cases are tried, as `make evidence` does, and not a third of them."""
+"""Whether all cases are tried, as `make evidence` does, and not a sixth of them."""
 
 
 def cases(count: int) -> settings:
