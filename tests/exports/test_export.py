@@ -21,7 +21,6 @@ from cambrian.exports.predict import Prediction, check_table, predict, predict_f
 from cambrian.exports.verification import verify
 from cambrian.networks.normalisation import Normalised, as_inputs
 from cambrian.pictures.stages import stages
-from cambrian.reports.contents import task_facts
 from cambrian.search.parts.components import space_for, spec_of
 from cambrian.testing import toy_task
 from commands import run_clean
@@ -277,7 +276,7 @@ def test_a_space_builds_its_network_faster_than_the_program_loads(tmp_path, monk
     architecture = sample(space, np.random.default_rng(0))
     record = {"space": spec_of("space", space), "answers": architecture.to_json(), "skeleton": {}}
     network = space.build(architecture, task).eval()
-    place = export_network(network, task_facts(task), tmp_path / "net", architecture_json=record)
+    place = export_network(network, task.summary(), tmp_path / "net", architecture_json=record)
     expected = torch.export.load(place / "program.pt2").module()(as_inputs(task.inputs)).softmax(1)
     np.testing.assert_allclose(predict(place, task.inputs), expected.detach(), atol=1e-6)
     loads = []

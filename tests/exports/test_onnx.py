@@ -24,7 +24,6 @@ from cambrian.networks.measure.runtimes import RUNTIMES
 from cambrian.networks.onnx.onnx_file import write_network
 from cambrian.networks.onnx.quantised import quantise
 from cambrian.networks.onnx.session import BATCH, Session
-from cambrian.reports.contents import task_facts
 from small_training import bars
 
 pytestmark = pytest.mark.usefixtures("clean_is_forked")
@@ -59,7 +58,7 @@ def task() -> Any:
 def exported(tmp_path_factory: pytest.TempPathFactory, task: Any) -> Path:
     """An export with both files; the clean process is a new interpreter here."""
     place = tmp_path_factory.mktemp("onnx") / "net"
-    export_network(small_network(), task_facts(task), place, architecture_json={}, onnx=True)
+    export_network(small_network(), task.summary(), place, architecture_json={}, onnx=True)
     add_int8(place, task)
     return place
 
@@ -112,7 +111,7 @@ def test_a_wrong_file_is_not_delivered(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(onnx_file, "write_program", write_shifted)
     with pytest.raises(ExportMismatch, match=r"ONNX program's outputs differ .* more than 0.0001"):
-        export_network(small_network(), task_facts(bars()), tmp_path / "x", architecture_json={}, onnx=True)
+        export_network(small_network(), bars().summary(), tmp_path / "x", architecture_json={}, onnx=True)
     assert not list(tmp_path.iterdir())
 
 

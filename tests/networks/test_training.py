@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from cambrian.errors import UsageError
 from cambrian.networks.training.augment import Augment
 from cambrian.networks.training.batches import Images, images
-from cambrian.networks.training.recipe import Recipe
+from cambrian.networks.training.recipe import OPTIMISERS, Recipe
 from cambrian.networks.training.trainer import Training, scores
 
 PLAIN = Recipe(batch_size=8, warmup=0.0, gradient_clip=0.0, learning_rate=0.05)
@@ -148,6 +148,13 @@ def test_the_schedule() -> None:
     assert [Recipe(schedule="constant", warmup=0.0).rate(k, 9, 3) for k in range(9)] == [
         Recipe().learning_rate
     ] * 9
+
+
+def test_each_optimiser_has_a_usual_rate() -> None:
+    """Steps of .2, which are SGD's, would be far too long for AdamW; one that is named counts."""
+    rates = {name: Recipe(optimiser=name).learning_rate for name in OPTIMISERS}
+    assert rates == {"sgd": 0.2, "adamw": 0.003, "muon": 0.3}
+    assert Recipe(optimiser="adamw", learning_rate=0.01).learning_rate == 0.01
 
 
 @pytest.mark.parametrize(

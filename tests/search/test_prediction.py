@@ -103,6 +103,7 @@ def test_a_network_of_another_resolution(tmp_path: Path) -> None:
         (np.full((2, 8, 8, 1), np.nan), "floats from 0 to 1"),
         (np.zeros((2, 8, 8, 1), bool), "got an array of bool"),
         (np.zeros((2, 8, 8, 1), "U1"), "got an array of <U1"),
+        ([np.zeros((8, 8)), np.zeros((9, 9))], "images have several shapes, but digits has one for all"),
     ],
 )
 def test_other_images_are_refused(result: Result, images: Any, says: str) -> None:

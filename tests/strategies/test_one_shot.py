@@ -7,12 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from cambrian.errors import UnknownName
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.request import Stop, TrainSupernet, trial_of
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.strategies.one_shot.children import choose_supernet, find_outer, name_function
+from cambrian.strategies.one_shot.enas import ENAS
 from cambrian.strategies.one_shot.fairnas import FairNAS
 from cambrian.strategies.one_shot.random_shared import RandomShared
 from cambrian.strategies.one_shot.spos import SPOS
@@ -145,6 +147,13 @@ def test_children_have_the_supernets_outer_answers() -> None:
 def test_papers_settings_are_a_name_away() -> None:
     assert (SPOS.paper().population, SPOS.paper().parents, SPOS.paper().children) == (50, 10, 1000)
     assert RandomShared.paper().children == 1000
+
+
+def test_a_favoured_option_is_one_of_the_space() -> None:
+    """Of the usual names of separable convolutions, none of which is NAS-Bench-201's."""
+    play(ENAS(favoured=("nor_conv_3x3",)), 1)
+    with pytest.raises(UnknownName, match="option among favoured 'nor_conv_3x'; did you mean 'nor_conv_3x3'"):
+        play(ENAS(favoured=("nor_conv_3x",)), 1)
 
 
 def test_an_outcome_is_repeated_by_number() -> None:

@@ -186,7 +186,14 @@ def test_runners_that_fail_drop_out():
     assert trials[15].architecture in (trials[13].architecture, trials[14].architecture)
     lost = Game(Race(ENTRANTS), lambda trial: Crashed("deliberate"))
     assert len(lost.play(20)) == 9
-    assert isinstance(lost.strategy.propose(lost.state, [], stream(0, "x")), Stop)
+    assert lost.strategy.propose(lost.state, [], stream(0, "x")) == Stop(
+        "no network of the race could be trained"
+    )
+    later = Game(Race(ENTRANTS), lambda trial: Crashed("deliberate") if trial.number > 8 else by_place(trial))
+    later.play(20)
+    assert later.strategy.propose(later.state, [], stream(0, "x")) == Stop(
+        "no network that was left in the race could be trained"
+    )
 
 
 def test_one_entrant_is_trained_and_then_is_the_winner():

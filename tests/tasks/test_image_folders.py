@@ -216,11 +216,10 @@ def test_an_export_reads_images_as_they_were_for_training(tmp_path):
 
     from cambrian.exports.export import export_network
     from cambrian.exports.predict import model_facts
-    from cambrian.reports.contents import task_facts
 
     task = load(drawings(tmp_path / "in", "RGBA", 0))
     network = nn.Sequential(nn.Flatten(), nn.Linear(16 * 16 * 3, 2))
-    export_network(network, task_facts(task), tmp_path / "out", architecture_json={})
+    export_network(network, task.summary(), tmp_path / "out", architecture_json={})
     facts = model_facts(tmp_path / "out")
     assert facts["rendering"] == {"background": [255, 255, 255], "levels": [0, 65535]}
     files = sorted((tmp_path / "in").rglob("*.png"))

@@ -19,7 +19,6 @@ from cambrian.exports.readme import OUTPUTS, write_readme
 from cambrian.exports.verification import Verified, verify
 from cambrian.files import stage_folder
 from cambrian.goal import read_goal
-from cambrian.reports.contents import task_facts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,7 +60,7 @@ def export(
 def _export_trial(
     result: Result, trial: Trial, task: Task, directory: str | os.PathLike[str], onnx: bool, int8: bool
 ) -> Path:
-    facts = task_facts(task)
+    facts = task.summary()
     size = trial.fidelity.resolution
     samples: NDArray[Any] | None = np.asarray(task.inputs[task.train[:8]])
     # A network trained at another resolution takes images of that size, which the task does not hold.
@@ -96,7 +95,7 @@ def export_network(
     onnx: bool = False,
 ) -> Path:
     """Write `network` (normalised float[n, c, h, w] to logits float[n, classes]) to `directory`, which
-    must be new, empty or an earlier export. `facts` are a task's (`contents.task_facts`): labels, mean, std,
+    must be new, empty or an earlier export. `facts` are a task's `summary`: labels, mean, std,
     channels, height, width, and "input", the type of its images. `samples` are images [n, h, w, c] of
     that type to compare outputs on; without them, seeded noise.
 

@@ -15,7 +15,6 @@ from cambrian.recommendation import find_front
 from cambrian.reports.tested import Tested, look_at_test_images
 from cambrian.spaces.space import Space
 from cambrian.tasks.metrics import is_share
-from cambrian.tasks.task import Task
 
 if TYPE_CHECKING:
     from cambrian.search.result import Result
@@ -124,7 +123,7 @@ def outline_story(result: Result, plan: Sequence[tuple[str, str]] = ()) -> Story
         trials=[*result.trials, *result.finals],
         settings=settings,
         plan=[(str(a), str(b)) for a, b in plan or result.facts.get("plan", ())] + _pretrained_rows(result),
-        task=task_facts(result.task) if result.task is not None else {},
+        task=result.task.summary() if result.task is not None else {},
         seconds=result.seconds(),
         versions=result.facts.get("versions", {}),
         events=result.events,
@@ -139,19 +138,6 @@ def _find_chosen(result: Result) -> list[Trial]:
     with suppress(UsageError):  # no trial keeps the user's conditions: the report is of the search alone
         return result.chosen if len(result.objectives) > 1 else []
     return []
-
-
-def task_facts(task: Task) -> dict[str, Any]:
-    """The facts of a task that people and exported networks need, as JSON."""
-    return task.facts() | {
-        "channels": task.channels,
-        "height": task.height,
-        "width": task.width,
-        "input": str(task.inputs.dtype),
-        "train": len(task.train),
-        "validation": len(task.validation),
-        "test": len(task.test),
-    }
 
 
 def _pretrained_rows(result: Result) -> list[tuple[str, str]]:

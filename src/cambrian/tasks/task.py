@@ -124,6 +124,18 @@ class Task:
             **({"goal": msgspec.to_builtins(self.goal)} if self.goal != CLASSES else {}),
         }
 
+    def summary(self) -> dict[str, Any]:
+        """The facts that people and exported networks need, as JSON."""
+        return self.facts() | {
+            "channels": self.channels,
+            "height": self.height,
+            "width": self.width,
+            "input": str(self.inputs.dtype),
+            "train": len(self.train),
+            "validation": len(self.validation),
+            "test": len(self.test),
+        }
+
     def save(self, directory: Path) -> None:
         """Write the task into `directory`, `task.json` last: a directory that has it is whole."""
         directory.mkdir(parents=True, exist_ok=True)

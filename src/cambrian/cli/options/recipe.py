@@ -21,10 +21,6 @@ def read_recipe(
     """The settings that were said, by their names in `Recipe`; None where the plan chooses."""
     if optimiser is not None and optimiser not in OPTIMISERS:
         raise UsageError(f"--optimiser: unknown optimiser {optimiser!r}{did_you_mean(optimiser, OPTIMISERS)}")
-    if optimiser == "adamw" and learning_rate is None:
-        raise UsageError(
-            "--optimiser adamw takes smaller steps than the usual: add --learning-rate, as 0.003"
-        )
     recipe: dict[str, Any] = {
         "learning_rate": learning_rate,
         "optimiser": optimiser,

@@ -83,12 +83,17 @@ def turn(filters: Tensor, momentum: Tensor, rate: float) -> None:
 
 def orthogonalise(matrix: Tensor) -> Tensor:
     """U f(S) V' for the matrix U S V', where f brings singular values near 1: by a Newton-Schulz iteration of
-    the fifth order, which needs products alone."""
+    the fifth order, which needs products alone. All but the last are of the smaller square X X', in which the
+    factors commute: a step X <- Q X with Q = a + b X X' + c (X X')^2 turns the square into Q (X X') Q."""
     first, third, fifth = COEFFICIENTS
     wide = matrix.shape[0] <= matrix.shape[1]
-    x = matrix if wide else matrix.T  # the smaller square
+    x = matrix if wide else matrix.T
     x = x / (x.norm() + 1e-7)
-    for _ in range(ITERATIONS):
-        square = x @ x.T
-        x = torch.addmm(x, torch.addmm(square, square, square, beta=third, alpha=fifth), x, beta=first)
-    return x if wide else x.T
+    square, product = x @ x.T, None
+    for left in reversed(range(ITERATIONS)):
+        factor = torch.addmm(square, square, square, beta=third, alpha=fifth)
+        factor.diagonal().add_(first)
+        product = factor if product is None else factor @ product
+        square = factor @ square @ factor if left else square
+    assert product is not None
+    return product @ x if wide else (product @ x).T

@@ -12,7 +12,9 @@ from cambrian.errors import UsageError, did_you_mean
 from cambrian.networks.training.schedules import SHAPES, Schedule
 from cambrian.settings import POSITIVE, SHARE, Span, check_settings
 
-OPTIMISERS = ("sgd", "adamw", "muon")
+USUAL_RATES = {"sgd": 0.2, "adamw": 3e-3, "muon": 0.3}
+"""The optimisers, and the learning rate of each where nobody names one."""
+OPTIMISERS = tuple(USUAL_RATES)
 # Names only, the losses themselves need torch (`losses.LOSSES`).
 LOSSES = ("cross-entropy", "squared-error")
 SCORES = ("last", "best")
@@ -22,13 +24,14 @@ LATER: dict[str, bool] = {"later": True}
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of a training. `learning_rate` is the peak, reached after `warmup` (a fraction of all steps)
-    and followed by the schedule (see `schedules`; "cosine", Loshchilov & Hutter 2017, falls to 0). Warm-up,
-    schedule, drop path and the growth of images extend over the length of the training or, where
-    `decay_epochs` is above 0, over that many epochs: a training can then be continued (`prefix`). For "step",
-    `decay_epochs` is the number of epochs between two multiplications by `decay_factor`; for "restarts" it is
-    the first period, and each later period is `restart_multiple` times as long. "trapezoid" stays at the peak
-    and falls linearly to 0 over the last `cooldown` share of the steps after the warm-up.
+    """Settings of a training. `learning_rate` is the peak (left open: the usual one of the optimiser, see
+    `USUAL_RATES`), reached after `warmup` (a fraction of all steps) and followed by the schedule (see
+    `schedules`; "cosine", Loshchilov & Hutter 2017, falls to 0). Warm-up, schedule, drop path and the
+    growth of images extend over the length of the training or, where `decay_epochs` is above 0, over that
+    many epochs: a training can then be continued (`prefix`). For "step", `decay_epochs` is the number of
+    epochs between two multiplications by `decay_factor`; for "restarts" it is the first period, and each
+    later period is `restart_multiple` times as long. "trapezoid" stays at the peak and falls linearly to 0
+    over the last `cooldown` share of the steps after the warm-up.
 
     `optimiser` is SGD with Nesterov's momentum, AdamW, or "muon" (see `muon`), which moves filters along
     orthogonal directions at a share of the rate and keeps their norms, and all else by SGD.
@@ -62,7 +65,7 @@ class Recipe:
     unbiased, or "best" on validation; the best is recorded in both cases. `checkpoint_seconds` is the minimum
     time between two checkpoints; 0 writes one at the end of each epoch."""
 
-    learning_rate: Annotated[float, POSITIVE] = 0.2
+    learning_rate: Annotated[float, POSITIVE] = None  # type: ignore[assignment]  # filled in below
     optimiser: str = "sgd"
     momentum: Annotated[float, SHARE] = 0.9
     weight_decay: Annotated[float, Span(0)] = 5e-4
@@ -92,6 +95,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         _check_name("optimiser", self.optimiser, OPTIMISERS)
+        if self.learning_rate is None:
+            object.__setattr__(self, "learning_rate", USUAL_RATES[self.optimiser])
         _check_name("schedule", self.schedule, SHAPES)
         _check_name("loss", self.loss, LOSSES)
         _check_name("score", self.score, SCORES)

@@ -94,7 +94,11 @@ def read_pixels(task: Task, images: Any) -> NDArray[Any]:
         return read_rows(images, task.columns)
     paths = _list_paths(images)
     if not paths:
-        return _read_array(task, np.asarray(images))
+        try:
+            array = np.asarray(images)
+        except ValueError as error:
+            raise DataError(f"images have several shapes, but {task.name} has one for all: {error}") from None
+        return _read_array(task, array)
     from cambrian.tasks import list_files, read_images, read_sounds, read_texts
 
     if "text" in task.rendering:

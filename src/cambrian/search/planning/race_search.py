@@ -23,12 +23,10 @@ if TYPE_CHECKING:
 
 FINAL = "final"
 """The name of the estimator that trains the winner."""
-RATE = 0.3
-"""The highest learning rate for images."""
-ADAM_RATE = 3e-3
-"""The same for AdamW, where somebody asks for it."""
+SGD_RATE = 0.3
+"""The highest learning rate of SGD for images."""
 TEXT_RATE = 4e-3
-"""The learning rate for texts."""
+"""That of AdamW for texts."""
 
 
 def plan_by_race(request: PlanRequest, space: Space) -> Plan:
@@ -106,18 +104,16 @@ def _make_training(task: Task, race: RacePlan, resolution: int | None, settings:
     from cambrian.estimators.train import Train
 
     batch = int(settings.get("batch_size", race.batch))
-    # The step of a filter is of one length whatever the gradient's, and so the rate is one for all batches.
-    common: dict[str, Any] = {"optimiser": "muon", "learning_rate": RATE}
-    if settings.get("optimiser") == "adamw":
-        common["learning_rate"] = ADAM_RATE
-    elif settings.get("optimiser") == "sgd":
+    optimiser = settings.get("optimiser", "adamw" if task.causal else "muon")
+    common: dict[str, Any] = {"optimiser": optimiser, "batch_size": batch}
+    if optimiser == "sgd":  # muon's step of a filter is of one length, and so its rate is one for all batches
         # The rate is that of a batch of 128, and in proportion to others (Goyal et al. 2017, Sec. 2.1).
-        common["learning_rate"] = min(RATE, RATE * batch / BATCH)
-    common |= {"batch_size": batch, "label_smoothing": 0.1}
+        common["learning_rate"] = min(SGD_RATE, SGD_RATE * batch / BATCH)
     if task.causal:  # recurrent cells need a rate for each weight, and smoothing costs bits
-        common |= {"optimiser": "adamw", "learning_rate": TEXT_RATE, "weight_decay": 0.01}
-        common |= {"label_smoothing": 0.0}
-    elif race.passes > MANY_PASSES:
+        common |= {"weight_decay": 0.01} | ({"learning_rate": TEXT_RATE} if optimiser == "adamw" else {})
+        return Train(**{**common, **settings})
+    common["label_smoothing"] = 0.1
+    if race.passes > MANY_PASSES:
         side = resolution or min(task.height, task.width)
         common |= {"cutout": side * 3 // 8, "weight_decay": 2e-3}
     return Train(**{**common, **settings})

@@ -70,7 +70,7 @@ def plan_by_table(request: PlanRequest) -> Plan:
     with one_thread():
         speed, notice = _measure(task, searched, size, request.device, crew)
     epochs = changes.get("epochs") or choose_epochs(task, speed, request.left or limits.seconds, crew)
-    train = Train(**{"optimiser": "adamw", "learning_rate": 3e-3, "batch_size": batch, **request.recipe})
+    train = Train(**{"optimiser": "adamw", "batch_size": batch, **request.recipe})
     search = Search(
         searched,
         chosen,

@@ -134,7 +134,8 @@ class Race:
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         if not state.heat:
-            return Stop("no network of the race could be trained")
+            left = "of the race" if state.rung == 0 else "that was left in the race"
+            return Stop(f"no network {left} could be trained")
         if self._ended(state):
             return Stop("the race is decided")
         # A heat ends before the next one begins, so that all pending trials are of this one.

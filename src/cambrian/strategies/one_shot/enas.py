@@ -8,15 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cambrian.architecture import Architecture, replay
-from cambrian.errors import UsageError
+from cambrian.architecture import Architecture, questions, replay, sample
+from cambrian.errors import UnknownName, UsageError
 from cambrian.outcome import Trial
+from cambrian.problem import Problem
+from cambrian.randomness import stream
 from cambrian.settings import POSITIVE, Span
 from cambrian.strategies.one_shot.children import name_function
 from cambrian.strategies.one_shot.shared_search import SharedSearch, State, find_known
 
 if TYPE_CHECKING:
     import numpy as np
+
+ASKED = 32
+"""Architectures whose questions are looked at for favoured options."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,12 @@ class ENAS(SharedSearch):
         settings |= {"drawn": self.children, "favoured": list(self.favoured)}
         return {"name": "enas", "arguments": settings}
 
+    def start(self, problem: Problem) -> State:
+        """Raises UnknownName for a favoured option that the space never offers."""
+        if self.favoured:
+            _check_favoured(problem, self.favoured)
+        return super().start(problem)
+
     def choose_child(
         self, state: State, pending: Sequence[Trial], rng: np.random.Generator
     ) -> Architecture | None:
@@ -54,6 +65,18 @@ class ENAS(SharedSearch):
             if child is not None and name_function(state.problem.space, child) not in known:
                 return child
         return None
+
+
+def _check_favoured(problem: Problem, favoured: Sequence[str]) -> None:
+    """Among the options of random architectures, of which some few ask every question."""
+    offered = set[str]()
+    for number in range(ASKED):
+        drawn = sample(problem.space, stream(problem.seed, "favoured", number))
+        for choice in questions(problem.space, drawn):
+            offered |= {o for o in getattr(choice, "options", ()) if isinstance(o, str)}
+    for name in favoured:
+        if name not in offered:
+            raise UnknownName("option among favoured", name, offered)
 
 
 def _read_child(state: State, answers: Mapping[str, Any]) -> Architecture | None:
