@@ -187,8 +187,8 @@ def test_the_page_of_proxies() -> None:
     from cambrian.spaces import SPACES
 
     space = SPACES.make("nasbench201")
-    cells = [sample(space, stream(0, "cell", n)) for n in range(12)]
-    fitted = page("proxies.md")["surrogate"].start(space, 0).fit(make_trials(cells, list(range(12))))
+    cells = [sample(space, stream(0, "cell", n)) for n in range(6)]
+    fitted = page("proxies.md")["surrogate"].start(space, 0).fit(make_trials(cells, list(range(6))))
     assert len(fitted.predict(cells[:3]).mean) == 3
     assert set(page("proxies.md")["score"](space, cells[0])) == {"naswot", "synflow", "layers", "macs"}
 
