@@ -57,6 +57,10 @@ CLEAN = ("torch", "torch.export", "torch._dynamo", "safetensors.torch")
 """The modules that an exported program's process imports, which must not need the house."""
 
 
+ELSEWHERE = ("torch", "cambrian.testing.walks")
+"""The modules that a space's names need in another process."""
+
+
 class Commands:
     """Forks commands from an interpreter that was started with `environment` besides this process's, and with
     `flags`, and that has `imported` modules."""
@@ -171,6 +175,16 @@ def run_clean(
     done = forked_clean().run(*arguments, place=place, code=code, strict=strict)
     out, err = done.stdout.decode(), done.stderr.decode()
     return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+
+@cache
+def forked_elsewhere() -> Commands:
+    """Programs of the house in another interpreter, in which sets have another order."""
+    seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    path = os.pathsep.join(filter(None, sys.path))
+    commands = Commands({"PYTHONHASHSEED": seed, "PYTHONPATH": path}, imported=ELSEWHERE)
+    atexit.register(commands.close)
+    return commands
 
 
 # The side of the interpreter that forks.

@@ -115,7 +115,7 @@ def test_further_shortcuts_measure_only_themselves(finished):
         audit(place, truth="train(epochs=4)")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=True)
 @pytest.mark.damage
 def test_killed_and_continued(finished, tmp_path):
     """kill -9 while the truth is measured; `--run` alone goes on to the figures of an undisturbed audit."""

@@ -110,7 +110,7 @@ def test_going_on_is_on_the_device_of_the_beginning(tmp_path, monkeypatch):
 
 def test_the_command(own, tmp_path: Path):
     """Several texts after one --shortcuts; a table, sentences, files; JSON; a mistake is one sentence."""
-    arguments = ["--benchmark", own, "--sample", 20, "--run", tmp_path / "run"]
+    arguments = ["--benchmark", own, "--sample", 12, "--run", tmp_path / "run"]
     done = run_command("audit", "--shortcuts", "guess", "val_loss", *arguments)
     assert done.returncode == 0, done.stderr
     for text in ("Kendall (95 %)", "guess", "val_loss", "coin", "noise ceiling", "Recommended", "audit.html"):

@@ -192,6 +192,7 @@ def test_a_supernet_that_does_not_fit_is_refused(
         plan(photos, "1m", strategy="spos", workers=1)
 
 
+@pytest.mark.slow
 def test_only_workers_of_this_machine_need_its_memory(
     photos: cambrian.Task, monkeypatch: pytest.MonkeyPatch, steady: None
 ) -> None:

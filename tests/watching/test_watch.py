@@ -174,6 +174,7 @@ def test_this_machine_has_three_names(server):
         assert server.ask(token=True, Host=host, Origin=f"http://{host}")[0] == 200
 
 
+@pytest.mark.slow
 def test_rows_are_seen_as_they_are_appended(tmp_path):
     """The page waits for a run, shows it when it begins, each trial as it ends, and says that it was deleted;
     a run that begins in its place is shown in its stead."""
