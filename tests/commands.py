@@ -240,6 +240,9 @@ def become(
     sys.stdout, sys.stderr = reopen(sys.stdout, 1), reopen(sys.stderr, 2)
     os.chdir(read_bytes(place))
     sys.argv = ["-c" if code else "cambrian", *map(read_bytes, arguments)]
+    if limit != -1:  # Python takes a short write for a whole one: half a compiled module would stay for all
+        sys.dont_write_bytecode = True
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, -1))
     if strict:
         warnings.simplefilter("error")
