@@ -39,6 +39,7 @@ unit: .venv/installed
 reseeded: .venv/installed
 	$(BIN)/python tests/reseed.py
 
+# The tests that `make test` leaves out, and more kills, draws and cases of some that it has.
 evidence: .venv/installed
 	$(BIN)/pytest -n 2 -m slow
 	CAMBRIAN_KILLS=200 $(BIN)/pytest -n 2 tests/search/test_kills.py tests/search/test_every_call.py \

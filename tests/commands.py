@@ -57,6 +57,10 @@ CLEAN = ("torch", "torch.export", "torch._dynamo", "safetensors.torch")
 """The modules that an exported program's process imports, which must not need the house."""
 
 
+ELSEWHERE = ("torch", "cambrian.testing.walks")
+"""The modules that a space's names need in another process."""
+
+
 class Commands:
     """Forks commands from an interpreter that was started with `environment` besides this process's, and with
     `flags`, and that has `imported` modules."""
@@ -173,6 +177,16 @@ def run_clean(
     return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
 
+@cache
+def forked_elsewhere() -> Commands:
+    """Programs of the house in another interpreter, in which sets have another order."""
+    seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    path = os.pathsep.join(filter(None, sys.path))
+    commands = Commands({"PYTHONHASHSEED": seed, "PYTHONPATH": path}, imported=ELSEWHERE)
+    atexit.register(commands.close)
+    return commands
+
+
 # The side of the interpreter that forks.
 
 
@@ -226,6 +240,9 @@ def become(
     sys.stdout, sys.stderr = reopen(sys.stdout, 1), reopen(sys.stderr, 2)
     os.chdir(read_bytes(place))
     sys.argv = ["-c" if code else "cambrian", *map(read_bytes, arguments)]
+    if limit != -1:  # Python takes a short write for a whole one: half a compiled module would stay for all
+        sys.dont_write_bytecode = True
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, -1))
     if strict:
         warnings.simplefilter("error")

@@ -13,7 +13,7 @@ import pytest
 
 
 def pytest_collection_modifyitems(items):
-    """What runs a hundred searches may take longer than the few minutes in which a test must have hung."""
+    """Some run a hundred searches, longer than the few minutes after which a test must have hung."""
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(3600))
@@ -46,3 +46,20 @@ def clean_is_forked(monkeypatch: pytest.MonkeyPatch) -> None:
         return run_clean(code, *arguments, place=cwd)
 
     monkeypatch.setattr("cambrian.exports.verification.subprocess", SimpleNamespace(run=run))
+
+
+@pytest.fixture
+def names_are_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other process in which a space gives the same names is forked from one whose sets have another
+    order; `tests/conformance/test_suites_catch.py` has new interpreters."""
+    from commands import forked_elsewhere
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        _python, flag, code, *arguments = command
+        assert flag == "-c"
+        done = forked_elsewhere().run(*arguments, code=code)
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+        )
+
+    monkeypatch.setattr("cambrian.testing.walks.subprocess", SimpleNamespace(run=run))

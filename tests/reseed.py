@@ -14,7 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LOG = ROOT / ".reseeded.log"
-TESTS = "(statistical or damage) and not slow"
+TESTS = "(statistical or damage) and not slow(minutes=True)"
+"""Those that take minutes have many seeds of their own."""
 
 
 def read_commit() -> str:

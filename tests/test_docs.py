@@ -15,6 +15,7 @@ import pytest
 
 from cambrian.testing import MEASURE, PREDICTOR, SPACE, STRATEGY, SpaceCase
 from cambrian.testing.suite import Conformance
+from tiers import slow_but, slow_for
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -54,7 +55,7 @@ def test_the_space_keeps_its_contract(check: Callable[[Any], None]) -> None:
     check(case.case())
 
 
-@pytest.mark.parametrize("name", ["perceptron", "staged"])
+@pytest.mark.parametrize("name", slow_but(("perceptron",), ["perceptron", "staged"]))
 def test_the_other_spaces_keep_their_contract(name: str) -> None:
     """The further spaces of the page have no violations either."""
     names = [c.__name__ for c in SPACE.checks if "every_process" not in c.__name__]
@@ -99,7 +100,7 @@ def test_the_study_of_the_page_finds_more_than_chance() -> None:
 GUIDES = sorted(path.name for path in (DOCS / "guides").iterdir())
 
 
-@pytest.mark.parametrize("guide", GUIDES)
+@pytest.mark.parametrize("guide", slow_for(("own-data.md",), GUIDES))
 def test_a_guide_runs_as_printed(guide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In an empty folder, from its first block to its last; all guides are of one manner, and lead on."""
     monkeypatch.chdir(tmp_path)
@@ -186,8 +187,8 @@ def test_the_page_of_proxies() -> None:
     from cambrian.spaces import SPACES
 
     space = SPACES.make("nasbench201")
-    cells = [sample(space, stream(0, "cell", n)) for n in range(12)]
-    fitted = page("proxies.md")["surrogate"].start(space, 0).fit(make_trials(cells, list(range(12))))
+    cells = [sample(space, stream(0, "cell", n)) for n in range(6)]
+    fitted = page("proxies.md")["surrogate"].start(space, 0).fit(make_trials(cells, list(range(6))))
     assert len(fitted.predict(cells[:3]).mean) == 3
     assert set(page("proxies.md")["score"](space, cells[0])) == {"naswot", "synflow", "layers", "macs"}
 

@@ -146,6 +146,7 @@ SUITES: dict[str, tuple[Suite[Any], Callable[[], Any]]] = {
 }
 
 
+@pytest.mark.usefixtures("names_are_forked")
 @pytest.mark.parametrize("kind", ADDED)
 def test_the_suite_of_its_kind_holds_it_to_its_contract(kind: str) -> None:
     """The shipped suites find nothing wrong with any of them."""

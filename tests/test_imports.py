@@ -77,15 +77,18 @@ def find_circle(graph: Mapping[str, set[str]]) -> list[str]:
     return next((circle for name in sorted(graph) if (circle := walk(name, []))), [])
 
 
-def test_no_module_leads_back_to_itself() -> None:
+@pytest.fixture(scope="module")
+def graph() -> dict[str, set[str]]:
+    return build_graph(read_modules(ROOT))
+
+
+def test_no_module_leads_back_to_itself(graph: dict[str, set[str]]) -> None:
     """Neither by imports within functions nor by the names in registries."""
-    graph = build_graph(read_modules(ROOT))
     assert " -> ".join(find_circle(graph)) == ""
 
 
-def test_the_graph_is_that_of_the_package() -> None:
+def test_the_graph_is_that_of_the_package(graph: dict[str, set[str]]) -> None:
     """Three arrows that are known to be there: at the top, within a function, and by name."""
-    graph = build_graph(read_modules(ROOT))
     assert "cambrian.search.loop.coordinator" in graph["cambrian.search.assembly"]
     assert "cambrian.search.result" in graph["cambrian.search.search"]
     assert "cambrian.spaces.cells.pnas" in graph["cambrian.spaces"]

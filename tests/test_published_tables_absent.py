@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cambrian.benchmarks import benchmark
+from cambrian.benchmarks import benchmark, published
 from cambrian.errors import DataError
 from cambrian.estimators.tables import open_table
 from cambrian.estimators.tables.published_files import VARIABLE, tables_folder
@@ -17,7 +17,7 @@ def test_an_empty_or_missing_folder_is_absent(monkeypatch, tmp_path, said):
     (tmp_path / "hollow").mkdir()
     (tmp_path / "nb201").mkdir()
     monkeypatch.chdir(tmp_path)
-    benchmark.cache_clear()
+    published.cache_clear()
     open_table.cache_clear()
     monkeypatch.delenv(VARIABLE, raising=False)
     if said is not None:

@@ -21,6 +21,7 @@ def test_every_example_is_python(block: str) -> None:
     assert compile(block, "README.md", "exec")
 
 
+@pytest.mark.slow
 def test_the_space_of_ones_own_is_searched() -> None:
     """The example of a space as a function runs as printed, progressively, by real training."""
     block = next(b for b in BLOCKS if "@cambrian.space" in b)

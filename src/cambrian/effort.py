@@ -16,6 +16,8 @@ from cambrian.weights import Continue, source_row
 
 ANEW = "anew"
 """In the data of an outcome: why a training that was to continue another one began from the start."""
+LOST = "the training that it continues is not kept any more"
+"""The reason where nothing else kept it from going on."""
 STOPPED = "stopped_epochs"
 """In the data of an outcome: the epochs of a training that ended early, whose value is a forecast."""
 SKELETON = "skeleton"

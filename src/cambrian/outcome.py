@@ -85,7 +85,7 @@ class Done(msgspec.Struct, frozen=True, omit_defaults=True, tag="done"):
 
     @property
     def score(self) -> float:
-        """The value, negated if lower is better. No other place negates a value."""
+        """The value, negated if lower is better. No other place negates a value, but for its curve's."""
         return -self.value if self.minimize else self.value
 
 
@@ -195,11 +195,19 @@ class Trial(msgspec.Struct, frozen=True, omit_defaults=True):
         return (self.outcome.score, *others)
 
     def turn_upwards(self) -> Trial:
-        """The trial with its value negated if lower is better: strategies only ever maximise."""
+        """The trial with its value negated if lower is better, and with it the "value" of the points of its
+        curve: strategies only ever maximise."""
         if not isinstance(self.outcome, Done) or not self.outcome.minimize:
             return self
-        outcome = msgspec.structs.replace(self.outcome, value=self.outcome.score, minimize=False)
+        curve = tuple(map(_turn_point, self.outcome.curve))
+        outcome = msgspec.structs.replace(self.outcome, value=self.outcome.score, minimize=False, curve=curve)
         return msgspec.structs.replace(self, outcome=outcome)
+
+
+def _turn_point(point: Point) -> Point:
+    if "value" not in point.metrics:
+        return point
+    return msgspec.structs.replace(point, metrics={**point.metrics, "value": -point.metrics["value"]})
 
 
 def describe_collapse(trial: Trial) -> str:

@@ -115,7 +115,7 @@ def test_further_shortcuts_measure_only_themselves(finished):
         audit(place, truth="train(epochs=4)")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=True)
 @pytest.mark.damage
 def test_killed_and_continued(finished, tmp_path):
     """kill -9 while the truth is measured; `--run` alone goes on to the figures of an undisturbed audit."""
@@ -208,6 +208,15 @@ def test_advice(finished, tmp_path):
     advice = find_advice(task_of(bars(60)), root=tmp_path)
     assert (advice.estimator, advice.changes) == ("train", {"epochs": 1, "times": 2})
     assert advice.space["name"] == "audit_cases:Thin"
+    # Later ones that are of no use stand in nobody's way: by a table, without a shortcut, unreadable.
+    by_table = {**record["settings"]}
+    del by_table["space"]
+    for number, useless in enumerate(({"settings": by_table}, {"recommended": None}, {"settings": 3}), 2):
+        (tmp_path / f"audit-{number}").mkdir()
+        file = tmp_path / f"audit-{number}" / "audit.json"
+        file.write_text(json.dumps({**record, **useless}))
+        os.utime(file, (2e9, 2e9))
+    assert find_advice(task_of(bars(60)), root=tmp_path) == advice
     with pytest.raises(UsageError, match="is of other data"):
         find_advice(bars(40), other)
     with pytest.raises(RunError, match="no audit of bars is in"):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 import cambrian
-from cambrian.audits import by_table
-from cambrian.audits.figures import facts, list_agreement
+from cambrian.audits import by_table, entrance
+from cambrian.audits.figures import describe_recommendation, facts, list_agreement
+from cambrian.audits.page import write_all
+from cambrian.audits.records import write_settings
+from cambrian.audits.statistics import Figure
 from cambrian.benchmarks import table
 from cambrian.cli.audit import repeat_option
 from cambrian.errors import RunError, UsageError
@@ -52,9 +57,60 @@ def test_a_table_of_ones_own(own):
         cambrian.audit(benchmark=table(own), shortcuts=["synflow"])
 
 
+def test_columns_of_any_content(own, tmp_path):
+    """An infinite score, a column without a number, and one of words: the first is left out of the page, the
+    second measured nothing, the third is no shortcut. Where the table has no times, what is better is named,
+    and why it is not recommended. A truth that is a loss is shown as it is."""
+    head, *lines = own.read_text().splitlines()
+    more = [f"{line},{'inf' if n % 9 == 0 else n}," for n, line in enumerate(lines)]
+    own.write_text("\n".join([f"{head},endless,empty", *more]) + "\n")
+    loss = table(own, "val_loss", "val_loss", questions=("width", "depth", "kind"))
+    heard = []
+    shortcuts = ["test_acc", "endless", "empty"]
+    audited = cambrian.audit(benchmark=loss, shortcuts=shortcuts, sample=40, tell=heard.append)
+    assert heard == ["truth  the table's test score, of 40 architectures"]
+    assert audited["endless"].left_out > 0
+    assert audited["empty"].kendall == Figure(None)
+    assert audited["empty"].verdict == "measured no architecture"
+    sentence = describe_recommendation(audited)
+    assert audited.recommended is None
+    assert ": test_acc; but what the truth or they cost is not known" in sentence
+    truths = [loss.test(architecture) for architecture in audited.architectures]
+    assert facts(audited)["scores"] == pytest.approx(truths, rel=1e-5)
+    page = write_all(audited, tmp_path / "out")[1].read_text()
+    assert "truth, lower is better" in page
+    assert f"{min(truths):.4g}" in page
+    with pytest.raises(UsageError, match="unknown shortcut 'kind'"):
+        cambrian.audit(benchmark=loss, shortcuts=["kind"])
+
+
+@pytest.mark.parametrize(("saves", "why"), [(0.4, "none of them is cheaper than the truth"), (3.0, None)])
+def test_only_what_saves_is_recommended(own, saves, why):
+    """A shortcut that is dearer than the truth is named, and not recommended."""
+    audited = cambrian.audit(benchmark=table(own), shortcuts=["val_loss"], sample=24)
+    judged = [replace(j, saves=None if j.baseline else saves) for j in audited.judgements]
+    priced = dataclasses.replace(audited, judgements=tuple(judged))
+    assert (priced.recommended is None) == (why is not None)
+    assert (why or "Recommended: val_loss") in describe_recommendation(priced)
+    one = judged[0]
+    none = replace(one, kendall=Figure(0.0)), replace(one, label="worse", kendall=Figure(-0.5))
+    assert "best val_loss" in repr(dataclasses.replace(audited, judgements=none[::-1]))
+
+
+def test_going_on_is_on_the_device_of_the_beginning(tmp_path, monkeypatch):
+    """Unless another is named, which is refused later: figures of two devices are of two audits."""
+    settings = {"space": "pnas", "truth": {"text": "x"}, "sample": 9, "twice": 3, "seed": 0, "device": "cuda"}
+    write_settings(tmp_path, settings, ["synflow"])
+    asked = []
+    monkeypatch.setattr(entrance, "audit", lambda task, **named: asked.append(named["device"]))
+    entrance.resume(tmp_path)
+    entrance.resume(tmp_path, device="cpu")
+    assert asked == ["cuda", "cpu"]
+
+
 def test_the_command(own, tmp_path: Path):
     """Several texts after one --shortcuts; a table, sentences, files; JSON; a mistake is one sentence."""
-    arguments = ["--benchmark", own, "--sample", 20, "--run", tmp_path / "run"]
+    arguments = ["--benchmark", own, "--sample", 12, "--run", tmp_path / "run"]
     done = run_command("audit", "--shortcuts", "guess", "val_loss", *arguments)
     assert done.returncode == 0, done.stderr
     for text in ("Kendall (95 %)", "guess", "val_loss", "coin", "noise ceiling", "Recommended", "audit.html"):

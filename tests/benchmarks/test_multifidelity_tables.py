@@ -107,7 +107,7 @@ def test_a_comparison_is_at_equal_epochs(tmp_path: Path) -> None:
     assert told.lines == made.lines
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=True)
 @pytest.mark.statistical
 @pytest.mark.parametrize("name", ["hyperband", "asha"])
 def test_lower_fidelities_are_ahead_of_full_ones_at_equal_epochs(name: str) -> None:

@@ -58,6 +58,18 @@ def test_a_table_in_one_call(small):
         found.space.build(cell(), Shape())
 
 
+def test_a_file_that_has_changed_is_read_anew(small, tmp_path, monkeypatch):
+    """When it is asked for again, by either name; a search that goes on keeps its rows."""
+    monkeypatch.chdir(tmp_path)
+    first, again = table(small), benchmark("small.csv")
+    written(small, ("a", "valid_acc"), [("conv", 1), ("pool", 2), ("new", 3)])
+    assert told(first, cell()).value == 12
+    assert again.test(cell()) == 6
+    for changed in (benchmark("small.csv"), table(small)):
+        assert (changed.space.count, changed.optimum) == (3, 3)
+        assert told(changed, Architecture({"a": "new"})).value == 3
+
+
 def test_columns_by_name(small):
     """Another objective, no metric, and times; without a test column the objective is reported."""
     found = table(small, "params", "valid_acc", metrics=(), seconds="test_acc")

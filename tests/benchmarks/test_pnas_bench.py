@@ -11,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from cambrian.benchmarks import benchmark, play
+from cambrian.benchmarks import benchmark, play, published
 from cambrian.errors import DataError
 from cambrian.estimators.tables import open_table, pnas_bench
 from cambrian.spaces.cells.pnas import PNAS
@@ -75,7 +75,7 @@ def packed(script: ModuleType, folder: Path, tmp_path: Path, monkeypatch: pytest
 def forget_tables() -> None:
     from cambrian.benchmarks.table_space import _tree
 
-    for cached in (benchmark, open_table, _tree):
+    for cached in (published, open_table, _tree):
         cached.cache_clear()
 
 

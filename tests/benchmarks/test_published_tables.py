@@ -163,6 +163,8 @@ def test_curves_of_spiking_cells():
     cell = found.space.architecture(table["ops"][row].tolist())
     outcome = told(found, cell, 30)
     curve = [point.metrics["val_acc"] for point in outcome.curve]
+    # By the name that every reader of a curve knows, too.
+    assert curve == [point.metrics["value"] for point in outcome.curve]
     assert curve == pytest.approx((table["val_acc_x100"][row, :30] / 1e4).tolist(), rel=1e-6)
     assert outcome.value == curve[-1]
     assert outcome.seconds == pytest.approx(

@@ -9,9 +9,11 @@ import pytest
 from cambrian.bridges.optuna_sampler import StrategySampler, suggest
 from cambrian.errors import Incompatible, MissingExtra, UsageError
 from cambrian.estimators.function import Function
+from cambrian.request import Stop
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.spaces.program.function_space import space
+from cambrian.strategies.random import Random
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -69,6 +71,24 @@ def test_a_study_tries_what_a_search_tries(strategy, minimize, tmp_path):
     sampler = StrategySampler(everything, strategy, seed=3)
     study = optuna.create_study(direction="minimize" if minimize else "maximize", sampler=sampler)
     assert run_study(study, 14, sampler) == expected
+
+
+class Spent(Random):
+    """Has nothing to propose."""
+
+    def propose(self, state, pending, rng):
+        return Stop("nothing left")
+
+
+def test_a_study_that_is_asked_outlives_a_stop():
+    """A strategy with nothing left stops a study that optimises; one that is asked trial by trial goes on
+    with architectures at random."""
+    sampler = StrategySampler(everything, Spent(), seed=0)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    for _ in range(2):
+        trial = study.ask()
+        study.tell(trial, measure(suggest(sampler.space, trial)))
+    assert len(run_study(study, 5, sampler)) == 1
 
 
 def test_a_stored_study_goes_on():

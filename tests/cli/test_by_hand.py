@@ -18,7 +18,13 @@ from cambrian.spaces import SPACES
 
 
 @pytest.mark.parametrize(
-    "options", [["--strategy", "random"], ["--budget", "20"], ["--budget", "9s", "--json"], ["--levels", "2"]]
+    "options",
+    [
+        ["--budget", "20"],
+        pytest.param(["--budget", "9s", "--json"], marks=pytest.mark.slow),
+        pytest.param(["--strategy", "random"], marks=pytest.mark.slow),
+        pytest.param(["--levels", "2"], marks=pytest.mark.slow),
+    ],
 )
 def test_only_a_race_has_a_network_by_hand(
     options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -16,6 +16,7 @@ import pytest
 from cambrian.cli import main
 from cambrian.cli.display.output import as_json
 from commands import run_command
+from tiers import slow_but
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "runs" / "train-finished"
 QUICK = [
@@ -168,7 +169,7 @@ def test_a_mistake_of_ours_is_a_document_too(
     assert json.loads(capsys.readouterr().out) == {"error": "ZeroDivisionError", "message": "made up"}
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", slow_but(("1",), ["1", "2"]))
 def test_a_space_that_prints(workers: str, tmp_path: Path) -> None:
     """By Python, past it, in C and by another program: all of it on standard error or nowhere."""
     (tmp_path / "talks.py").write_text(TALKS)
@@ -189,6 +190,7 @@ def test_a_search_without_success(tmp_path: Path) -> None:
     assert (found["trials"], found["failed"], found["best"]) == (2, 2, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_search(number: signal.Signals, code: int, tmp_path: Path) -> None:
     """Is a document as well, with the command that goes on and the signal's exit code."""

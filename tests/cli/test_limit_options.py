@@ -13,6 +13,7 @@ from cambrian.cli import main
 from cambrian.cli.options.limits import read_limits
 from cambrian.errors import UsageError
 from commands import run_command
+from tiers import slow_but
 
 
 def test_numbers_are_images_and_the_rest_limits() -> None:
@@ -95,6 +96,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_networks_within_every_limit_are_trained(place: Path) -> None:
     """All at once: sizes, memory, latency as it is written, exported and in ONNX Runtime, and a function of
     the user's; each outcome has the numbers."""
@@ -110,11 +112,7 @@ def test_networks_within_every_limit_are_trained(place: Path) -> None:
         assert trial.outcome.curve
 
 
-DEAR = pytest.mark.slow
-"""Of the limits whose measures export each network."""
-
-
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[DEAR] if "runtime" in n else []) for n in ALL])
+@pytest.mark.parametrize("name", slow_but(("params", "mine:modules"), ALL))
 def test_nothing_over_a_limit_is_trained(name: str, place: Path) -> None:
     """Each network ends at the limit, with how much it is over it, and no epoch of it was trained."""
     limit = f"--limit={name}={ALL[name][1]}"

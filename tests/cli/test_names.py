@@ -144,8 +144,8 @@ def test_help_imports_little() -> None:
     [
         ("cambrian li", "list"),
         ("cambrian list sp", "spaces"),
-        ("cambrian search --strategy evo", "evolution"),
-        ("cambrian search --space nasbench2", "nasbench201"),
+        pytest.param("cambrian search --strategy evo", "evolution", marks=pytest.mark.slow),
+        pytest.param("cambrian search --space nasbench2", "nasbench201", marks=pytest.mark.slow),
         ("cambrian search --benchmark spi", "spikenas"),
         ("cambrian train pnas", "pnasnet-5"),
     ],

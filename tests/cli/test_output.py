@@ -14,6 +14,7 @@ import pytest
 
 from cambrian.cli.display.output import PLAIN
 from commands import Commands, forked
+from tiers import slow_but
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "runs" / "train-finished"
 PLACES = [
@@ -38,7 +39,7 @@ def draw_in_unicode() -> str:
     return cambrian("draw", "pnasnet-5", PYTHONIOENCODING="utf-8").stdout.decode()
 
 
-@pytest.mark.parametrize("place", PLACES, ids=str)
+@pytest.mark.parametrize("place", slow_but((PLACES[1], PLACES[3]), PLACES), ids=str)
 def test_a_drawing_in_another_encoding(place: dict[str, str]) -> None:
     """The same lines, with signs that are there: rails stay rails of the same width."""
     shown = draw_in_unicode()
@@ -48,7 +49,7 @@ def test_a_drawing_in_another_encoding(place: dict[str, str]) -> None:
     assert done.stdout.decode("utf-8") in (plain, shown)  # a C locale may be UTF-8 to Python
 
 
-@pytest.mark.parametrize("place", PLACES[:4], ids=str)
+@pytest.mark.parametrize("place", slow_but(PLACES[:1], PLACES[:4]), ids=str)
 def test_names_that_cannot_be_written(place: dict[str, str], tmp_path: Path) -> None:
     """Every command that looks at a run whose place has a name in other letters ends well."""
     run = tmp_path / "größe–λ"
@@ -81,7 +82,7 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-@pytest.mark.parametrize("more", [[], ["--json"]])
+@pytest.mark.parametrize("more", [[], pytest.param(["--json"], marks=pytest.mark.slow)])
 def test_a_full_disk_behind_standard_output(more: list[str]) -> None:
     """One sentence, no traceback."""
     command = [sys.executable, "-m", "cambrian", "draw", "pnasnet-5", *more]
@@ -93,7 +94,7 @@ def test_a_full_disk_behind_standard_output(more: list[str]) -> None:
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
-@pytest.mark.parametrize("more", ["", "--json"])
+@pytest.mark.parametrize("more", slow_but(("",), ["", "--json"]))
 def test_streams_that_the_shell_has_closed(closed: str, more: str) -> None:
     """Nobody hears it, and nothing breaks."""
     command = f"{sys.executable} -m cambrian draw pnasnet-5 {more} {closed}"

@@ -80,7 +80,7 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "freeze-thaw": {"candidates": 3, "fit": 1, "old": 2, "new": 1},
     "dyhpo": {"candidates": 3, "first": 4, "refine": 1},
     "reinforce": {"hidden": 8},
-    "ppo": {"hidden": 8, "rerank": 3, "trials": 20},
+    "ppo": {"hidden": 8, "rerank": 3, "trials": 14},
     "nsga2": {"population": 8},
     "eas": {"networks": 3, "hidden": 4},
     "path-level": {"networks": 3, "hidden": 3, "embedding": 3},
@@ -100,9 +100,9 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
             "p-darts",
         )
     },
-    **{name: {"children": 25} for name in ("random-shared", "one-shot", "enas", "fabrics", "smash")},
+    **{name: {"children": 15} for name in ("random-shared", "one-shot", "enas", "fabrics", "smash")},
     **{
-        name: {"children": 25, "population": 6, "parents": 3}
+        name: {"children": 15, "population": 6, "parents": 3}
         for name in ("spos", "fairnas", "sandwich", "once-for-all")
     },
 }
@@ -114,10 +114,11 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "hill-climbing": {},
     "nsga2": {"lag_free": True},
     **{name: {} for name in ("nash", "lemonade", "smash")},
-    "eas": {"trials": 12},  # each lists the morphisms of its leader
-    "path-level": {"trials": 10},  # each reads a tree once for every decision
+    "eas": {"trials": 10},  # each lists the morphisms of its leader
+    "path-level": {"trials": 8},  # each reads a tree once for every decision
     **{name: CLIMBING | {"lag_free": True} for name in ("successive-halving", "hyperband")},
-    **{name: CLIMBING for name in ("asha", "pasha", "bohb", "freeze-thaw", "dyhpo")},
+    **{name: CLIMBING for name in ("asha", "pasha", "bohb")},
+    **{name: CLIMBING | {"trials": 16} for name in ("freeze-thaw", "dyhpo")},
     **{
         name: {"lag_free": True}
         for name in (
@@ -132,16 +133,59 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
         )
     },
 }
+pytestmark = pytest.mark.usefixtures("names_are_forked")
 ISOLATING = {"processes"}
 CLUSTERED = {"ray"}
 """Engines whose suite runs on a cluster, in their own test: a cluster for each check would take minutes."""
 NEURAL = {"updates": 60, "embedding": 10, "hidden": 20}
 PREDICTOR_SETTINGS: dict[str, dict[str, Any]] = {
     **{name: NEURAL for name in PREDICTORS.names() if name.startswith(("mlp", "lstm"))},
+    **{
+        name: {**NEURAL, "members": 2}
+        for name in PREDICTORS.names()
+        if name.startswith(("mlp-ensemble", "lstm-ensemble"))
+    },
     "deep-ensemble": {"layers": 3, "epochs": 60},
     "boosting": {"trees": 30, "members": 3},
-    "gcn": {"members": 2, "width": 16, "head": 16, "epochs": 30},
+    "gcn": {"members": 2, "width": 16, "head": 16, "epochs": 15},
 }
+
+
+SLOW_PAIRS = {
+    (name, f"check_{check}")
+    for check, names in {
+        # A program is traced node by node, and these have hundreds.
+        "networks_are_exported": (
+            "tabular joint autoformer ofa hierarchical darts-rnn proxylessnas nasnet amoebanet mnasnet macro "
+            "tree-cells enas-micro darts encoder-decoder enas-macro nasbench101 pnas"
+        ),
+        # Supernets of many paths.
+        "supernets_are_their_networks": (
+            "hierarchical mnasnet nasnet amoebanet proxylessnas ofa enas-micro cgp"
+        ),
+        # Levels of thousands of children.
+        "growth_goes_one_level_up": (
+            "hierarchical memory-banks network-morphism joint mnasnet encoder-decoder"
+        ),
+        "growth_depends_on_the_seed_alone": "hierarchical memory-banks network-morphism",
+        # Architectures of many answers.
+        "tokens_tell_architectures_apart": "nasnet hierarchical amoebanet cgp enas-micro",
+        "neighbours_are_one_answer_away": "nasnet hierarchical amoebanet cgp darts",
+        # Each proposal fits a model, or tries every morphism.
+        "twenty_and_twenty_are_forty": "dyhpo nas-bowl eas freeze-thaw",
+        "folding_history_rebuilds_the_state": "dyhpo freeze-thaw",
+        "failures_are_survived": "nash",
+        # Ensembles of recurrent networks.
+        "a_fit_is_a_function_of_seed_and_trials": "lstm-ensemble-paper lstm-ensemble",
+        "equal_values_are_survived": "lstm-ensemble-paper lstm-ensemble",
+        # What their own tests try by other ways.
+        "memory_is_limited": "processes",
+        "time_is_limited": "processes",
+    }.items()
+    for name in names.split()
+}
+"""Components and their dearest checks; each check has other components in `make test`, each component other
+checks, and what is new has all of them."""
 
 
 @cache
@@ -158,7 +202,7 @@ def strategy_case(name: str) -> StrategyCase:
         return StrategyCase(strategy, SPACES.make("nasbench201"), trials=30, measure=learn_gates)
     own_spaces = {"fabrics": "fabric", "path-level": "tree-cells(depth=1)", "smash": "memory-banks"}
     space = SPACES.parse(own_spaces.get(name, "tiny-chain"))
-    return StrategyCase(strategy, space, **{"trials": 30, **traits})
+    return StrategyCase(strategy, space, **{"trials": 20, **traits})
 
 
 def learn_gates(trial: Trial) -> Outcome:
@@ -221,7 +265,11 @@ def engine_case(name: str) -> EngineCase:
 
 
 def over(suite: Suite[Any], names: list[str]) -> Any:
-    pairs = [pytest.param(n, c, id=f"{n}-{c.__name__}") for n in names for c in suite.checks]
+    pairs = [
+        pytest.param(n, c, id=f"{n}-{c.__name__}", marks=[pytest.mark.slow] * ((n, c.__name__) in SLOW_PAIRS))
+        for n in names
+        for c in suite.checks
+    ]
     return pytest.mark.parametrize(("name", "check"), pairs)
 
 
@@ -262,6 +310,13 @@ def test_predictor(name: str, check: Callable[[PredictorCase], None]) -> None:
 def test_engine(name: str, check: Callable[[EngineCase], None]) -> None:
     """Each registered engine of this machine passes each check of the suite."""
     check(engine_case(name))
+
+
+def test_slow_pairs_are_pairs() -> None:
+    """A component or a check that was renamed would be back in `make test` without a word."""
+    suites = ((SPACE, SPACES), (STRATEGY, STRATEGIES), (PREDICTOR, PREDICTORS), (ENGINE, ENGINES))
+    pairs = {(n, c.__name__) for suite, registry in suites for n in registry.names() for c in suite.checks}
+    assert pairs >= SLOW_PAIRS
 
 
 class TestChain(SpaceSuite):

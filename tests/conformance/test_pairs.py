@@ -56,7 +56,19 @@ def choose_some() -> list[tuple[str, str]]:
 SOME = choose_some()
 
 
-def case(space: str, strategy: str, estimator: str) -> PairCase:
+def choose_quick() -> list[tuple[str, str]]:
+    """Of those, the first of each package of strategies."""
+    packages: dict[str, tuple[str, str]] = {}
+    for space, strategy in SOME:
+        package = type(STRATEGIES.make(strategy)).__module__.rpartition(".")[0]
+        packages.setdefault(package, (space, strategy))
+    return list(packages.values())
+
+
+QUICK = choose_quick()
+
+
+def case(space: str, strategy: str, estimator: str, **more: int) -> PairCase:
     """Small settings, and a task of 96 noisy images."""
     return PairCase(
         space,
@@ -67,20 +79,24 @@ def case(space: str, strategy: str, estimator: str) -> PairCase:
             epochs=9 if getattr(STRATEGIES.get(strategy), "axes", ()) else 1,
             skeleton=SKELETONS.get(space, {}),
         ),
+        **more,
     )
 
 
-def tried(space: str, strategy: str, estimator: str) -> None:
+def tried(space: str, strategy: str, estimator: str, **more: int) -> None:
     if estimator == "shared" and not trains_supernets(STRATEGIES.make(strategy)):
         raise NotApplicable("it has no supernet to score anything with")
     for check in PAIR.checks:
-        check(case(space, strategy, estimator))
+        check(case(space, strategy, estimator, **more))
 
 
-@pytest.mark.parametrize(("space", "strategy"), SOME)
+@pytest.mark.parametrize(
+    ("space", "strategy"),
+    [pytest.param(*pair, marks=() if pair in QUICK else pytest.mark.slow) for pair in SOME],
+)
 def test_some_pairs(space: str, strategy: str) -> None:
-    """With an estimator that costs nothing."""
-    tried(space, strategy, "free")
+    """With an estimator that costs nothing; where a model is asked, few trials after the random ones."""
+    tried(space, strategy, "free", **({"trials": 12, "killed": 9} if asks_a_model(strategy) else {}))
 
 
 def test_some_are_of_each() -> None:

@@ -18,6 +18,7 @@ from cambrian.curves.model import CurveModel
 from cambrian.curves.svr import SVR, list_features
 from cambrian.errors import UsageError
 from cambrian.randomness import stream
+from tiers import slow_for
 
 SMALL: dict[str, dict[str, Any]] = {
     "domhan": {"steps": 30, "burn": 20, "thin": 5},
@@ -43,7 +44,7 @@ def draw(count: int = 24) -> list[Curve]:
     return curves
 
 
-@pytest.mark.parametrize("name", CURVE_MODELS.names())
+@pytest.mark.parametrize("name", slow_for(("domhan",), CURVE_MODELS.names()))
 def test_a_model_keeps_the_contract(name: str) -> None:
     """Made again from its settings as JSON it is itself; its forecast is finite, with a positive deviation,
     the same when made again, independent of what was predicted between, and leaves its curves alone."""

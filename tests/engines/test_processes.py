@@ -21,6 +21,7 @@ from cambrian.search.engines import ENGINES
 from cambrian.search.engines.engine import Assignment, Work
 from cambrian.search.engines.processes import Processes
 from cambrian.search.engines.serial import Serial
+from tiers import slow_but, slow_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and signals are tested on Linux")
 
@@ -67,7 +68,7 @@ MISCHIEF = {
 }
 
 
-@pytest.mark.parametrize("kind", MISCHIEF)
+@pytest.mark.parametrize("kind", slow_for(("endless", "endless_curve", "hold_gil"), MISCHIEF))
 def test_mischief_costs_one_trial(engine, kind):
     """One outcome of the right kind that names the cause; the worker is the same before and after."""
     n, expected = next(numbers), MISCHIEF[kind]
@@ -82,7 +83,7 @@ def test_mischief_costs_one_trial(engine, kind):
     assert expected[1] in sentence
 
 
-@pytest.mark.parametrize("kind", ["endless", "hold_gil"])
+@pytest.mark.parametrize("kind", slow_but(("hold_gil",), ["endless", "hold_gil"]))
 def test_time_limit_is_kept(engine, kind):
     """Within 2 s of the limit the outcome is there, and its seconds say what it cost."""
     started = time.monotonic()
@@ -293,8 +294,8 @@ def test_what_cannot_be_named_is_refused():
     ("source", "cause"),
     [
         ("import no_such_library_anywhere", "No module named 'no_such_library_anywhere'"),
-        ("def f(", "SyntaxError"),
-        ("raise SystemExit('not today')", "not today"),
+        pytest.param("def f(", "SyntaxError", marks=pytest.mark.slow),
+        pytest.param("raise SystemExit('not today')", "not today", marks=pytest.mark.slow),
         (
             "import os; os.write(2, b'famous last words'); os._exit(7)",
             "(?s)exited with code 7.*famous last words",
@@ -315,6 +316,7 @@ def test_a_worker_that_cannot_start_says_why(tmp_path, monkeypatch, source, caus
     assert mocks.descendants(os.getpid()) == others
 
 
+@pytest.mark.slow
 def test_workers_that_cannot_start_for_a_while_do_not_end_a_search_that_has_one(tmp_path, monkeypatch):
     """While one worker is at work others are started again and again, more often than five times."""
     deaths = tmp_path / "deaths"

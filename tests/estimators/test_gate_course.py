@@ -14,6 +14,7 @@ from cambrian.networks.sharing.methods.course import Course, find_largest_eigenv
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.knowledge import Mixes
 from cambrian.testing import toy_task
+from tiers import slow_for
 
 CALM = 20  # epochs
 SMALL = toy_task(48)
@@ -78,7 +79,12 @@ def test_skips_are_those_of_the_derived_architectures() -> None:
     assert data["collapse"]["before"] == 1
 
 
-@pytest.mark.parametrize("method", gate_cases.METHODS)
+@pytest.mark.parametrize(
+    "method",
+    slow_for(
+        ("darts-pt", "beta-darts", "p-darts", "snas", "pc-darts", "sdarts-rs", "r-darts"), gate_cases.METHODS
+    ),
+)
 def test_each_method_with_gates_is_watched(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its training leaves the losses, gates and skips of every epoch, the eigenvalue where it has mixtures,
     and a collapse that one of the looks sees."""

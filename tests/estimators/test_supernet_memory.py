@@ -25,7 +25,10 @@ SKELETON = {"filters": 8, "cells": 1}
 CHILDREN = 128
 
 
-@pytest.mark.parametrize(("method", "arguments"), [("uniform", {}), ("darts", {"curvature": 1})])
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [("uniform", {}), pytest.param("darts", {"curvature": 1}, marks=pytest.mark.slow)],
+)
 def test_the_estimate_is_within_a_fifth_of_what_a_run_takes(
     method: str, arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,6 +146,7 @@ def test_every_runtime_computes_the_network() -> None:
         np.testing.assert_allclose(each, logits[0], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_latency_is_measured_in_each_runtime() -> None:
     """As a limit names it: a time above 0 with its spread, and words for where it was taken."""
     for runtime, words in (("exported", "of the exported program"), ("onnxruntime", "by ONNX Runtime")):

@@ -165,6 +165,17 @@ def test_mlflow_is_told_each_number(monkeypatch):
     assert [m for _, metrics in calls[:4] for m in metrics] == TOLD
     assert calls[4:] == [(run, "cambrian.stopped", "over"), (run,)]
 
+    def refuse(*arguments, **named):
+        raise ConnectionError("the server is away")
+
+    vars(client).update(log_batch=refuse, set_tag=refuse, set_terminated=refuse)
+    for tell in (lambda: logger.on_end(trials[0]), lambda: logger.on_stop("over"), logger.close):
+        with pytest.warns(UserWarning, match="cannot log to MLflow: the server is away"):
+            tell()
+    client.create_run = refuse
+    with pytest.raises(UsageError, match="cannot log to MLflow: the server is away"):
+        MLflow("there", "digits-2")
+
 
 def test_what_is_not_installed_is_one_sentence(monkeypatch, tmp_path):
     """It says which pip install mends it."""

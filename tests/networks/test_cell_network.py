@@ -14,7 +14,7 @@ from cambrian.networks.skeletons.cell_network import cell_network, reduction_cel
 from chance import assert_share
 from reseeding import SHIFT
 
-modest = settings(max_examples=25, deadline=None)
+modest = settings(max_examples=10, deadline=None)
 
 
 def small(blocks=PNASNET5, channels=3, **more):

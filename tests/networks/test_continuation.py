@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -90,28 +91,34 @@ def expect_equal(one: Training, other: Training) -> None:
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
+NETWORKS = {"plain": Plain, "cells": cells, "cells of dropped paths": lambda: cells(0.5)}
+
+
 def list_schedules() -> list[object]:
-    """Each schedule with plain SGD; AdamW, whatever the rate the same moments, with two in `make test`."""
-    pairs = [(name, optimiser) for name in PREFIXES for optimiser in ("sgd", "adamw")]
-    few = {"restarts", "trapezoid"}
-    slow = [[pytest.mark.slow] * (optimiser == "adamw" and name not in few) for name, optimiser in pairs]
-    return [pytest.param(*pair, marks=marks) for pair, marks in zip(pairs, slow, strict=True)]
+    """In `make test` each schedule with the plain network and SGD; one with AdamW, whose moments are the same
+    whatever the rate, and with all that a network can draw."""
+    cases = product(PREFIXES, ("sgd", "adamw"), NETWORKS)
+    few = ("restarts", "adamw", "cells of dropped paths")
+    return [
+        pytest.param(*case, marks=[pytest.mark.slow] * (case != few and case[1:] != ("sgd", "plain")))
+        for case in cases
+    ]
 
 
-@pytest.mark.parametrize(("name", "optimiser"), list_schedules())
-def test_one_and_two_and_six_epochs_are_nine(name: str, optimiser: str) -> None:
+@pytest.mark.parametrize(("name", "optimiser", "network"), list_schedules())
+def test_one_and_two_and_six_epochs_are_nine(name: str, optimiser: str, network: str) -> None:
     """For every prefix schedule, with augmentation, dropout and drop path: losses, weights, statistics of
     batch normalisation and moments."""
     recipe = replace(BASE, optimiser=optimiser, **PREFIXES[name])  # type: ignore[arg-type]
-    for make in (Plain, cells, lambda: cells(0.5)):
-        whole = training(make, recipe, 9)
-        if not whole.prefix:
-            assert name == "constant"
-            continue
-        losses = finish(whole)
-        part, found = in_parts(make, recipe, (1, 3, 9))
-        assert found == losses
-        expect_equal(part, whole)
+    make = NETWORKS[network]
+    whole = training(make, recipe, 9)
+    if not whole.prefix:
+        assert name == "constant"
+        return
+    losses = finish(whole)
+    part, found = in_parts(make, recipe, (1, 3, 9))
+    assert found == losses
+    expect_equal(part, whole)
 
 
 @pytest.mark.parametrize("n", [2, 5, 16, 40])

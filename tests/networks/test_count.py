@@ -28,7 +28,7 @@ def test_multiply_accumulates_by_hand(layer, shape, expected):
     assert macs(layer, shape) == expected
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(cells(), st.integers(1, 3), st.sampled_from([8, 9, 28]))
 def test_multiply_accumulates_of_any_cell_are_half_of_torchs_flops(blocks, count, size):
     """PyTorch's FlopCounterMode counts two operations where we count one multiply-accumulate."""

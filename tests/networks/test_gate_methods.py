@@ -18,6 +18,7 @@ from cambrian.networks.training.step import Moment
 from cambrian.spaces.cells.darts import DARTS
 from cambrian.spaces.cells.nasbench201 import network as nb201
 from cambrian.spaces.cells.nasbench201.space import NASBench201
+from tiers import slow_but, slow_for
 
 PLANTED = 3  # the 3x3 convolution's place among the operations
 STEPS = {"gdas": 60, "proxylessnas": 60, "maskconnect": 60, "snas": 45, "pc-darts": 36}
@@ -77,7 +78,13 @@ def _weights_and_momenta(supernet: Any, step: Any) -> dict[str, tuple[torch.Tens
     }
 
 
-@pytest.mark.parametrize("method", gate_cases.METHODS)
+@pytest.mark.parametrize(
+    "method",
+    slow_for(
+        ("snas", "beta-darts", "sdarts-rs", "r-darts", "pc-darts", "darts-pt", "maskconnect", "p-darts"),
+        gate_cases.METHODS,
+    ),
+)
 def test_a_step_resumes_bit_for_bit(method: str) -> None:
     """From its tensors after two steps, weights and gates are afterwards those of three steps at once."""
     job = gate_cases.make_job(method, {"epochs": 3})
@@ -152,9 +159,9 @@ def find_choice(method: str, seed: int) -> int:
     return max(options, key=lambda i: gate[i])
 
 
-@pytest.mark.parametrize("method", ["darts", "gdas", "snas", "drnas", "proxylessnas"])
+@pytest.mark.parametrize("method", slow_but(("darts",), ["darts", "gdas", "snas", "drnas", "proxylessnas"]))
 def test_a_planted_operation_is_found(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By two of two seeds, for each kind of gate; all methods are tried with ten."""
+    """By two of two seeds, of each kind of gate one; all methods are tried with ten."""
     plant(monkeypatch)
     assert [find_choice(method, seed) for seed in range(2)] == [PLANTED] * 2
 

@@ -11,7 +11,9 @@ from cambrian.networks.training.descent import Descent
 from cambrian.networks.training.recipe import Recipe
 
 
-@pytest.mark.parametrize(("rate", "expected"), [(0.0, 2.0), (0.25, 4 / 3), (0.5, 1.0)])
+@pytest.mark.parametrize(
+    ("rate", "expected"), [(0.0, 2.0), pytest.param(0.25, 4 / 3, marks=pytest.mark.slow), (0.5, 1.0)]
+)
 def test_the_toy_problem_ends_where_the_paper_says(rate: float, expected: float) -> None:
     """L_val = a w - 2 a + 1 and L_train = w^2 - 2 a w + a^2 from (2, -2) end at a = w = 2 / (1 + 2 xi)."""
     a = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)

@@ -121,6 +121,7 @@ def test_predictions_of_rows_left_out_are_those_of_fits_without_them(penalty):
         assert fit.left_out[i] == pytest.approx(mean + (x[i] - centre) @ weights, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_an_additive_device_is_predicted_exactly():
     """After 20 measurements of cells of NAS-Bench-201 all others are predicted to a thousandth, in the right

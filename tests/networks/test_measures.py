@@ -71,7 +71,7 @@ def test_memory_counts_what_waits() -> None:
     assert Memory()(in_place, batch, "cpu") == size * (1 + 1)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(cells(), st.sampled_from([8, 9]))
 def test_memory_without_weights_is_that_with_them(blocks: Any, size: int) -> None:
     """Any cell, run on the meta device and computed for real, has the same peak."""

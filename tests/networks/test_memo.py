@@ -47,7 +47,13 @@ def score(network: nn.Module, memo: Memo, batches: list[Tensor], images: Tensor)
     return outputs
 
 
-@pytest.mark.parametrize(("name", "limit"), [*((name, 2**27) for name in SKELETONS), ("nasbench201", 60_000)])
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [
+        *(pytest.param(n, 2**27, marks=[pytest.mark.slow] * (n in ("darts", "fabric"))) for n in SKELETONS),
+        ("nasbench201", 60_000),
+    ],
+)
 def test_children_have_the_outputs_that_they_have_without_a_memo(name: str, limit: int) -> None:
     """Bit for bit, in any order and again, with room for all outputs and for some; without the pooling by
     convolutions they differ by roundings only."""

@@ -23,6 +23,7 @@ from cambrian.randomness import stream
 from cambrian.spaces import SPACES
 from cambrian.spaces.program.function_space import Shape
 from commands import forked
+from tiers import slow_but, slow_for
 
 BACKWARD = """
 import sys
@@ -69,8 +70,14 @@ def test_only_what_strides_is_done_in_two_steps() -> None:
         assert type(conv2d(3, 4, kernel, stride, padding)) is nn.Conv2d
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("name", [*OPERATIONS, "plain"])
+@pytest.mark.parametrize("stride", slow_but((2,), [1, 2]))
+@pytest.mark.parametrize(
+    "name",
+    slow_but(
+        ("sep3x3", "identity", "max3x3", "conv1x1", "bottleneck1x7-7x1", "skip", "dilsep3x3", "plain"),
+        [*OPERATIONS, "plain"],
+    ),
+)
 def test_no_backward_pass_ends_the_process(name, stride) -> None:
     """Each operation, and a user's plain 1x1 convolution once mended, trains on images of 56 to 112 pixels
     and 2 to 8 channels, channels last, in a process of its own."""
@@ -78,7 +85,7 @@ def test_no_backward_pass_ends_the_process(name, stride) -> None:
     assert (done.returncode, done.stdout) == (0, b"lives\n"), done.stderr[-300:]
 
 
-@pytest.mark.parametrize("name", SPACES.names())
+@pytest.mark.parametrize("name", slow_for(("darts", "nasnet", "amoebanet"), SPACES.names()))
 def test_no_network_of_ours_holds_a_plain_one(name) -> None:
     """Of four architectures drawn from each space, none has a strided 1x1 convolution in one step."""
     space = SPACES.make(name)

@@ -24,6 +24,7 @@ from cambrian.outcome import Fidelity
 from cambrian.problem import Objective
 from cambrian.randomness import stream
 from small_training import ARCHITECTURE, SmallConv, bars
+from tiers import slow_but
 
 EPS = 0.05
 
@@ -177,7 +178,7 @@ def test_the_accuracy_under_corruptions_is_a_mean_of_accuracies() -> None:
             assert accuracy == pytest.approx(right.mean())
 
 
-@pytest.mark.parametrize("stage", ["search", "deliver"])
+@pytest.mark.parametrize("stage", slow_but(("deliver",), ["search", "deliver"]))
 def test_metrics_that_are_objectives_are_measured_after_training(stage: str) -> None:
     """In a search on the validation part alone, at delivery on the test part: the same numbers twice, and
     none of another part's images."""

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cambrian.architecture import Architecture
@@ -47,6 +47,7 @@ NESTED = trials_of([None, 0, 0, 1, 3, 3, 1], range(7, 0, -1))
 """A link that passes a row which the line of an earlier branch would else take."""
 
 
+@settings(max_examples=30)
 @given(families())
 def test_ancestors_and_children_by_brute_force(trials):
     """An ancestor is what some chain of parents leads to."""
@@ -65,6 +66,7 @@ def test_ancestors_and_children_by_brute_force(trials):
     assert not values or trials[family.best()].value == max(values)
 
 
+@settings(max_examples=30)
 @given(families())
 @example(NESTED)
 def test_links_do_not_cross(trials):

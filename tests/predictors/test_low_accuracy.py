@@ -13,6 +13,7 @@ from cambrian.predictors.lstm import LSTM
 from cambrian.predictors.mlp import MLP
 from cambrian.predictors.neural import PAPER_BIAS, Scale
 from reseeding import SHIFT, default_rng
+from tiers import slow_but
 
 WORTH = {"input": np.array([-0.5, 0.2, 0.6, -0.1]), "operation": np.array([-1.0, 0.0, 1.0])}
 FIRST = draw_tokens(140, 1, seed=SHIFT)
@@ -83,10 +84,10 @@ def assert_sound(name, mean, seeds):
 @pytest.mark.parametrize(
     ("name", "means", "seeds"),
     [
-        ("mlp", TENTHS, 2),
+        pytest.param("mlp", TENTHS, 2, marks=pytest.mark.slow),
         ("mlp-ensemble", [0.1, 0.2, 0.4, 0.9], 1),
-        ("lstm", [0.1, 0.2, 0.9], 1),
-        ("lstm-ensemble", [0.1], 1),
+        pytest.param("lstm", [0.1, 0.2, 0.9], 1, marks=pytest.mark.slow),
+        pytest.param("lstm-ensemble", [0.1], 1, marks=pytest.mark.slow),
     ],
 )
 def test_any_mean_is_learned(name, means, seeds):
@@ -97,7 +98,7 @@ def test_any_mean_is_learned(name, means, seeds):
 
 
 @pytest.mark.statistical
-@pytest.mark.slow
+@pytest.mark.slow(minutes=True)
 @pytest.mark.parametrize("mean", TENTHS)
 @pytest.mark.parametrize("name", KINDS)
 def test_any_mean_and_seed_is_learned(name, mean):
@@ -108,6 +109,7 @@ def test_any_mean_and_seed_is_learned(name, mean):
     assert_sound(name, mean, range(10))
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 @pytest.mark.parametrize("mean", [0.1, 0.2])
 def test_the_papers_bias_is_for_the_papers_accuracies(mean):
@@ -138,7 +140,7 @@ VALUES = {
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("name", slow_but(("percent", "a loss that exploded", "zeros among them"), VALUES))
 def test_any_range_is_learned(name):
     """Of 200 fits of the MLP the worst was .81 (.97 in the mean, with a standard deviation of .02); a value
     far out, exact zeros and ones, and fractions that are nearly 0 or 1 do not hide the others."""
@@ -149,9 +151,8 @@ def test_any_range_is_learned(name):
 
 
 def list_ranges():
-    """Both surrogates map values by the same code: a shifted range and a far value show the slow one's."""
-    quick = ("percent", "a loss that exploded")
-    return [pytest.param(name, marks=[] if name in quick else [pytest.mark.slow]) for name in VALUES]
+    """Both surrogates map values by the same code: a far value shows the slow one's."""
+    return slow_but(("a loss that exploded",), VALUES)
 
 
 @pytest.mark.statistical
@@ -179,14 +180,14 @@ POOR = {
     "all right": (np.ones(140), 0.6, 0.95),
     "percent at chance": (np.full(140, 10.0), 10.0, 50.0),
 }
-POOREST = ("zero", "chance", "mostly zero", "all right")
 
 
 def list_poor(name):
-    """The two surrogates on a first level of that name. In `make test` the MLP has nothing, chance and
-    everything, and one level that teaches a little; the LSTM, which takes several times its time, chance."""
-    slow = [[] if name in names else [pytest.mark.slow] for names in (POOREST, ("chance",))]
-    return pytest.param(name, MLP, 3, 0.2, marks=slow[0]), pytest.param(name, LSTM, 2, 0.0, marks=slow[1])
+    """The two surrogates on a first level of that name. In `make test` the MLP has chance."""
+    slow = [] if name == "chance" else [pytest.mark.slow]
+    return pytest.param(name, MLP, 3, 0.2, marks=slow), pytest.param(
+        name, LSTM, 2, 0.0, marks=pytest.mark.slow
+    )
 
 
 @pytest.mark.statistical

@@ -13,6 +13,7 @@ from random_tokens import SLOTS, VOCABULARY, draw_tokens, draw_values, pools
 from cambrian.errors import SpaceError
 from cambrian.predictors import PREDICTORS, Predictor, kendall, spearman
 from cambrian.predictors.token_model import children, prefixes, score_by_predicting
+from tiers import slow_for
 
 # Small enough to fit in a moment, and with every layer the paper has.
 SMALL = {"updates": 12, "embedding": 5, "hidden": 7}
@@ -64,7 +65,7 @@ def test_the_tree_spells_every_child(pool):
 
 
 @pytest.mark.parametrize("model", QUICK, ids=SURROGATES)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(pool=pools())
 def test_score_is_predict_on_children(model, pool):
     """Sharing parents' work gives what predicting every child written out gives."""
@@ -104,7 +105,7 @@ def test_fitting_is_a_function_of_its_arguments(model):
     assert np.array_equal(model.predict_tokens(one, tokens), model.predict_tokens(other, tokens))
 
 
-@pytest.mark.parametrize("name", SURROGATES)
+@pytest.mark.parametrize("name", slow_for(("lstm-ensemble", "lstm-ensemble-paper"), SURROGATES))
 def test_a_fit_ranks_what_it_has_seen(name):
     """Given values that the operations decide, predictions rank them; with them reversed, the reverse."""
     arguments = {} if name == "ridge" else {"updates": 150, "embedding": 8, "hidden": 16}

@@ -84,6 +84,23 @@ def test_a_partial_curve_is_a_feature_and_its_end_the_value() -> None:
     assert features.describe(short) == {("curve", 1): 0.3, ("curve", 2): 0.5}
 
 
+def test_curves_of_losses_are_turned_with_their_values() -> None:
+    """A search for the lowest learns the negative of its curves, as of their ends, so that short and long
+    trainings have one direction; what its points hold beside the value stays."""
+    cell = draw(1)[0]
+    points = tuple(Point(i, {"value": v, "seconds": 2.0}) for i, v in enumerate([0.7, 0.6, 0.5], 1))
+    long, short = (
+        Trial(n, cell, Fidelity(epochs=e), outcome=Done(v, curve=points[:e], minimize=True))
+        for n, (e, v) in enumerate([(3, 0.5), (2, 0.6)])
+    )
+    turned = [trial.turn_upwards() for trial in (long, short)]
+    _, vectors, values = read_vectors(SPACE, ("curve",), turned)
+    assert values.tolist() == [-0.5]
+    assert vectors == [{("curve", 1): -0.7, ("curve", 2): -0.6}]
+    assert isinstance(turned[0].outcome, Done)
+    assert turned[0].outcome.curve[0].metrics["seconds"] == 2.0
+
+
 def test_partial_curves_rank_what_answers_do_not_show() -> None:
     """Final values that only the first epochs tell are predicted from these for other architectures."""
     cells = draw(120)

@@ -3,14 +3,19 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from referee_cases import ONE, Counted, run
 
 from cambrian.architecture import Architecture
-from cambrian.outcome import Done, Point
+from cambrian.effort import ANEW, FREE, LOST, Axis, list_paid
+from cambrian.outcome import Done, Fidelity, Point
+from cambrian.randomness import stream
 from cambrian.referee.outcome_cache import Cached
+from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.testing import ESTIMATOR, EstimatorCase
 
@@ -18,6 +23,7 @@ SAME = Architecture({"layers": 2, "layer1/operation": "skip", "layer2/operation"
 OTHER = Architecture({"layers": 1, "layer1/operation": "max3x3"})
 ASK = """
 import sys
+from cambrian.randomness import stream
 from cambrian.referee.outcome_cache import Cached
 from referee_cases import ONE, run
 print(repr(run(Cached({"name": "referee_cases:Counted", "arguments": {"place": sys.argv[1], "seconds": 0.3}},
@@ -108,6 +114,51 @@ def test_the_curve_is_told_again(tmp_path):
     assert [p.metrics for p in points] == [{"value": 0.25}, {"value": 0.5}]
     assert same == list(first.curve) == list(again.curve)
     assert isinstance(same[0], Point)
+
+
+@dataclass(frozen=True)
+class Lasting:
+    """A training in name: an epoch takes a second, and it goes on from the state of a shorter one."""
+
+    needs: ClassVar[tuple[type, ...]] = ()
+    delivers: ClassVar[bool] = False
+    axes: ClassVar[tuple[Axis, ...]] = FREE
+
+    def run(self, job):
+        goes_on = "training" in job.artifacts
+        first, last = job.begun.epochs if goes_on else 0, job.fidelity.epochs
+        value = float(stream(0, TinyChain().canonical(job.architecture)).random())
+        points = [Point(e, {"value": value}, float(max(0, e - first))) for e in range(1, last + 1)]
+        yield from points
+        if job.keep is not None:
+            (job.keep / "training.json").write_text("{}")
+        lost = {ANEW: LOST} if job.begun is not None and not goes_on else {}
+        return Done(value, curve=tuple(points), seconds=float(last - first), data=lost)
+
+
+def pay(strategies, place):
+    """What each search pays for its trials, in seconds and epochs, when they run in this order."""
+    paid = {}
+    for strategy in strategies:
+        estimator = Cached({"name": "test_cached:Lasting", "arguments": {}}, str(place / "outcomes"))
+        search = Search(
+            TinyChain(), strategy, estimator, budget=20, engine="serial", fidelity=Fidelity(9), seed=3
+        )
+        trials = search.run(place / strategy, quiet=True).trials
+        paid[strategy] = [
+            (t.architecture, 0.0 if t.cached is not None else t.outcome.seconds, epochs)
+            for t, epochs in zip(trials, list_paid(trials), strict=True)
+        ]
+    return paid
+
+
+def test_what_a_search_pays_does_not_depend_on_who_came_first(tmp_path):
+    """A promotion pays for what it adds, in seconds as in epochs, whoever trained that network before: in
+    full, or only the shorter training, whose state this search does not have."""
+    strategies = ("random", "hyperband", "asha")
+    paid = pay(strategies, tmp_path / "one")
+    assert paid == pay(strategies[::-1], tmp_path / "other")
+    assert all(seconds == epochs for trials in paid.values() for _, seconds, epochs in trials)
 
 
 def curve(architecture, fidelity):

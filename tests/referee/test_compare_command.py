@@ -42,6 +42,7 @@ def test_a_benchmark(tmp_path: Path) -> None:
     assert facts["verdict"] == json.loads((tmp_path / "comparison.json").read_text())["verdict"]
 
 
+@pytest.mark.slow
 def test_live_training(tmp_path: Path) -> None:
     """Two strategies on digits: real networks, in percent, over seconds too; strategies that
     begin with the same architectures have them trained once."""

@@ -2,9 +2,11 @@
 
 import math
 import os
+import re
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -15,7 +17,12 @@ from cambrian.benchmarks import play
 from cambrian.errors import Incompatible, RunChanged, RunError, UnknownName, UsageError
 from cambrian.outcome import Fidelity
 from cambrian.referee import OnBenchmark, OnTraining, compare, resume
+from cambrian.referee.contest import play_search
+from cambrian.referee.figures import standings
+from cambrian.referee.page import write_all
 from cambrian.referee.records import LINES
+from cambrian.referee.shared_data import name_folder
+from cambrian.request import Stop
 from cambrian.search.ledger.keys import trial_key
 from cambrian.search.result import Result
 from cambrian.spaces.chains.tiny_chain import TinyChain
@@ -199,6 +206,43 @@ def test_a_strategy_that_stops_early_is_said_to():
     assert line.trials < 50
     assert "trained" in line.ended
     assert comparison.curves.scores[0, 0, -1] == line.incumbents[-1].score
+
+
+@dataclass(frozen=True)
+class Idle(Random):
+    """Has nothing to propose."""
+
+    def propose(self, state, pending, rng):
+        return Stop("nothing to try")
+
+
+def test_a_strategy_that_tries_nothing_has_a_line(tmp_path):
+    """Of no trials, and its report can be written."""
+    compared = compare(toy(), {"idle": Idle()}, seeds=2, budget=3)
+    assert [(line.trials, line.ended) for line in compared.lines["idle"]] == [(0, "nothing to try")] * 2
+    row = next(row for row in standings(compared) if row["strategy"] == "idle")
+    assert (row["evaluations"], row["thinking"]) == (0, 0)
+    write_all(compared, tmp_path)
+
+
+def test_a_search_that_spent_its_epochs_did_not_end_early():
+    """Six thirds of an epoch are two, though they add up to a little less, and less still as rounded in the
+    line."""
+    contest = replace(
+        OnBenchmark.of(toy(), "2 epochs"), benchmark=replace(toy(), fidelity=Fidelity(1, 1 / 3))
+    )
+    line = play_search(contest, "random", Random(), 0)
+    assert line.paid()[-1] == pytest.approx(2, abs=1e-5)
+    assert line.paid()[-1] < 2
+    assert not line.ended
+
+
+def test_labels_that_look_alike_have_folders_of_their_own():
+    """Whatever alphabet they are in."""
+    labels = ["\u7b97\u6cd5\u7532", "\u7b97\u6cd5\u4e59", "a", "a+", "a-", "\u00e4"]
+    folders = [name_folder(label) for label in (*labels, "evolution(sample=2)")]
+    assert len(set(folders)) == len(folders) - 1  # "a-" is the punctuation of a call
+    assert all(re.fullmatch(r"[A-Za-z0-9._=-]+", folder) for folder in folders)
 
 
 # -- live ---------------------------------------------------------------------------------------------

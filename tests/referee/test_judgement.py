@@ -21,6 +21,7 @@ def judged(budget, **scores):
     return judge(over_evaluations(lines_of(**scores), budget))
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_equal_strategies_are_told_apart_no_more_often_than_stated():
     """Of 250 comparisons of three strategies that are one, no more than 5 % tell any two apart at the end,
@@ -107,7 +108,14 @@ def test_non_inferiority():
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize(("seeds", "chance"), [(1, 0.0), (2, 0.0), (5, 0.0), (6, 0.025), (30, 0.025)])
+@pytest.mark.parametrize(
+    ("seeds", "chance"),
+    [
+        (1, 0.0),
+        (5, 0.0),
+        *(pytest.param(*few, marks=pytest.mark.slow) for few in ((2, 0.0), (6, 0.025), (30, 0.025))),
+    ],
+)
 def test_non_inferiority_is_seldom_said_of_what_is_worse_by_the_margin(seeds, chance):
     """At most as often as it may be by chance, however few the seeds; of so few that they can say nothing,
     never."""

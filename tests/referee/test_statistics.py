@@ -54,6 +54,7 @@ def test_many_signed_ranks_as_scipy():
     assert wilcoxon(differences)[1] == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_signed_ranks_reject_as_often_as_they_say():
     """Of samples without an effect as many are rejected as of all signs of twenty ranks, which is a little

@@ -102,6 +102,7 @@ def exchanged(one: Row, other: Row) -> tuple[Row, Row]:
     return swap(one, learned=other.learned), swap(other, learned=one.learned)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="orphans are caught by prctl")
 def test_killed_and_resumed_it_is_a_run_that_could_have_been(tmp_path: Path) -> None:
     """kill -9 again and again: no place is given twice, nothing finished is lost, and the ledger replays."""

@@ -55,7 +55,7 @@ def test_a_killed_supernet_ends_with_the_same_weights_and_gates(undisturbed, nur
     assert SUPERNET in expected.trials[0].artifacts
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=True)
 @pytest.mark.parametrize("undisturbed", ["darts", "gdas"], indirect=True)
 def test_a_killed_gradient_search_ends_with_the_same_gates(undisturbed, nursery, tmp_path, request):
     """In chunks that go on from one another, with what was derived from them."""

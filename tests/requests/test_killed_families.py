@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.damage, pytest.mark.skipif(why_not() is not None, reas
 MANY = int(os.environ.get("CAMBRIAN_KILLS", "50"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("undisturbed", ["enas"], indirect=True)
 def test_a_killed_controller_ends_as_it_would_have(undisturbed, nursery, tmp_path):
     """It has the most state of all families: weights, momenta, a policy with its moments, and a baseline.
@@ -28,7 +29,7 @@ def test_a_killed_controller_ends_as_it_would_have(undisturbed, nursery, tmp_pat
     kill_often(nursery, "enas", expected, calls, tmp_path, least=1, swept=True)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=True)
 @pytest.mark.parametrize("undisturbed", [*FAMILIES, *GRADIENT], indirect=True)
 def test_killed_families_end_with_the_same_weights(undisturbed, nursery, tmp_path, request):
     """MANY kills at random calls, each of which leaves a checkpoint. The families are mixtures (darts),

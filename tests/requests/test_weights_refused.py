@@ -84,6 +84,7 @@ class Sharing(living.Sharing):
         return proposal if isinstance(proposal, Wait) else msgspec.structs.replace(proposal, estimator="one")
 
 
+@pytest.mark.slow
 def test_a_supernet_outlives_the_final_stage(tmp_path: Path) -> None:
     """A search that goes on after it names the supernet again."""
 

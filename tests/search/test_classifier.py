@@ -39,6 +39,7 @@ def test_it_is_an_estimator_of_scikit_learn(fitted: cambrian.Classifier) -> None
         again.predict(X)
 
 
+@pytest.mark.slow
 def test_a_directory_keeps_the_run(tmp_path: Path) -> None:
     """Images and whole-number labels; the run can be opened, reported and exported like any."""
     images = np.random.default_rng(0).random((40, 6, 6), dtype=np.float32)

@@ -76,18 +76,18 @@ def contents(place: Path) -> list[tuple[object, ...]]:
     return found
 
 
-@pytest.mark.parametrize("engine", ["serial", "processes"])
-def test_what_is_late_is_stopped_and_done_again(tmp_path: Path, engine: str) -> None:
+@pytest.mark.parametrize(("engine", "seconds"), [("serial", 1.5), ("processes", 3.0)])
+def test_what_is_late_is_stopped_and_done_again(tmp_path: Path, engine: str, seconds: float) -> None:
     """A trial that would never end is stopped with the budget: it is no failure, keeps its row, and under
     the same budget is let lie. With a larger one the search goes on to what an undisturbed one gives."""
-    result = search(tmp_path, engine, "8,4s").run(tmp_path / "run")
+    result = search(tmp_path, engine, f"8,{seconds}s").run(tmp_path / "run")
     late = [n for n, state in rows(tmp_path / "run") if state == "running"]
     assert late
     assert len(late) <= 2
     assert {t.number for t in result.trials if t.value is not None} <= {0, 1, 2}
     assert all(t.value is not None or t.outcome is None for t in result.trials)
     before = rows(tmp_path / "run")
-    search(tmp_path, engine, "8,4s").run(tmp_path / "run")
+    search(tmp_path, engine, f"8,{seconds}s").run(tmp_path / "run")
     assert rows(tmp_path / "run") == before
     (tmp_path / "released").touch()
     search(tmp_path, engine, "8,1h").run(tmp_path / "run")
@@ -97,7 +97,7 @@ def test_what_is_late_is_stopped_and_done_again(tmp_path: Path, engine: str) -> 
     assert values[0] == values[1]
 
 
-@pytest.mark.parametrize("first", [0, 3])
+@pytest.mark.parametrize("first", [0, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_run_ends_with_a_network(tmp_path: Path, first: int) -> None:
     """Finalists that are never ready are given up, and where not one trial was ready the first architecture
     that was proposed is delivered."""

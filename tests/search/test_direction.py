@@ -33,6 +33,7 @@ from commands import run_command
 SPACE = TinyChain(3)
 SMALL = {
     "progressive": {"keep": 6, "first": 4, "surrogate": "ridge"},
+    **{name: {"keep": 6, "surrogate": "ridge"} for name in ("popnas", "dpp-net")},
     "hierarchical-tournament": {"initial": 6, "mutations": 5, "share": 0.2},
     "reinforce": {"hidden": 8},
     "ppo": {"hidden": 8, "rerank": 3, "trials": 14},
@@ -109,9 +110,9 @@ def test_the_direction_is_a_setting_of_the_run(tmp_path):
         Search(SPACE, "random", spec, budget=9, minimize=False).run(tmp_path / "run")
 
 
-def written(place: Path, column: str, sign: float) -> Path:
-    """Every chain of `SPACE` with its gain, times `sign`, in a CSV."""
-    chains = list(completions(SPACE, {}))
+def written(place: Path, column: str, sign: float, space: TinyChain = SPACE) -> Path:
+    """Every chain of `space` with its gain, times `sign`, in a CSV."""
+    chains = list(completions(space, {}))
     paths = list(max(chains, key=len))  # as they are asked
     rows = [",".join([*(str(c.get(p, "")) for p in paths), str(sign * gain(c, None))]) for c in chains]
     file = place / f"{column}.csv"
@@ -131,12 +132,13 @@ def test_a_table_of_losses(tmp_path):
 
 def test_the_command_finds_the_lowest(tmp_path):
     """By its name, and it is said before the search; JSON has the user's sign."""
-    path = written(tmp_path, "val_loss", -1.0)
-    arguments = ["search", "--benchmark", f"{path}:val_loss", "--strategy", "random", "--budget", "400"]
+    small = TinyChain(2)
+    path = written(tmp_path, "val_loss", -1.0, small)
+    arguments = ["search", "--benchmark", f"{path}:val_loss", "--strategy", "random", "--budget", "100"]
     done = run_command(*arguments, "--run", tmp_path / "run", "--json", place=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "val_loss, lower is better (--maximize says otherwise)" in done.stderr
-    lowest = -max(gain(c, None) for c in completions(SPACE, {}))
+    lowest = -max(gain(c, None) for c in completions(small, {}))
     assert json.loads(done.stdout)["best"]["value"] == pytest.approx(lowest)
 
 

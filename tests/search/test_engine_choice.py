@@ -208,9 +208,9 @@ def test_a_plan_without_an_engine_uses_all_cores() -> None:
     ("begun", "resumed", "kind", "slots", "threads"),
     [
         ({"engine": "processes(threads=2)", "workers": 3}, None, Processes, 3, 2),
-        ({"workers": 3}, None, Processes, 3, 1),
-        ({"workers": 3}, "ray", Ray, 3, 1),
-        ({"workers": 3}, "ray(workers=8)", Ray, 8, 1),
+        pytest.param({"workers": 3}, None, Processes, 3, 1, marks=pytest.mark.slow),
+        pytest.param({"workers": 3}, "ray", Ray, 3, 1, marks=pytest.mark.slow),
+        pytest.param({"workers": 3}, "ray(workers=8)", Ray, 8, 1, marks=pytest.mark.slow),
         ({"workers": 3}, "serial", Serial, 1, 1),
         ({"memory": 1 << 40, "workers": 1}, None, Processes, 1, 1),
         ({"engine": "extensions.stack_engine:Stack"}, None, None, 3, 1),

@@ -8,6 +8,7 @@ import os
 import random
 import tempfile
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -53,9 +54,21 @@ def place():
         yield Path(name)
 
 
-@pytest.mark.parametrize("half", [False, True], ids=["before", "half"])
-@pytest.mark.parametrize("engine", ["serial", "processes"])
-@pytest.mark.parametrize("strategy", TRIALS)
+def list_kills():
+    """Each strategy and engine, before a call and in its midst; in `make test` one with processes."""
+    return [
+        pytest.param(
+            strategy,
+            engine,
+            half,
+            id=f"{strategy}-{engine}-{'half' if half else 'before'}",
+            marks=[pytest.mark.slow] * (engine == "processes" and (strategy, half) != ("progressive", True)),
+        )
+        for strategy, engine, half in product(TRIALS, ("serial", "processes"), (False, True))
+    ]
+
+
+@pytest.mark.parametrize(("strategy", "engine", "half"), list_kills())
 def test_a_kill_at_every_call(strategy, engine, half, nursery, place):
     """For every number of a call until a search gets through with fewer: nothing that was recorded is lost,
     no artifact is missing, and after a resumption, every third of which is killed at a random call too,

@@ -214,6 +214,7 @@ class Endless(Counted):
         return (yield from super().run(job))
 
 
+@pytest.mark.slow
 def test_without_time_for_a_trial_the_network_keeps_the_conditions_too(tmp_path: Path) -> None:
     """On its sizes, which need no training; where it does not, or where they are on scores, that is said."""
     final = Final(Fidelity(2, skeleton={"filters": 4}), top=1, baselines=())

@@ -22,6 +22,7 @@ from mock_search import (
     search,
 )
 from reseeding import SHIFT
+from tiers import slow_but
 
 KILLS = int(os.environ.get("CAMBRIAN_KILLS", "5"))
 """Of the coordinator, for each strategy on each engine; twice as many of workers. `make evidence`: 200."""
@@ -60,8 +61,14 @@ def undisturbed(tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("engine", ["serial", "processes"])
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(
+    ("strategy", "engine"),
+    [
+        *((name, "serial") for name in STRATEGIES),
+        ("progressive", "processes"),
+        *(pytest.param(n, "processes", marks=pytest.mark.slow) for n in STRATEGIES if n != "progressive"),
+    ],
+)
 def test_kills_of_the_coordinator(strategy, engine, nursery, undisturbed, place):
     """KILLS of each kind, a quarter of them while it starts up. After each: what was acknowledged is in the
     ledger, what was finished is as it was, nobody is left. At the end: equal to the undisturbed, and
@@ -104,7 +111,7 @@ def when(rng, engine, kills):
     return {"events": rng.randrange(1, 12), "pause": rng.random() * 0.004}
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", slow_but(("random",), STRATEGIES))
 def test_kills_of_workers(strategy, nursery, undisturbed, place):
     """2 KILLS of each: workers and the children that evaluate. Every trial is recorded once, with no more
     attempts than there were kills, and the ledger is the undisturbed one."""
@@ -134,8 +141,9 @@ def test_kills_of_workers(strategy, nursery, undisturbed, place):
 
 
 def test_the_end_before_every_sql_statement(nursery, place):
-    """A search of ten trials that ends before its k-th statement, for every k until it gets through: what
-    follows finds a run it can go on with, and ends like the undisturbed."""
+    """A search of ten trials that ends before its k-th statement, for every k (in `make test` for each
+    second) until it gets through: what follows finds a run it can go on with, and ends like the
+    undisturbed."""
     setting = {
         "strategy": "random",
         "engine": "serial",
@@ -145,7 +153,8 @@ def test_the_end_before_every_sql_statement(nursery, place):
     log = place / "log"
     search(**setting).run(place / "undisturbed")
     expected = contents(place / "undisturbed")
-    statement, code = 0, 9
+    every = 1 if KILLS > 5 else 2
+    statement, code = SHIFT % every, 9
     while code == 9:
         run = place / str(statement)
         code = nursery.session(run, log, setting=setting, known=[], statement=statement)["code"]
@@ -153,6 +162,6 @@ def test_the_end_before_every_sql_statement(nursery, place):
         assert nursery.session(run, log, setting=setting, known=list(before))["code"] == 0
         assert finished(run) | before == finished(run)
         assert first_difference(contents(run), expected) is None
-        statement += 1
+        statement += every
     assert code == 0
     assert statement > 60

@@ -74,7 +74,8 @@ def modules(network: Any, batch: Any, device: str) -> float:
     return len(list(network.modules()))
 
 
-def test_latency_is_a_limit(tmp_path) -> None:
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_latency_is_a_limit(tmp_path, workers: int) -> None:
     """No network is as fast as the first limit asks, all are as fast as the second; with the number comes
     the spread of its readings."""
     with pytest.raises(NothingSucceeded) as caught:
@@ -82,7 +83,7 @@ def test_latency_is_a_limit(tmp_path) -> None:
     none = caught.value.result
     assert [t.outcome.reason for t in none.trials] == ["limit"] * 3
     assert all("where at most 1 ns is allowed" in t.outcome.detail for t in none.trials)
-    every = searched({"latency": "1000s"}, tmp_path / "all", workers=2)
+    every = searched({"latency": "1000s"}, tmp_path / "all", workers=workers)
     assert all({"latency", "latency_spread"} <= t.outcome.metrics.keys() for t in every.trials)
 
 

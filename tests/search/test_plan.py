@@ -262,7 +262,7 @@ class Unfit(Space):
         raise Unbuildable("question 'width': it does not fit")
 
 
-@pytest.mark.parametrize("budget", [None, 12, "20m"])
+@pytest.mark.parametrize("budget", [None, 12, pytest.param("20m", marks=pytest.mark.slow)])
 def test_few_images_are_seen_often(photos: cambrian.Task, budget: object) -> None:
     """An epoch of one step is none: the networks of a search are trained for 60 steps, the final ones for
     120, unless it is said otherwise."""

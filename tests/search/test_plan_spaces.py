@@ -32,9 +32,25 @@ from cambrian.spaces.space import Pick, Signature, Space
 from cambrian.strategies.audited import Audited
 from cambrian.strategies.progressive import Progressive
 from remembered import measure_here, remember
+from tiers import slow_for
 
 GROWING = [name for name in SPACES.names() if SpaceFacts(SPACES.make(name)).levels]
 BUDGETS = ("2m", "10m", "1h", "6h", "24h")
+DEAR = (
+    *(
+        "joint",
+        "hierarchical",
+        "nasnet",
+        "mnasnet",
+        "amoebanet",
+        "darts",
+        "proxylessnas",
+        "enas-micro",
+        "cgp",
+    ),
+    *("tree-cells", "memory-banks", "network-morphism", "stacked", "nasbench101", "fabric", "free-graph"),
+)
+"""Spaces whose networks take long to draw and to count."""
 
 
 capacity = remember(SpaceFacts.capacity.func, lambda facts: facts.space)
@@ -103,12 +119,12 @@ def check_amounts(less: Workload, more: Workload) -> None:
         assert less.final_epochs <= more.final_epochs
 
 
-@pytest.mark.parametrize("name", GROWING)
+@pytest.mark.parametrize("name", slow_for([n for n in DEAR if n in GROWING], GROWING))
 def test_spaces_that_grow_are_planned_by_their_levels(task: cambrian.Task, name: str) -> None:
     """From 2 minutes to 24 hours progressive search climbs the space's own levels, with the names of its own
     skeleton; more time never buys less, and no more time is promised than there is."""
     space = SPACES.make(name).for_task(task)
-    made = plans(task, space, BUDGETS, strategy="progressive")
+    made = plans(task, space, BUDGETS[::2], strategy="progressive")
     check(made, space)
     for each in made:
         planned = each.search.strategy
@@ -120,7 +136,7 @@ def test_spaces_that_grow_are_planned_by_their_levels(task: cambrian.Task, name:
     assert made[-1].work.levels == len(space.know(Grows).levels)
 
 
-@pytest.mark.parametrize("name", SPACES.names())
+@pytest.mark.parametrize("name", slow_for(DEAR, SPACES.names()))
 def test_every_space_is_planned_without_levels(task: cambrian.Task, name: str) -> None:
     """A strategy that does not climb has as many trials as the preset, each of the space's typical cost."""
     space = SPACES.make(name).for_task(task)
@@ -130,7 +146,7 @@ def test_every_space_is_planned_without_levels(task: cambrian.Task, name: str) -
 
 
 @pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", SPACES.names())
+@pytest.mark.parametrize("name", slow_for(DEAR, SPACES.names()))
 def test_sizes_cost_more_and_more(name: str, every: int) -> None:
     """Each size of a built-in space is a skeleton that it builds, and costs more multiply-accumulates than
     the one before it; in `make test` every third and the largest."""
@@ -223,7 +239,7 @@ class Bare:
         return nn.Sequential(nn.Conv2d(task.channels, width, 3), nn.Flatten(), nn.LazyLinear(task.classes))
 
 
-@pytest.mark.parametrize("name", ["darts", "nasbench201", "macro"])
+@pytest.mark.parametrize("name", slow_for(("darts",), ["darts", "nasbench201", "macro"]))
 def test_a_planned_search_climbs_as_planned(name: str) -> None:
     """Run by real training, it trains as many networks at each level as the plan says."""
     small = {"epochs": 1, "images": 32, "final_epochs": 1}

@@ -36,6 +36,7 @@ from cambrian.strategies.evolution.nsga2 import NSGA2
 from cambrian.strategies.multifidelity.race import Race
 from cambrian.weights import Inherit
 from remembered import measure_here, remember, shape_of
+from tiers import slow_but
 
 count_macs = remember(race_plan.count_macs, lambda space, task, network: (space, shape_of(task), network))
 SECONDS = 2e-5
@@ -247,7 +248,9 @@ def test_a_network_is_the_same_in_the_race_and_in_the_end(side: int) -> None:
         assert shapes[0] == shapes[1]
 
 
-@pytest.mark.parametrize(("measure", "most"), [("params", 30_000), ("macs", 2e6)])
+@pytest.mark.parametrize(
+    ("measure", "most"), [("params", 30_000), pytest.param("macs", 2e6, marks=pytest.mark.slow)]
+)
 def test_limits_make_the_networks_narrower(measure: str, most: float, photographs: cambrian.Task) -> None:
     """Every entrant keeps the limit in the end's resolution, four filters more would not (or are not
     planned), and networks that cannot keep it at all are left out; an impossible limit is one sentence."""
@@ -287,8 +290,7 @@ def test_the_share_of_the_race_grows() -> None:
 
 
 def test_a_time_alone_is_a_race(photographs: cambrian.Task) -> None:
-    """Nothing else is: a strategy, a number of trials, levels, a surrogate or a space without a portfolio are
-    planned by a preset. Filters and entrants are the race's to change."""
+    """Filters and entrants are the race's to change, and a bound of its one objective is its reference."""
     raced = plan(photographs, "10m", workers=1)
     assert isinstance(raced.search.strategy, Race)
     assert raced.search.final is not None
@@ -300,17 +302,6 @@ def test_a_time_alone_is_a_race(photographs: cambrian.Task) -> None:
     assert len(few.entrants) <= 2
     drawn = plan(photographs, "1h", workers=1, changes={"entrants": "random"}).search.strategy
     assert drawn.entrants[0]["name"] == "random 1"
-    for more in (
-        {"strategy": "random"},
-        {"changes": {"levels": 2}},
-        {"surrogate": "ridge"},
-        {"space": "tiny-chain"},
-        {"budget": "10m, 50"},
-        {"objectives": ["params"]},
-    ):
-        other = plan(photographs, **{"budget": "10m", "workers": 1, "baselines": (), **more})
-        assert not isinstance(other.search.strategy, Race), more
-    assert isinstance(other.search.strategy, NSGA2)
     bounded = plan(photographs, "10m", workers=1, objectives=["accuracy>0.5"])  # of the one objective
     assert isinstance(bounded.search.strategy, Race)
     assert bounded.search.reference == 0.5
@@ -320,6 +311,24 @@ def test_a_time_alone_is_a_race(photographs: cambrian.Task) -> None:
         plan(photographs, "10m", workers=1, strategy="random", changes={"entrants": 2})
     with pytest.raises(UsageError, match="entrants is 1 to"):
         plan(photographs, "10m", workers=1, changes={"entrants": 0})
+
+
+MORE: dict[str, dict[str, object]] = {
+    "a strategy": {"strategy": "random"},
+    "levels": {"changes": {"levels": 2}},
+    "a surrogate": {"surrogate": "ridge"},
+    "a space without a portfolio": {"space": "tiny-chain"},
+    "a number of trials": {"budget": "10m, 50"},
+    "objectives": {"objectives": ["params"]},
+}
+
+
+@pytest.mark.parametrize("name", slow_but(("a strategy", "objectives"), MORE))
+def test_more_than_a_time_is_no_race(name: str, photographs: cambrian.Task) -> None:
+    """It is planned by a preset."""
+    other = plan(photographs, **{"budget": "10m", "workers": 1, "baselines": (), **MORE[name]})
+    assert not isinstance(other.search.strategy, Race)
+    assert name != "objectives" or isinstance(other.search.strategy, NSGA2)
 
 
 def test_reading_the_data_is_a_part_of_the_time(photographs, monkeypatch) -> None:
@@ -352,6 +361,7 @@ class InterruptedAtTheEnd(Watch):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_raced_search_hands_over_a_network_that_went_on(tmp_path) -> None:
     """Two tiny networks race on digits, within a limit that those of the default size would miss; the winner
     begins with the weights of its last trial, in their skeleton, is trained on train and validation until the

@@ -71,6 +71,8 @@ def test_a_plane_is_learned(result: cambrian.Result) -> None:
     assert metrics["test_r2"] > 0.8
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("clean_is_forked")
 def test_the_export_speaks_in_the_unit(result: cambrian.Result, houses: Path, tmp_path: Path) -> None:
     """The exported program gives prices, the same as the run's own, and `predict` writes them."""
     exported = cambrian.export(result, tmp_path / "out")
@@ -140,6 +142,7 @@ def test_images_are_predicted(tmp_path: Path) -> None:
     assert result.winner.value > 0.5
 
 
+@pytest.mark.slow
 def test_a_regressor_is_scikit_learns_kind() -> None:
     """`score` is r2; labels that are words are refused in a sentence."""
     model = cambrian.Regressor("3", workers=1).fit(X[::2], Y[::2])

@@ -67,6 +67,7 @@ def test_masks_are_recognised(file: Path, tmp_path: Path) -> None:
     assert np.array_equal(cambrian.load(file, size=4).targets, task.targets[:, 1::2, 1::2])
 
 
+@pytest.mark.usefixtures("clean_is_forked")
 def test_a_search_ends_with_a_network_for_pixels(file: Path, tmp_path: Path) -> None:
     """Its value is scikit-learn's Jaccard score of the test part, better than all ground; the export gives
     the same masks and names the classes of a file, and the report has the IoU of each class."""

@@ -51,6 +51,8 @@ def search(path: Path, target: str, place: Path) -> cambrian.Result:
     return planned.run(place, quiet=True)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("clean_is_forked")
 def test_labels_are_learned(tmp_path: Path) -> None:
     """The metrics are scikit-learn's of the network's probabilities; the export gives sets of labels."""
     path = write_csv(tmp_path / "sky.csv", sky=SKIES)
@@ -74,6 +76,8 @@ def test_labels_are_learned(tmp_path: Path) -> None:
     assert boost(task) > 0.8
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("clean_is_forked")
 def test_heads_are_learned_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One network answers both questions; its value is the mean of the accuracies of its heads, each of which
     is in the outcome, in the report and in the summary."""

@@ -192,6 +192,7 @@ def test_a_supernet_that_does_not_fit_is_refused(
         plan(photos, "1m", strategy="spos", workers=1)
 
 
+@pytest.mark.slow
 def test_only_workers_of_this_machine_need_its_memory(
     photos: cambrian.Task, monkeypatch: pytest.MonkeyPatch, steady: None
 ) -> None:
@@ -202,8 +203,8 @@ def test_only_workers_of_this_machine_need_its_memory(
     monkeypatch.setattr(shared_plan, "measure_size", lambda *arguments: measured)
     monkeypatch.setattr(supernet_speed, "read_free_memory", lambda: 3 * 2**20)
     with pytest.raises(UsageError, match=r"to score its children, .* are free: .* or fewer workers"):
-        plan(photos, "1m", strategy="spos", engine="processes(workers=100)")
-    plan(photos, "1m", strategy="spos", engine='ray(workers=100, address="auto")')
+        plan(photos, "1h", strategy="spos", engine="processes(workers=100)")
+    plan(photos, "1h", strategy="spos", engine='ray(workers=100, address="auto")')
 
 
 def test_a_planned_search_ends_with_networks_trained_alone(photos: cambrian.Task, tmp_path: Path) -> None:

@@ -39,8 +39,15 @@ def at_work(run, engine):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("engine", ["serial", "processes"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "engine"),
+    [
+        (signal.SIGINT, "processes"),
+        (signal.SIGTERM, "serial"),
+        pytest.param(signal.SIGINT, "serial", marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, "processes", marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_stops_cleanly(number, engine, tmp_path):
     """Within seconds, with the exit code shells expect, the command that goes on, no traceback and no
     process left; and the run goes on to the undisturbed end."""

@@ -52,6 +52,7 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.usefixtures("clean_is_forked")
 def test_sounds_are_learned_and_predicted(
     tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

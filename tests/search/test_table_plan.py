@@ -43,6 +43,7 @@ def speed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_plan, "_measure_one", lambda *arguments: 1e-5)
 
 
+@pytest.mark.usefixtures("clean_is_forked")
 def test_a_table_is_learned_and_predicted(table: Path, tmp_path: Path) -> None:
     """Six networks are enough for a rule that is in the data; the export predicts rows of the file."""
     task = cambrian.load(table, target="kind")

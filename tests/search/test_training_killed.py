@@ -34,7 +34,7 @@ def weights(run):
     return final.trial.artifacts["weights.safetensors"].sha256
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=True)
 @pytest.mark.damage
 def test_a_killed_training_ends_with_the_same_weights(tmp_path, capsys):
     """kill -9 of the coordinator in the middle of an epoch of the search's training, and of one of the

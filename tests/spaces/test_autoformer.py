@@ -196,6 +196,7 @@ def test_mistakes_are_named():
         space.build(architecture, Shape(1, 8, 8, 10), patch=0)
 
 
+@pytest.mark.slow
 def test_it_learns_digits():
     """Two layers, six epochs, scikit-learn's digits: above 90 % of the test images."""
     space = AutoFormer()

@@ -45,7 +45,9 @@ def test_parameters_of_the_unet_and_the_linknet() -> None:
 
 
 @pytest.mark.parametrize("name", PORTFOLIO)
-@pytest.mark.parametrize(("height", "width"), [(8, 8), (33, 21), (160, 129)])
+@pytest.mark.parametrize(
+    ("height", "width"), [(8, 8), (33, 21), pytest.param(160, 129, marks=pytest.mark.slow)]
+)
 def test_networks_answer_for_each_pixel(name: str, height: int, width: int) -> None:
     """Forward and backward passes give logits of the images' size and gradients, and for a task of one class
     an image their means."""

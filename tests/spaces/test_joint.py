@@ -28,6 +28,7 @@ from cambrian.spaces import SPACES
 from cambrian.spaces.budgets import HasPortfolio
 from cambrian.spaces.knowledge import Canonical, Encodes, Grows, Morphs, Moves, know
 from cambrian.spaces.program.function_space import Shape
+from tiers import slow_but
 
 RATES, DECAYS = (0.1, 0.2, 0.4), (1e-4, 1e-3)
 TRAINING = {"learning_rate": RATES, "weight_decay": DECAYS}
@@ -156,7 +157,7 @@ def test_a_morphism_of_the_training_leaves_the_network() -> None:
     assert joint.read_training(deeper) == joint.read_training(first)
 
 
-@pytest.mark.parametrize("strategy", ["hill-climbing", "bayes"])
+@pytest.mark.parametrize("strategy", slow_but(("hill-climbing",), ["hill-climbing", "bayes"]))
 def test_strategies_search_the_training_with_the_network(strategy: str) -> None:
     """A made-up score that counts the depth and the fitness of the training: each of them finds another
     training than the usual one, that scores more than any network does with it."""

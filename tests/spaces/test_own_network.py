@@ -4,6 +4,7 @@ change by hand."""
 from __future__ import annotations
 
 import copy
+from functools import cache
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from cambrian.errors import SpaceError, Unbuildable, UsageError
 from cambrian.spaces.models.space import YOURS, ModelSpace
 from cambrian.spaces.program.function_space import Shape
 from cambrian.testing import SPACE, SpaceCase
+from tiers import slow_but, slow_for
 
 IMAGES = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -44,10 +46,16 @@ def close(one: Tensor, other: Tensor) -> bool:
     return torch.allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
-def given(request: pytest.FixtureRequest) -> tuple[nn.Module, ModelSpace]:
-    network = make_trained(request.param)
+@cache
+def trained(name: str) -> tuple[Any, ModelSpace]:
+    """A trained network and its space; no test may change either."""
+    network = make_trained(name)
     return network, cambrian.from_model(network, TASK)
+
+
+@pytest.fixture(params=slow_for(("mobile",), NETWORKS))
+def given(request: pytest.FixtureRequest) -> tuple[nn.Module, ModelSpace]:
+    return trained(request.param)
 
 
 def test_the_network_itself_is_bit_equal(given: tuple[nn.Module, ModelSpace]) -> None:
@@ -86,8 +94,8 @@ def test_answers_make_networks(given: tuple[nn.Module, ModelSpace]) -> None:
 def test_a_narrower_layer_keeps_the_largest_channels() -> None:
     """Of a convolution before a flattening: the network in which the others are zero, as their readers see
     it."""
-    network = make_trained("plain")
-    narrow = build(cambrian.from_model(network, TASK), **{"5/width": 8})
+    network, space = trained("plain")
+    narrow = build(space, **{"5/width": 8})
     hidden, reader = network[5], network[8]
     assert isinstance(hidden, nn.Conv2d)
     assert isinstance(reader, nn.Linear)
@@ -102,8 +110,7 @@ def test_a_narrower_layer_keeps_the_largest_channels() -> None:
 
 def test_depthwise_layers_have_the_width_of_what_they_read() -> None:
     """An inverted residual's hidden width changes both normalisations and the depthwise convolution."""
-    network = make_trained("mobile")
-    space = cambrian.from_model(network, TASK)
+    network, space = trained("mobile")
     narrow = build(space, **{"4__conv__0/width": 8})
     kinds = [m for m in narrow[4].conv if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]
     assert [getattr(m, "out_channels", getattr(m, "num_features", 0)) for m in kinds] == [8] * 4 + [16] * 2
@@ -122,8 +129,8 @@ def test_depthwise_layers_have_the_width_of_what_they_read() -> None:
 
 def test_a_smaller_kernel_is_the_middle_of_the_larger() -> None:
     """Against a convolution with that middle, strided too."""
-    network = make_trained("resnet")
-    changed = build(cambrian.from_model(network, TASK), **{"layer2__0__conv1/kernel": 1})
+    network, space = trained("resnet")
+    changed = build(space, **{"layer2__0__conv1/kernel": 1})
     by_hand = copy.deepcopy(network)
     conv = by_hand.layer2[0].conv1
     middle = conv.weight[:, :, 1:2, 1:2]
@@ -133,8 +140,7 @@ def test_a_smaller_kernel_is_the_middle_of_the_larger() -> None:
 
 def test_a_dropped_block_is_an_identity() -> None:
     """And takes its own questions away."""
-    network = make_trained("resnet")
-    space = cambrian.from_model(network, TASK)
+    network, space = trained("resnet")
     own = space.begins[YOURS]
     left = {p: a for p, a in own.items() if not p.startswith("layer2.1.")}
     architecture = Architecture({**left, "layer2.1/block": "drop"})
@@ -146,8 +152,8 @@ def test_a_dropped_block_is_an_identity() -> None:
 
 def test_no_normalisation_is_the_folded_one() -> None:
     """As torch folds it: the same function in evaluation mode, without the layer."""
-    network = make_trained("mobile")
-    changed = build(cambrian.from_model(network, TASK), **{"BatchNorm2d/norm": "none"})
+    network, space = trained("mobile")
+    changed = build(space, **{"BatchNorm2d/norm": "none"})
     assert not any(isinstance(m, nn.BatchNorm2d) for m in changed.modules())
     assert close(run(changed), run(network))
     fused = fuse_conv_bn_eval(network[0], network[1])
@@ -157,8 +163,7 @@ def test_no_normalisation_is_the_folded_one() -> None:
 
 def test_other_normalisations_and_activations() -> None:
     """Groups keep the scales; an activation changes wherever its kind is."""
-    network = make_trained("resnet")
-    space = cambrian.from_model(network, TASK)
+    network, space = trained("resnet")
     groups = build(space, **{"BatchNorm2d/norm": "group"})
     assert isinstance(groups.bn1, nn.GroupNorm)
     assert torch.equal(groups.bn1.weight, network.bn1.weight)
@@ -197,11 +202,11 @@ WIDTHS = {
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", slow_for(("mobile",), NETWORKS))
 def test_coupled_widths_are_refused_by_name(name: str) -> None:
     """The widths with a question are those that a reader of the network's code finds, and the others are
     named with the layer that they are coupled with."""
-    space = cambrian.from_model(make_trained(name), TASK)
+    _, space = trained(name)
     asked = [q.members[0] for q in space.survey.questions if q.kind == "width"]
     assert asked == WIDTHS[name]
     assert set(COUPLED[name]) <= set(space.fixed)
@@ -293,9 +298,7 @@ def test_the_name_of_a_network_makes_the_same_space() -> None:
     assert kernels == {"0/kernel": (1, 3, 5, 7), "2/kernel": (1, 3, 5, 7), "5/kernel": (1, 3, 5)}
 
 
-@pytest.mark.parametrize(
-    "name", [n if n == "plain" else pytest.param(n, marks=pytest.mark.slow) for n in NETWORKS]
-)
+@pytest.mark.parametrize("name", slow_but(("plain",), NETWORKS))
 def test_the_spaces_keep_their_contract(name: str) -> None:
     """All that is promised of every space; of the plain network in each run of the tests."""
     space = cambrian.from_model(f"own_networks:{NETWORKS[name].__name__}", TASK)

@@ -21,7 +21,8 @@ def cells(draw, operations=2, most=5):
 
 
 @pytest.mark.parametrize(
-    ("operations", "blocks", "unique"), [(2, 1, 10), (2, 2, 165), (2, 3, 3840), (3, 3, 37303), (8, 1, 136)]
+    ("operations", "blocks", "unique"),
+    [(2, 1, 10), (2, 2, 165), (2, 3, 3840), pytest.param(3, 3, 37303, marks=pytest.mark.slow), (8, 1, 136)],
 )
 def test_as_many_forms_as_brute_force_finds_cells(operations, blocks, unique):
     """Forms and brute-force classes are as many as published, and one is a function of the other."""

@@ -58,7 +58,9 @@ def test_growing_everything_reaches_every_cell_once(operations, counts):
             assert set(found) == {brute(cell) for cell in all_cells(level, operations)}
 
 
-@pytest.mark.parametrize(("level", "before"), [(3, 135_168), (4, 209_920), (5, 301_056)])
+@pytest.mark.parametrize(
+    ("level", "before"), [(3, 135_168), pytest.param(4, 209_920, marks=pytest.mark.slow), (5, 301_056)]
+)
 def test_children_of_256_parents(level, before):
     """As many as published before deduplication; after it none is there twice, in well under a second
     of one core."""

@@ -10,6 +10,7 @@ from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.chains.mobile.space import MnasNet
 from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.published import find_published, find_published_in, names
+from tiers import slow_for
 
 
 def network(name, classes=10, **skeleton):
@@ -64,7 +65,7 @@ def test_the_released_darts_cells_differ_by_what_their_operations_hold():
     assert params(second) - params(first) == sum(9 * f + f * f + 2 * f for f in normal)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", slow_for(("autoformer-b",), names()))
 def test_each_gives_logits_on_small_and_grey_images(name):
     """8 x 8 in one channel: finite logits, and a gradient for every weight, or nearly: after a ReLU that
     is never above 0 there is none."""

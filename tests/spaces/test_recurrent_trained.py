@@ -71,7 +71,8 @@ def test_text_is_learned_through_a_function_of_ones_own(space, architecture, sha
     assert -outcome.value < unigram(learned, unseen, vocabulary) - 0.5
 
 
-@pytest.mark.parametrize(("space", "architecture"), [DARTS, pytest.param(*TREE, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("space", "architecture"), [DARTS, TREE])
 def test_digits_are_learned_row_by_row(space, architecture):
     """A few epochs on scikit-learn's digits: above 90 % of the test images."""
     recipe = Train(optimiser="adamw", learning_rate=1e-2, weight_decay=0.05, batch_size=32, crop=0)

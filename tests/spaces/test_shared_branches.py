@@ -18,6 +18,7 @@ from cambrian.spaces.branches.free_graph.space import FreeGraph
 from cambrian.spaces.branches.memory_banks.space import MemoryBanks
 from cambrian.spaces.branches.network_morphism.space import NetworkMorphism
 from cambrian.spaces.space import Space
+from tiers import slow_for
 
 SPACES: dict[str, tuple[Space, dict[str, Any]]] = {
     "anchor-points": (AnchorPoints(), {"width": 0.2}),
@@ -35,7 +36,7 @@ SPACES: dict[str, tuple[Space, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", slow_for(("enas-macro of the paper",), SPACES))
 def test_a_shared_network_is_each_architectures_own(name: str) -> None:
     """Twenty random architectures; nothing that a network depends on is outer."""
     space, skeleton = SPACES[name]

@@ -22,6 +22,7 @@ from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.cells.nasnet import NASNet
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.space import Space
+from tiers import slow_but, slow_for
 
 SPACES: dict[str, tuple[Space, dict[str, Any]]] = {
     "pnas": (PNAS(blocks=3), {"filters": 4}),
@@ -37,7 +38,21 @@ SPACES: dict[str, tuple[Space, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize(
+    "name",
+    slow_for(
+        (
+            "amoebanet",
+            "nasnet",
+            "pnas",
+            "pnas of loose ends",
+            "nasnet that keeps states",
+            "enas-micro",
+            "nasbench101 of seven vertices",
+        ),
+        SPACES,
+    ),
+)
 def test_a_shared_cell_is_each_architectures_own(name: str) -> None:
     """Twenty random architectures; no question is outer."""
     space, skeleton = SPACES[name]
@@ -45,7 +60,7 @@ def test_a_shared_cell_is_each_architectures_own(name: str) -> None:
     expect_own_networks(space, **skeleton)
 
 
-@pytest.mark.parametrize("name", ["pnas", "nasnet", "enas-micro", "darts"])
+@pytest.mark.parametrize("name", slow_but(("darts",), ["pnas", "nasnet", "enas-micro", "darts"]))
 def test_paths_are_dropped_and_the_auxiliary_head_speaks_as_in_the_own_network(name: str) -> None:
     """In training, with the same chance, on a skeleton whose input cells stride: both heads' logits."""
     space, _ = SPACES[name]

@@ -12,6 +12,7 @@ from cambrian.spaces.chains.macro.space import Macro
 from cambrian.spaces.chains.metaqnn.space import MetaQNN
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.spaces.space import Space
+from tiers import slow_for
 
 SPACES: dict[str, tuple[Space, dict[str, Any]]] = {
     "cgp": (CGP(), {"width": 0.05}),
@@ -26,7 +27,7 @@ SPACES: dict[str, tuple[Space, dict[str, Any]]] = {
 STARTS = {"cgp": 4, "cgp of residual blocks": 4, "metaqnn": 4, "metaqnn with dense layers": 4}
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", slow_for(("cgp of residual blocks", "metaqnn with dense layers"), SPACES))
 def test_a_shared_chain_is_each_architectures_own(name: str) -> None:
     """Twenty random architectures."""
     space, skeleton = SPACES[name]

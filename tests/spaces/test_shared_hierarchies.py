@@ -14,6 +14,7 @@ from cambrian.spaces.hierarchies.hierarchical.space import Hierarchical
 from cambrian.spaces.hierarchies.stacked.space import Stacked
 from cambrian.spaces.hierarchies.tree_cells.space import TreeCells
 from cambrian.spaces.space import Space
+from tiers import slow_for
 
 SPACES: dict[str, tuple[Space, int, dict[str, Any]]] = {
     "motifs": (Hierarchical(motifs=(2,), nodes=(3, 3)), 20, {"filters": 4}),
@@ -26,7 +27,12 @@ SPACES: dict[str, tuple[Space, int, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize(
+    "name",
+    slow_for(
+        ("stacked pnas", "motifs of motifs", "two cells a stage", "trees", "stacked nasbench201"), SPACES
+    ),
+)
 def test_a_shared_hierarchy_is_each_architectures_own(name: str) -> None:
     """Random architectures; of stackings under several widths and halvings, which are outer."""
     space, count, skeleton = SPACES[name]

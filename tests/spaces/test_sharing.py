@@ -21,9 +21,10 @@ from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.sharing import find_choices, is_shared, outer
 from cambrian.spaces.space import Shares, Space
 from cambrian.testing.matrix import sort_questions
+from tiers import slow_for
 
 
-@pytest.mark.parametrize("name", SPACES.names())
+@pytest.mark.parametrize("name", slow_for(("nasnet", "enas-micro", "amoebanet"), SPACES.names()))
 def test_every_built_in_space_is_shared_as_the_matrix_says(name: str) -> None:
     """The questions found for a supernet are those of the shared column, its outer answers the others. A
     space of networks with their trainings is not shared, since a supernet has one training, nor are encoders

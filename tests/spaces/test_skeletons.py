@@ -13,6 +13,7 @@ from cambrian.networks.measure.sizes import params
 from cambrian.randomness import stream
 from cambrian.spaces import SPACES
 from cambrian.spaces.program.function_space import Shape
+from tiers import slow_for
 
 DIGITS = Shape(1, 8, 8, 10)
 
@@ -36,7 +37,10 @@ def test_settings_that_cannot_be_are_said_in_a_sentence(name):
                 draft(space, **{setting: value})
 
 
-@pytest.mark.parametrize("name", SPACES.names())
+@pytest.mark.parametrize(
+    "name",
+    slow_for(("proxylessnas", "darts", "mnasnet", "amoebanet", "nasnet", "hierarchical"), SPACES.names()),
+)
 def test_networks_for_small_images_are_small(name):
     """Of ten drawn for digits half have less than 300,000 parameters, and none has two million."""
     sizes = sorted(params(draft(SPACES.make(name), n)) for n in range(10))

@@ -18,6 +18,7 @@ from cambrian.spaces.hierarchies.tree_cells.space import TreeCells
 from cambrian.spaces.hierarchies.tree_cells.trees import OPERATIONS, read_tree
 from cambrian.spaces.knowledge import Morphs, Tree, know
 from cambrian.testing import toy_task
+from tiers import slow_but
 
 SPACE = SPACES.make("tree-cells")
 IMAGE = (2, 8, 8)
@@ -100,7 +101,9 @@ def test_a_motif_of_identities_is_the_layer_it_replaces(merge: str) -> None:
     assert inherited.difference < 1e-5
 
 
-@pytest.mark.parametrize("operation", ["conv1x1", "sep3x3", "sep5x5", "sep7x7"])
+@pytest.mark.parametrize(
+    "operation", slow_but(("sep3x3", "conv1x1"), ["conv1x1", "sep3x3", "sep5x5", "sep7x7"])
+)
 @pytest.mark.parametrize("merge", ["add3", "concat2"])
 def test_a_layer_in_the_place_of_an_identity_passes_its_input_on(merge: str, operation: str) -> None:
     """In one branch, and in all of them at once."""

@@ -19,6 +19,7 @@ from cambrian.errors import CambrianError, SpaceError, Unbuildable
 from cambrian.networks.measure.sizes import macs, params
 from cambrian.spaces.program.function_space import Program, Shape, space
 from cambrian.spaces.space import Grows
+from tiers import slow_for
 
 TASK = Shape(channels=1, height=8, width=8, classes=3)
 
@@ -167,7 +168,7 @@ def test_a_network_is_built_with_weights(name: str) -> None:
     assert not any(torch.equal(p, b) for p, b in zip(network.parameters(), before, strict=True))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", slow_for(("spectral norm",), NETWORKS))
 def test_a_draft_and_a_count_leave_it_as_it_was(name: str) -> None:
     """Under the meta device it is made too, and counting changes no attribute of any module."""
     make, count = NETWORKS[name]

@@ -63,6 +63,7 @@ def test_every_proposal_has_the_greatest_expected_improvement(space):
         state = strategy.learn(state, trial)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_a_planted_optimum_of_a_space_too_large_to_enumerate():
     """One of 10^9 within 120 trials. Of 100 seeds the last found it after 73."""
@@ -77,7 +78,7 @@ def test_many_at_once_are_as_many_architectures():
 
 @pytest.mark.statistical
 @needs_tables
-@pytest.mark.parametrize("seeds", [3, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [3, pytest.param(100, marks=pytest.mark.slow(minutes=True))])
 def test_nas_bench_201(seeds):
     """CIFAR-10, searched on validation: 94.36 on the test set after 100 evaluations."""
     assert reaches(scores_on("nb201-cifar10", "bayes", 100, seeds)[:, 99], 94.36, least=92.94)

@@ -158,6 +158,7 @@ def test_the_order_of_meeting_questions_changes_nothing():
         assert len(drawn) == 1
 
 
+@pytest.mark.slow
 def test_threads_change_nothing():
     """A search of a policy wide enough for a BLAS library to share out, on one thread and on four."""
     program = (

@@ -185,7 +185,7 @@ def test_settings():
 
 @pytest.mark.statistical
 @needs_tables
-@pytest.mark.parametrize("seeds", [8, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [8, pytest.param(100, marks=pytest.mark.slow(minutes=True))])
 def test_nas_bench_201(seeds):
     """CIFAR-10, searched on validation; evaluations are proposals, repeats included: 94.10 on the test
     set after 150 and 94.25 after 500; and, with 100 seeds, .20 above random search after 150."""

@@ -23,7 +23,7 @@ NEED_THEIR_OWN = [name for name in STRATEGIES.names() if getattr(STRATEGIES.get(
 SECONDS = ("progressive", "bayes", "nas-bowl", "smac", "nasbot", "bananas", "tpe")
 """Strategies with models, which take seconds each."""
 SETTINGS: dict[str, dict[str, Any]] = {
-    "progressive": {"keep": 4, "surrogate": "ridge"},
+    **{name: {"keep": 4, "surrogate": "ridge"} for name in ("progressive", "popnas", "dpp-net")},
     "evolution": {"population": 4, "sample": 2},
     "tournament": {"population": 4},
     **{key: {"initial": 4, "refit": 8, "candidates": 4} for key in ("bayes", "nas-bowl", "smac", "nasbot")},

@@ -151,7 +151,7 @@ def test_settings():
 
 @pytest.mark.statistical
 @needs_tables
-@pytest.mark.parametrize("seeds", [6, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [6, pytest.param(100, marks=pytest.mark.slow(minutes=True))])
 def test_nas_bench_201(seeds):
     """CIFAR-10, searched on validation: 94.20 on the test set after 150 cells, 94.32 after 300."""
     found = scores_on("nb201-cifar10", "hill-climbing", 300, seeds)

@@ -180,6 +180,7 @@ def test_many_at_once_ask_for_the_same() -> None:
     assert asked[0] == asked[1] == asked[2]
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_it_finds_larger_fronts_than_random_search() -> None:
     """On average over thirty seeds, by more than two standard errors, which equal ones have once in 44 times.

@@ -101,6 +101,7 @@ def test_a_batch_makes_as_many_updates_as_epochs():
         assert len(state.batch) == budget % 4
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_entropy_falls_and_its_bonus_holds_it_up():
     """On a landscape with one optimum; with nothing to gain but entropy, the policy stays even. Measured,
@@ -187,7 +188,7 @@ def test_settings():
 
 @pytest.mark.statistical
 @needs_tables
-@pytest.mark.parametrize("seeds", [3, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [3, pytest.param(100, marks=pytest.mark.slow(minutes=True))])
 def test_nas_bench_201(seeds):
     """CIFAR-10, searched on validation: 94.10 on the test set after 300 proposals, repeats included."""
     assert reaches(scores_on("nb201-cifar10", "ppo", 300, seeds)[:, -1], 94.10, least=93.31)

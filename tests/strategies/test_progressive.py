@@ -374,7 +374,10 @@ def tables():
 @needs_tables
 @pytest.mark.parametrize(
     ("model", "seeds", "bar"),
-    [(MLP_ENSEMBLE, range(3), 0.58), pytest.param(LSTM_ENSEMBLE, range(2), 0.35, marks=pytest.mark.slow)],
+    [
+        (MLP_ENSEMBLE, range(3), 0.58),
+        pytest.param(LSTM_ENSEMBLE, range(2), 0.35, marks=pytest.mark.slow(minutes=True)),
+    ],
 )
 def test_two_nodes_foretell_three(tables, model, seeds, bar):
     """Rank correlation on 15,625 cells of three nodes, fitted on the 130 of one and two. Measured for

@@ -219,7 +219,7 @@ def test_settings():
 
 @pytest.mark.statistical
 @needs_tables
-@pytest.mark.parametrize("seeds", [3, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [3, pytest.param(100, marks=pytest.mark.slow(minutes=True))])
 def test_nas_bench_201(seeds):
     """CIFAR-10, searched on validation, 500 proposals: the incumbent's test score is above random search's
     (94.00), and, with 100 seeds, what is tried gets better by three points from the first fifty to the last

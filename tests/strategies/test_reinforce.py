@@ -195,7 +195,7 @@ def test_settings():
 
 @pytest.mark.statistical
 @needs_tables
-@pytest.mark.parametrize("seeds", [4, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [4, pytest.param(100, marks=pytest.mark.slow(minutes=True))])
 def test_nas_bench_201(seeds):
     """CIFAR-10, searched on validation: 94.10 on the test set after 300 proposals, repeats included;
     and, with 100 seeds, above random search."""

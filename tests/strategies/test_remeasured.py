@@ -56,6 +56,7 @@ def test_the_last_trials_measure_the_best_again(best: int) -> None:
     assert order == sorted(means, key=lambda a: -means[a])
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_the_second_measurement_finds_better_networks() -> None:
     """Over 30 seeds of 100 trials with noise, the recommended network is truly better than the best of the

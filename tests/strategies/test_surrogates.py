@@ -19,6 +19,8 @@ NEURAL = {"updates": 20, "embedding": 5, "hidden": 8}
 SMALL: dict[str, dict[str, Any]] = {
     **{name: NEURAL for name in PREDICTORS.names() if name.startswith(("mlp", "lstm"))},
     "deep-ensemble": {"layers": 2, "epochs": 10},
+    "gcn": {"members": 2, "width": 8, "head": 8, "epochs": 5},
+    "boosting": {"members": 2, "trees": 10},
 }
 UNSURE = [name for name in PREDICTORS.names() if PREDICTORS.make(name).deviates]
 

@@ -24,6 +24,7 @@ from cambrian.strategies.evolution.tournament import HierarchicalTournament, Tou
 from chance import assert_drawn
 from mocks import Toy
 from reseeding import stream
+from tiers import slow_but
 
 TOY = Toy(questions=6)
 
@@ -205,7 +206,7 @@ def test_what_fails_loses():
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("name", ["tournament", "hierarchical-tournament"])
+@pytest.mark.parametrize("name", slow_but(("tournament",), ["tournament", "hierarchical-tournament"]))
 def test_a_planted_optimum_sooner_than_by_chance(name):
     """One of 4,096. Of 200 seeds 190 found it within 250 trials."""
     assert_finds(name, TOY, 250, 24, measured=(190, 200))

@@ -22,6 +22,7 @@ from cambrian.strategies.bayesian.bayes import Bayes
 from cambrian.strategies.bayesian.several_objectives import hope_despite_noise, hope_to_extend, read_lessons
 from cambrian.strategies.bayesian.volume_improvement import divide_space, expect_improvement
 from mocks import Toy, truth
+from tiers import slow_but
 
 FRONT = [(0.9, 0.1), (0.6, 0.55), (0.2, 0.8), (0.1, 0.7)]
 BOTH = (Objective("value"), Objective("ms", minimize=True))
@@ -51,7 +52,7 @@ def test_two_objectives_agree_with_quadrature(mean):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("count", slow_but((1, 2, 3), [1, 2, 3, 4]))
 def test_any_number_of_objectives_agrees_with_simulation(count):
     """5,000 draws: beyond five standard errors by chance less often than once in a million."""
     rng = np.random.default_rng(count)

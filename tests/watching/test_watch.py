@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -22,8 +23,9 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Trial
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
+from cambrian.watching.app import _Pages
 from cambrian.watching.board import Board
-from cambrian.watching.parts import PARTS, make_detail, make_parts
+from cambrian.watching.parts import PARTS, _name, make_detail, make_parts
 from cambrian.watching.run_view import RunReader
 from report_cases import cells
 
@@ -172,6 +174,7 @@ def test_this_machine_has_three_names(server):
         assert server.ask(token=True, Host=host, Origin=f"http://{host}")[0] == 200
 
 
+@pytest.mark.slow
 def test_rows_are_seen_as_they_are_appended(tmp_path):
     """The page waits for a run, shows it when it begins, each trial as it ends, and says that it was deleted;
     a run that begins in its place is shown in its stead."""
@@ -216,6 +219,40 @@ def test_a_space_without_a_name_leaves_the_rest(tmp_path):
     parts = make_parts(RunReader(tmp_path).read())
     assert "<svg" in parts["cells"]
     assert parts["trials"]
+
+
+def test_what_cannot_be_shown_ends_no_page(tmp_path, monkeypatch):
+    """A space whose drawing fails leaves all other parts; a look that fails leaves what was shown, says why,
+    and the next one shows the run again. A role is text."""
+    begin(tmp_path).close()
+    pages = _Pages(tmp_path, 1.0, lambda: False)
+    fail = Mock(side_effect=ValueError(EVIL))
+    with monkeypatch.context() as failing:
+        failing.setattr("cambrian.watching.parts._draw", fail)
+        first = dict(pages._look())
+        assert "This cannot be shown: ValueError: &lt;script&gt;" in first["cells"]
+        assert "This cannot be shown" in make_detail(pages._view, 0, final=False)
+        assert all(first[name] for name in ("state", "tiles", "anytime", "trials"))
+        failing.setattr(pages._reader._follower, "look", fail)
+        second = pages._look()
+        assert "This cannot be shown" in second.pop("state")
+        assert second.items() <= first.items()
+    assert pages._look()["state"] == first["state"]
+    role = Trial(0, cells(1)[0], Fidelity(), kind="final", role=EVIL)
+    assert "<script" not in "".join(first.values()) + _name(role)
+    # A story that cannot be told is told by the next look, though the ledger is the same.
+    with monkeypatch.context() as failing:
+        failing.setattr("cambrian.watching.run_view.outline_story", fail)
+        again = _Pages(tmp_path, 1.0, lambda: False)
+        assert list(again._look()) == ["state"]
+    assert "<svg" in again._look()["cells"]
+
+
+def test_a_log_that_vanishes_while_it_is_looked_at(tmp_path, monkeypatch):
+    """The WAL is deleted by the writer's last checkpoint, at any time."""
+    begin(tmp_path).close()
+    monkeypatch.setattr(Path, "exists", lambda path: True)
+    assert RunReader(tmp_path).read().result is not None
 
 
 def test_a_port_in_use_is_one_sentence():

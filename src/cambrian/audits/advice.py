@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,13 @@ from cambrian.outcome import Fidelity
 
 if TYPE_CHECKING:
     from cambrian.tasks.task import Task
+
+
+class _Record(msgspec.Struct, frozen=True):
+    """What is read of an audit's JSON."""
+
+    settings: dict[str, Any]
+    recommended: dict[str, Any] | None
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -28,25 +36,42 @@ class Advice(msgspec.Struct, frozen=True):
 
 
 def find_advice(task: Task, place: Path | None = None, root: Path = Path("runs")) -> Advice:
-    """The advice of the audit in `place`; without one, of the latest audit of these data in `root`. Raises
-    RunError where there is none, UsageError where it cannot be followed."""
-    file = _find_latest(task, root) if place is None else place / RESULT
+    """The advice of the audit in `place`; without one, of the latest audit of these data in `root` that can
+    be followed. Raises RunError where there is none, UsageError where none can be followed."""
+    if place is not None:
+        return _follow(place / RESULT, task)
+    files = _list_audits(task, root)
+    if not files:
+        raise RunError(
+            f"no audit of {task.name} is in {root}: begin one with cambrian audit, or name its directory"
+            " with --audit"
+        )
+    refusals = []
+    for file in files:
+        try:
+            return _follow(file, task)
+        except UsageError as error:
+            refusals.append(error)
+    raise refusals[0]
+
+
+def _follow(file: Path, task: Task) -> Advice:
     record = _read(file)
-    audited = record["settings"].get("data") or {}
+    audited = record.settings.get("data") or {}
     if audited.get("digest") != task.digest:
         raise UsageError(
             f"the audit in {file.parent} is of other data, or another part of them (--limit, --size, --seed):"
             " audit these, as cambrian audit DATA, or name another estimator"
         )
-    chosen = record["recommended"]
+    chosen = record.recommended
     if chosen is None:
         raise UsageError(
             f"the audit in {file.parent} recommends no shortcut: leave out --estimator auto, so that networks"
             " are trained, or audit others"
         )
-    if "space" not in record["settings"]:
+    if "space" not in record.settings:
         raise UsageError(f"the audit in {file.parent} is of a table, whose networks no search trains")
-    return _read_advice(chosen, record["settings"]["space"], task, file.parent)
+    return _read_advice(chosen, record.settings["space"], task, file.parent)
 
 
 def _read_advice(chosen: Mapping[str, Any], space: dict[str, Any], task: Task, place: Path) -> Advice:
@@ -73,30 +98,21 @@ def has_audit(task: Task, root: Path = Path("runs")) -> bool:
 
 
 def _list_audits(task: Task, root: Path) -> list[Path]:
-    return [p for p in root.glob(f"audit-*/{RESULT}") if _names(p, task)]
+    """The files of the finished audits of these data, the latest first; not of those by a table, nor of one
+    that cannot be read, which may be of other data."""
+    found = []
+    for file in root.glob(f"audit-*/{RESULT}"):
+        with suppress(RunError):
+            settings = _read(file).settings
+            if (settings.get("data") or {}).get("digest") == task.digest and "space" in settings:
+                found.append(file)
+    return sorted(found, key=lambda file: file.stat().st_mtime_ns, reverse=True)
 
 
-def _find_latest(task: Task, root: Path) -> Path:
-    """The file of the latest finished audit of these data."""
-    found = _list_audits(task, root)
-    if not found:
-        raise RunError(
-            f"no audit of {task.name} is in {root}: begin one with cambrian audit, or name its directory"
-            " with --audit"
-        )
-    return max(found, key=lambda p: p.stat().st_mtime_ns)
-
-
-def _names(file: Path, task: Task) -> bool:
-    data = _read(file)["settings"].get("data") or {}
-    return bool(data.get("digest") == task.digest)
-
-
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> _Record:
     try:
-        record: dict[str, Any] = msgspec.json.decode(file.read_bytes(), type=dict)
-        return {"settings": record["settings"], "recommended": record["recommended"]}
+        return msgspec.json.decode(file.read_bytes(), type=_Record)
     except FileNotFoundError:
         raise RunError(f"{file.parent} holds no finished audit: cambrian audit --run {file.parent}") from None
-    except (OSError, msgspec.MsgspecError, KeyError) as error:
+    except (OSError, msgspec.MsgspecError) as error:
         raise RunError(f"cannot read {file}: {error}; audit again") from error

@@ -53,6 +53,11 @@ class Audit:
     directory: Path | None = None
 
     @cached_property
+    def truths(self) -> NDArray[np.float64]:
+        """The scores in the truth's own direction, as people know them."""
+        return -self.scores if self.subject.minimize else self.scores
+
+    @cached_property
     def recommended(self) -> Judgement | None:
         """The cheapest shortcut that is as good as the best one here; None where none beats the baselines."""
         return recommend(self.judgements, self.scores)
@@ -65,7 +70,8 @@ class Audit:
         raise UnknownName("shortcut of this audit", label, [each.label for each in self.judgements])
 
     def __repr__(self) -> str:
-        best = max(self.judgements, key=lambda j: j.kendall.value or -1.0)
+        ranked = [j for j in self.judgements if j.kendall.value is not None] or self.judgements
+        best = max(ranked, key=lambda j: j.kendall.value or 0.0)
         advice = "none recommended" if self.recommended is None else f"recommended {self.recommended.label}"
         return (
             f"<Audit of {self.subject.title}: {len(self.scores)} architectures, {len(self.judgements)}"
@@ -95,7 +101,8 @@ def run_audit(
         write_settings(home, settings, [s.label for s in chosen])
     architectures = subject.draw(sample)
     if tell is not None:
-        tell(f"truth  {subject.truth}, of {len(architectures)} architectures and {again} of them twice")
+        more = f" and {again} of them twice" if subject.trains and again else ""
+        tell(f"truth  {subject.truth}, of {len(architectures)} architectures{more}")
     measured, pairs = subject.measure_truth(architectures, again)
     valid = np.isfinite(measured.scores)
     _check_enough(int(valid.sum()), measured)

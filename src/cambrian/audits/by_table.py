@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -16,6 +16,7 @@ from cambrian.audits.sampling import draw_sample, pair_functions
 from cambrian.audits.shortcuts import Shortcut, read_shortcut
 from cambrian.audits.sizes import Sizes, choose_skeleton, count_sizes, is_size, read_columns
 from cambrian.benchmarks import Benchmark
+from cambrian.benchmarks.guessing import is_numeric
 from cambrian.effort import Axis
 from cambrian.errors import UsageError
 from cambrian.estimators.tabular import Tabular
@@ -37,6 +38,7 @@ class OnTable:
 
     benchmark: Benchmark
     ground: Ground
+    trains: ClassVar[bool] = False
 
     @property
     def title(self) -> str:
@@ -44,8 +46,12 @@ class OnTable:
 
     @property
     def unit(self) -> str:
-        low = ", lower is better" if self.benchmark.test_minimize else ""
+        low = ", lower is better" if self.minimize else ""
         return f"test score of the table{low}"
+
+    @property
+    def minimize(self) -> bool:
+        return self.benchmark.test_minimize
 
     @property
     def truth(self) -> str:
@@ -153,7 +159,8 @@ class OnTable:
         """The table's columns of one number for each row, which may be shortcuts."""
         if not isinstance(self.benchmark.estimator, Tabular):
             return ()
-        return tuple(n for n, c in self.benchmark.estimator.open().columns.items() if c.values.ndim == 1)
+        columns = self.benchmark.estimator.open().columns
+        return tuple(n for n, c in columns.items() if c.values.ndim == 1 and is_numeric(c.values))
 
     @property
     def _epochs(self) -> list[int]:

@@ -98,8 +98,8 @@ def resume(
     watch: Callable[[str, int], Watch] | None = None,
     tell: Callable[[str], object] | None = None,
 ) -> Audit:
-    """Go on with the audit in `directory`, as it was begun; with other `shortcuts` than it had, measure
-    these. Raises RunError where there is none."""
+    """Go on with the audit in `directory`, as it was begun, on the device that it was begun on; with other
+    `shortcuts` than it had, measure these. Raises RunError where there is none."""
     from cambrian.tasks.task import Task
 
     home = Path(directory).absolute()
@@ -121,7 +121,7 @@ def resume(
         directory=home,
         seed=settings["seed"],
         workers=workers,
-        device=device,
+        device=settings.get("device", device) if device == AUTO else device,
         watch=watch,
         tell=tell,
     )

@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 
 from cambrian.audits.audit import Audit
-from cambrian.audits.judgement import FAVOURED, find_rival
+from cambrian.audits.judgement import FAVOURED, find_rival, list_better
 from cambrian.codec import encode
+from cambrian.errors import join_words
 from cambrian.referee.figures import plainly, seconds
 
 
@@ -80,6 +81,15 @@ def describe_recommendation(audit: Audit) -> str:
         )
     rival = find_rival(audit.judgements)
     free = "a coin" if rival is None else f"{rival.label} (Kendall {rival.kendall}), which costs nothing"
+    better = list_better(audit.judgements)
+    if better:
+        names = join_words([each.label for each in better])
+        why = (
+            "what the truth or they cost is not known, and so not what they save"
+            if any(each.saves is None for each in better)
+            else "none of them is cheaper than the truth"
+        )
+        return f"Recommended: none. Surely better than {free}: {names}; but {why}."
     return (
         f"Recommended: none. No shortcut here that a search can use is surely better than {free}; train in"
         " full, try others, or a larger --sample."
@@ -103,7 +113,7 @@ def facts(audit: Audit) -> dict[str, Any]:
         else {"label": chosen.label, **(chosen.setting or {}), "kendall": chosen.kendall},
         "verdict": list(describe(audit)),
         "architectures": audit.architectures,
-        "scores": audit.scores.tolist(),
+        "scores": audit.truths.tolist(),
         "kinds": {kind: values.tolist() for kind, values in audit.kinds.items()},
         "directory": None if audit.directory is None else str(audit.directory),
     }

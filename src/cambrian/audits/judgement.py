@@ -125,10 +125,15 @@ def compare(one: Judgement, other: Judgement, truth: Floats) -> int:
     return 1 if figure.low > 0 else -1 if figure.high < 0 else 0
 
 
+def list_better(judgements: Sequence[Judgement]) -> list[Judgement]:
+    """Those that rank better than every baseline and that a search can use, whatever they cost."""
+    return [j for j in judgements if j.beats and j.setting is not None]
+
+
 def recommend(judgements: Sequence[Judgement], truth: Floats) -> Judgement | None:
     """The shortcut that saves most, of those that rank better than every baseline and not surely worse than
-    the best of them; None where no shortcut that a search can use does."""
-    usable = [j for j in judgements if j.beats and j.setting is not None and j.saves is not None]
+    the best of them; None where no shortcut that a search can use does, and surely saves."""
+    usable = [j for j in list_better(judgements) if j.saves is not None and j.saves > 1]
     if not usable:
         return None
     best = max(usable, key=lambda j: j.kendall.value or 0.0)
@@ -137,6 +142,8 @@ def recommend(judgements: Sequence[Judgement], truth: Floats) -> Judgement | Non
 
 
 def _word(each: Judgement, rival: Judgement | None, beats: bool, ceiling: Ceiling | None) -> str:
+    if each.left_out == len(each.scores):
+        return "measured no architecture"
     if each.kendall.value is None:
         return "gives all networks the same score"
     if each.kendall.low is None or each.kendall.high is None:

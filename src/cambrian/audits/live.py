@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -21,7 +21,7 @@ from cambrian.outcome import Fidelity
 from cambrian.search.parts.compatibility import check_needs
 from cambrian.search.parts.components import spec_of
 from cambrian.spaces.knowledge import Graphs, know
-from cambrian.tasks.metrics import is_share
+from cambrian.tasks.metrics import is_minimized, is_share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,6 +35,7 @@ class OnData:
 
     ground: Ground
     truth_text: str
+    trains: ClassVar[bool] = True
 
     @staticmethod
     def of(ground: Ground, truth: str) -> OnData:
@@ -53,7 +54,12 @@ class OnData:
 
     @property
     def unit(self) -> str:
-        return f"validation {self._task.metric}" + (", %" if is_share(self._task.metric) else "")
+        low = ", lower is better" if self.minimize else ""
+        return f"validation {self._task.metric}" + (", %" if is_share(self._task.metric) else "") + low
+
+    @property
+    def minimize(self) -> bool:
+        return is_minimized(self._task.metric)
 
     @property
     def truth(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,13 @@ def html(audit: Audit) -> str:
 
 def _draw(audit: Audit, each: Judgement) -> Any:
     """The scores of a shortcut against the truth, without those that it could not measure."""
-    points = [(x, y) for x, y in zip(each.scores, audit.scores.tolist(), strict=True) if x == x]
+    pairs = zip(each.scores, audit.truths.tolist(), strict=True)
+    points = [(x, y) for x, y in pairs if math.isfinite(x)]
     x, y = [point[0] for point in points], [point[1] for point in points]
     if not points:
         return element("p", f"{each.label}: nothing measured")
-    drawing = scatter(f"{each.label} against the truth", x, y, each.label, "truth", plain)
+    unit = "truth, lower is better" if audit.subject.minimize else "truth"
+    drawing = scatter(f"{each.label} against the truth", x, y, each.label, unit, plain)
     return figure(drawing, f"{each.label}: Kendall {each.kendall}. {each.verdict}")
 
 
@@ -76,7 +79,7 @@ def _list_tiles(audit: Audit) -> list[tuple[str, str]]:
         ("architectures", str(len(audit.scores))),
         ("truth", audit.subject.truth),
         ("noise ceiling, Kendall", "not known" if ceiling is None else f"{ceiling.kendall:.2f}"),
-        ("best truth", f"{float(audit.scores.max()):.4g}"),
+        ("best truth", f"{float(audit.truths[audit.scores.argmax()]):.4g}"),
     ]
 
 

@@ -8,7 +8,7 @@ those of a supernet, and any measure of the untrained network is a shortcut by i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,8 +130,3 @@ def _read_method(given: Any) -> tuple[dict[str, Any], Any]:
 
     spec = {"name": given, "arguments": {}} if isinstance(given, str) else dict(given)
     return spec, SUPERNET_METHODS.make(spec)
-
-
-def add_baselines(texts: Sequence[str]) -> list[str]:
-    """The texts with the baselines after them, each once."""
-    return list(dict.fromkeys([*texts, *BASELINES]))

@@ -51,6 +51,8 @@ class Figure(msgspec.Struct, frozen=True):
 
 def estimate(statistic: Statistic, count: int, level: float = 0.95) -> Figure:
     """The statistic of `count` architectures with its percentile interval."""
+    if not count:
+        return Figure(None)
     value = float(statistic(np.full((1, count), 1 / count))[0])
     if not math.isfinite(value):
         return Figure(None)

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
 
 class Subject(Protocol):
-    """`unit` names the truth's scores, which are shown times `scale`; `truth` is its label."""
+    """`unit` names the truth's scores, which are shown times `scale`, and the lower the better where they are
+    to `minimize`; `truth` is its label. `trains` says whether networks are trained for it, or looked up."""
 
+    @property
+    def trains(self) -> bool: ...
+    @property
+    def minimize(self) -> bool: ...
     @property
     def title(self) -> str: ...
     @property

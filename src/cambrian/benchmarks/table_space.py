@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -110,6 +112,21 @@ def _tree(table: str, questions: tuple[str, ...], depth: str | None) -> Fork | N
     rows = open_table(table, questions)
     columns = [_question(path, answers(rows.column(path).values)) for path in questions]
     return _fork(table, columns, range(len(columns[0].answers)), depth)
+
+
+_STAMPS: dict[str, tuple[int, int]] = {}
+
+
+def forget_changed(table: str) -> None:
+    """Forget what was read of files if this one has changed since it was last asked for. Only where a user
+    asks for a table, and not at each look-up: a search stays with the rows that it began with."""
+    with suppress(OSError):  # reading it says what is wrong
+        state = os.stat(table)
+        stamp = state.st_mtime_ns, state.st_size
+        if _STAMPS.setdefault(table, stamp) != stamp:
+            _STAMPS[table] = stamp
+            open_table.cache_clear()
+            _tree.cache_clear()
 
 
 def _question(path: str, column: list[Any]) -> Question:

@@ -11,7 +11,7 @@ import numpy as np
 
 from cambrian.benchmarks.benchmark import Benchmark
 from cambrian.benchmarks.guessing import OPTIONS, guess_questions, is_numeric
-from cambrian.benchmarks.table_space import Listed
+from cambrian.benchmarks.table_space import Listed, forget_changed
 from cambrian.errors import DataError, UsageError
 from cambrian.estimators.tables import open_table
 from cambrian.estimators.tables.files import FORMATS, SUFFIXES
@@ -50,6 +50,7 @@ def table(
     metrics. A row without an objective is an architecture that could not be measured; one with it needs the
     test too. Raises DataError with the file and its fault."""
     name = str(Path(path).absolute())
+    forget_changed(name)
     rows = open_table(name)
     objective = _choose_column(rows, objective, OBJECTIVES, "objective")
     usual = next((c for c in TESTS if c in rows.columns), objective)

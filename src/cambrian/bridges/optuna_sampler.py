@@ -14,6 +14,7 @@ fidelities are `Search`'s. Needs `pip install 'cambrian[optuna]'`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import msgspec
@@ -125,7 +126,8 @@ class StrategySampler(BaseSampler):  # type: ignore[misc, unused-ignore]  # Any 
         if isinstance(proposal, Evaluate):
             return proposal
         if isinstance(proposal, Stop):
-            study.stop()
+            with suppress(RuntimeError):  # a study that is asked trial by trial has no loop to be stopped
+                study.stop()
         # Optuna's trial has begun, and must have some parameters.
         return Evaluate(sample(self.space, rng))
 

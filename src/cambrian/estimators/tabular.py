@@ -61,7 +61,9 @@ class Tabular:
             values = column.until(row, job.fidelity.epochs)
             spent = cost.until(row, job.fidelity.epochs) if cost else [0.0] * len(values)
             for epoch, measure, seconds in zip(column.epochs, values, spent, strict=False):
-                curve.append(Point(epoch, {self.objective: self.scale * measure}, seconds))
+                value = self.scale * measure
+                # Under its own name too: every reader of a curve knows "value".
+                curve.append(Point(epoch, {self.objective: value, "value": value}, seconds))
                 try:
                     yield curve[-1]
                 except Enough:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cambrian.effort import ANEW, LOST
 from cambrian.errors import RunError
 from cambrian.estimators.build import signature
 from cambrian.estimators.estimator import Enough
@@ -277,7 +278,7 @@ class TrainingRun:
             self._begin_anew(f"its schedule ends with each fidelity: row {row} has come to its end")
             return
         if TRAINING not in self.job.artifacts:
-            self._begin_anew(f"the training of row {row} is not kept any more")
+            self._begin_anew(LOST)
             return
         tensors, facts = load_tensors(self.job.artifacts[TRAINING])
         state = json.loads(facts["state"])
@@ -291,7 +292,7 @@ class TrainingRun:
         were inherited: unlike fresh ones they cannot be drawn again."""
         if not isinstance(self.job.root, Fresh):
             raise RunError(f"{why}, and the weights that it began with cannot be made again")
-        self.data["anew"] = why
+        self.data[ANEW] = why
 
     def _restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         self.training.restore(tensors, state["place"])

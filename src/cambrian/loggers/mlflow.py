@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from cambrian.errors import MissingExtra
+from cambrian.errors import MissingExtra, UsageError
 from cambrian.loggers.scalars import Scalar, ScalarWatch
 
 EXPERIMENT = "cambrian"
@@ -14,7 +17,8 @@ EXPERIMENT = "cambrian"
 
 class MLflow(ScalarWatch):
     """Logs to the tracking server or folder at `address`, by default MLflow's own; `name` is that of the run.
-    Raises MissingExtra without MLflow."""
+    Raises MissingExtra without MLflow, UsageError where it cannot begin a run; later a server that is away
+    or refuses is a warning."""
 
     def __init__(self, address: str | None = None, name: str | None = None) -> None:
         super().__init__()
@@ -23,20 +27,46 @@ class MLflow(ScalarWatch):
             self._metric = importlib.import_module("mlflow.entities").Metric
         except ModuleNotFoundError as error:
             raise MissingExtra(str(error.name), "mlflow", "logging to MLflow") from None
-        self._client = mlflow.MlflowClient(tracking_uri=address)
-        experiment = self._client.get_experiment_by_name(EXPERIMENT)
-        number = experiment.experiment_id if experiment else self._client.create_experiment(EXPERIMENT)
-        self._run = self._client.create_run(number, run_name=name).info.run_id
+        try:
+            self._client = mlflow.MlflowClient(tracking_uri=address)
+            experiment = self._client.get_experiment_by_name(EXPERIMENT)
+            number = experiment.experiment_id if experiment else self._client.create_experiment(EXPERIMENT)
+            self._run = self._client.create_run(number, run_name=name).info.run_id
+        except Exception as error:  # of the server, the network or the folder: its client raises many kinds
+            raise UsageError(_describe(error)) from error
 
     def write(self, scalars: list[Scalar]) -> None:
         now = int(1000 * time.time())
-        metrics = [self._metric(name, value, now, step) for name, value, step in scalars]
-        # In one request: a server far away is asked once a trial.
-        self._client.log_batch(self._run, metrics=metrics)
+        metrics = [self._metric(_clean(name), value, now, step) for name, value, step in scalars]
+        with self._warning():
+            # In one request: a server far away is asked once a trial.
+            self._client.log_batch(self._run, metrics=metrics)
 
     def on_stop(self, reason: str) -> None:
-        self._client.set_tag(self._run, "cambrian.stopped", reason)
+        with self._warning():
+            self._client.set_tag(self._run, "cambrian.stopped", reason)
 
     def close(self) -> None:
         """Say that the run has ended."""
-        self._client.set_terminated(self._run)
+        with self._warning():
+            self._client.set_terminated(self._run)
+
+    @contextmanager
+    def _warning(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # as above; no log is worth a search
+            self.on_warning(_describe(error))
+
+
+def _clean(name: str) -> str:
+    """The name with what MLflow refuses replaced.
+
+    >>> _clean("search/top-5 %")
+    'search/top-5 _'
+    """
+    return re.sub(r"[^\w./ -]", "_", name)
+
+
+def _describe(error: Exception) -> str:
+    return f"cannot log to MLflow: {(str(error) or type(error).__name__).splitlines()[0]:.200}"

@@ -82,7 +82,7 @@ def _read_curves(trials: Sequence[Trial], longest: int) -> dict[Architecture, Ve
         if not isinstance(trial.outcome, Done):
             continue
         points = {p.step: p.metrics["value"] for p in trial.outcome.curve if "value" in p.metrics}
-        points[trial.fidelity.epochs or 0] = trial.outcome.score
+        points[trial.fidelity.epochs or 0] = trial.outcome.value
         shorter = {step: value for step, value in points.items() if step < longest}
         curves.setdefault(trial.architecture, {}).update(shorter)
     return dict(curves)

@@ -259,7 +259,7 @@ def contest_of(spec: Mapping[str, Any]) -> Contest:
     """The contest that another process described by `spec`."""
     if "benchmark" in spec:
         columns = dict(spec.get("columns", {}))
-        # JSON has lists, and a benchmark is remembered by its settings.
+        # JSON has lists where the settings are tuples.
         columns |= {"questions": tuple(columns["questions"])} if "questions" in columns else {}
         chosen = benchmark(spec["benchmark"], spec.get("minimize"), **columns)
         name, epochs = spec["benchmark"], spec.get("epochs")
@@ -287,6 +287,9 @@ def play_search(contest: Contest, label: str, strategy: Strategy, seed: int) -> 
     reasons = [value["reason"] for _, name, value in result.events if name == "stop"]
     line = line_of(label, seed, result.rows, contest.score, contest.cost, contest.epochs is not None)
     # Some strategies stop by themselves: their line stays where it was, and the report says why.
-    spent = sum(line.paid()[-1:]) >= contest.epochs if contest.epochs else line.trials >= contest.budget
+    # Each trial's epochs were rounded: their sum may miss the budget by as much.
+    rounded = 1e-6 * line.trials
+    paid = sum(line.paid()[-1:]) + rounded
+    spent = paid >= contest.epochs if contest.epochs else line.trials >= contest.budget
     early = not spent and reasons
     return msgspec.structs.replace(line, ended=reasons[-1]) if early else line

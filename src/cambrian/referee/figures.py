@@ -72,6 +72,7 @@ def standings(comparison: Comparison) -> list[dict[str, Any]]:
         low, high = interval(scores)
         lines = comparison.lines[name]
         trials = sum(line.trials for line in lines)
+        each = trials or 1  # none, where a strategy stops before its first
         row = {
             "strategy": name,
             "rank": judgement.rank(name),
@@ -81,8 +82,8 @@ def standings(comparison: Comparison) -> list[dict[str, Any]]:
             "high": float(high),
             "better than random": _beyond_random(judgement, name),
             "evaluations": trials / len(lines),  # fewer than the budget where a strategy stopped by itself
-            "thinking": sum(sum(line.thinking) for line in lines) / trials,
-            "estimator": sum(sum(line.cost) for line in lines) / trials if comparison.contest.timed else None,
+            "thinking": sum(sum(line.thinking) for line in lines) / each,
+            "estimator": sum(sum(line.cost) for line in lines) / each if comparison.contest.timed else None,
             "ended": next((line.ended for line in lines if line.ended), None),
         }
         rows.append(row)

@@ -15,11 +15,11 @@ from typing import Any, ClassVar
 import msgspec
 
 from cambrian.codec import decode, encode
-from cambrian.effort import Axis
+from cambrian.effort import ANEW, LOST, Axis
 from cambrian.errors import RunError
 from cambrian.estimators import ESTIMATORS
 from cambrian.estimators.estimator import Estimate, Estimator, Job, Prepares
-from cambrian.outcome import Crashed, Outcome
+from cambrian.outcome import Crashed, Done, Outcome
 from cambrian.search.ledger.keys import digest, trial_key
 
 
@@ -28,8 +28,9 @@ class Cached:
     """`estimator` (a name or a spec) with its outcomes kept in `directory`, a file each.
 
     A measurement is a function of the architecture, the fidelity and the replicate, never of the search that
-    asks first: its randomness derives from these. A later search gets the cost of the first time. A search
-    that asks meanwhile waits. Crashes are not kept."""
+    asks first: its randomness derives from these. A later search gets the cost of the first time; where it
+    continues a shorter training, that of going on. A search that asks meanwhile waits. Crashes are not
+    kept."""
 
     estimator: Any
     directory: str
@@ -59,7 +60,9 @@ class Cached:
     def run(self, job: Job) -> Estimate:
         # The key holds everything that the outcome depends on; the seed of a search is not part of it.
         data = None if job.task is None else job.task.digest
-        recipe = digest(self.estimator, data, job.limits, job.stage)
+        # A training that goes on is another cost than a whole one, though it has the same result.
+        begun = () if job.begun is None else (job.begun,)
+        recipe = digest(self.estimator, data, job.limits, job.stage, *begun)
         key = trial_key(job.space, job.architecture, job.fidelity, recipe, job.replicate, self.raw)
         with _alone(Path(self.directory) / key) as file:
             outcome = _read(file)
@@ -71,7 +74,7 @@ class Cached:
                 own = dataclasses.replace(job, problem=problem, number=int(key[:15], 16))
                 outcome = yield from self._inner.run(own)
                 seconds = outcome.seconds or time.perf_counter() - started
-                outcome = msgspec.structs.replace(outcome, seconds=seconds)
+                outcome = _charge_rest(job, msgspec.structs.replace(outcome, seconds=seconds))
                 # A crash may be the machine's fault, so that another search may try again.
                 if not isinstance(outcome, Crashed):
                     _write(file, outcome)
@@ -84,6 +87,20 @@ class Cached:
     def _inner(self) -> Estimator:
         estimator: Estimator = ESTIMATORS.make(self.estimator)
         return estimator
+
+
+def _charge_rest(job: Job, outcome: Outcome) -> Outcome:
+    """The outcome with the cost of going on alone, where only the state of the shorter training was missing:
+    the search that came first has it, and none may pay for coming later."""
+    if not isinstance(outcome, Done) or outcome.data.get(ANEW) != LOST or job.begun is None:
+        return outcome
+    longer = msgspec.structs.replace(job.begun, epochs=job.fidelity.epochs)
+    before = [point.seconds for point in outcome.curve if point.step <= job.begun.epochs]
+    # A training that is bounded by seconds, or differs in more than its epochs, could not have gone on.
+    if longer != job.fidelity or longer.seconds is not None or not before:
+        return outcome
+    data = {name: value for name, value in outcome.data.items() if name != ANEW}
+    return msgspec.structs.replace(outcome, seconds=outcome.seconds - before[-1], data=data)
 
 
 @contextmanager

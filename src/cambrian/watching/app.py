@@ -20,7 +20,7 @@ from cambrian.pictures.markup import STYLE, escape
 from cambrian.reports.page import LOOK
 from cambrian.watching.board import PAUSE, Board
 from cambrian.watching.guard import Guard
-from cambrian.watching.parts import PARTS, make_detail, make_parts
+from cambrian.watching.parts import PARTS, describe_failed, make_detail, make_parts
 from cambrian.watching.run_view import RunReader, View
 
 STATIC = files("cambrian.watching") / "static"
@@ -65,9 +65,14 @@ class _Pages:
                 await work
 
     def _look(self) -> dict[str, str]:
-        before, view = self._view, self._read()
-        same = view.story is not None and view.story is before.story
-        self._parts = make_parts(view, self._parts if same else None)
+        try:
+            before, view = self._view, self._read()
+            same = view.story is not None and view.story is before.story
+            self._parts = make_parts(view, self._parts if same else None)
+        except (
+            Exception
+        ) as error:  # of any kind: what was shown stays, and the next look may see the run again
+            self._parts = {**self._parts, "state": describe_failed(error)}
         return self._parts
 
     def _read(self) -> View:

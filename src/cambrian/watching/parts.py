@@ -7,10 +7,12 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from typing import Any
 
 from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Trial, describe_failure
 from cambrian.pictures import charts, draw
+from cambrian.pictures.markup import escape
 from cambrian.reports.contents import Story
 from cambrian.reports.evidence import best_trials, search_trials
 from cambrian.reports.formats import integer_text
@@ -51,20 +53,34 @@ def make_parts(view: View, known: Mapping[str, str] | None = None) -> dict[str, 
     """The HTML of each part by its name, "" where the run has nothing for it yet. `known` are the parts of
     the same story a moment ago, of which only those are made again that go by the clock."""
     parts = dict(known) if known else {name: "" for name in PARTS}
-    parts["state"] = _state(view)
+    parts["state"] = _make_safely(_state, view)
     if view.story is not None:
         names = CLOCKED if known else _OF_VIEW
-        parts |= {name: _OF_VIEW[name](view) for name in names}
+        parts |= {name: _make_safely(_OF_VIEW[name], view) for name in names}
     if view.story is not None and not known:
-        parts |= {name: make(view.story) or "" for name, make in _OF_STORY.items()}
+        parts |= {name: _make_safely(make, view.story) for name, make in _OF_STORY.items()}
     return parts
+
+
+def describe_failed(error: Exception) -> str:
+    """What is shown instead of what could not be made."""
+    return element("p", f"This cannot be shown: {type(error).__name__}: {error}", "note")
+
+
+def _make_safely(make: Callable[[Any], Html | str | None], subject: object) -> str:
+    # A user's space draws and names its architectures itself: its mistake must not end the page.
+    try:
+        return make(subject) or ""
+    except Exception as error:
+        return describe_failed(error)
 
 
 def make_detail(view: View, number: int, final: bool) -> str:
     """All of one trial, for the window that opens on it; "" where there is no such trial."""
     rows = () if view.story is None else view.story.trials
     trial = next((t for t in rows if t.number == number and (t.kind == "final") == final), None)
-    return "" if trial is None or view.story is None else _detail(view.story, trial)
+    story = view.story
+    return "" if trial is None or story is None else _make_safely(lambda t: _detail(story, t), trial)
 
 
 # -- where the run stands -----------------------------------------------------------------------------
@@ -170,7 +186,8 @@ def _name(trial: Trial) -> Html:
     final = trial.kind == "final"
     place, text = f"{'final' if final else 'trial'}/{trial.number}", f"trial {trial.number}"
     return Html(
-        f'<button type="button" class="open" data-open="{place}">{trial.role if final else text}</button>'
+        f'<button type="button" class="open" data-open="{place}">{escape(trial.role) if final else text}'
+        "</button>"
     )
 
 

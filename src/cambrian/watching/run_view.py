@@ -56,7 +56,10 @@ class RunReader:
             return self._view(self._explain_absence(str(error)))
         if "settings" not in self._follower.facts:
             return self._view(f"Waiting for {self.place}: its search is about to begin.")
-        if changed or self._result is None:
+        if changed or self._story is None:
+            self._story = (
+                None  # should this fail, the next look makes it anew, though nothing has changed since
+            )
             self._result = self._make_result(self._follower.facts)
             self._story = outline_story(self._result)
         return self._view("")

@@ -94,11 +94,11 @@ def orthogonalise(matrix: Tensor) -> Tensor:
     wide = matrix.shape[0] <= matrix.shape[1]
     x = matrix if wide else matrix.T
     x = x / (x.norm() + 1e-7)
-    square, product = x @ x.T, None
+    square, product = x @ x.T, torch.eye(len(x), dtype=x.dtype, device=x.device)
     for left in reversed(range(ITERATIONS)):
         factor = torch.addmm(square, square, square, beta=third, alpha=fifth)
         factor.diagonal().add_(first)
-        product = factor if product is None else factor @ product
+        product = factor @ product
         square = factor @ square @ factor if left else square
-    assert product is not None
-    return product @ x if wide else (product @ x).T
+    found: Tensor = product @ x
+    return found if wide else found.T

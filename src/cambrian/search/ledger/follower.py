@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,10 @@ class Follower:
         """Size and time of change of the ledger's file and of its WAL, of which a commit changes one. An
         empty WAL counts as none: reading makes one."""
         files = (self.path, self.path.with_name(self.path.name + "-wal"))
-        states = [file.stat() for file in files if file.exists()]
+        states = []
+        for file in files:
+            with suppress(FileNotFoundError):  # the writer's last checkpoint deletes the WAL
+                states.append(file.stat())
         return tuple((state.st_size, state.st_mtime_ns) for state in states if state.st_size)
 
     def _read_whole(self) -> None:

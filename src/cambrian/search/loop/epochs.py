@@ -22,7 +22,9 @@ class PaidEpochs:
         while self._ended < len(self._trials) and self._has_ended(self._trials[self._ended]):
             self._paid += self._count_trial(self._trials[self._ended])
             self._ended += 1
-        return self._paid + sum(self._count_trial(trial) for trial in self._trials[self._ended :])
+        paid = self._paid + sum(self._count_trial(trial) for trial in self._trials[self._ended :])
+        # Six thirds add up to a little less than 2: a budget of 2 must not begin a seventh.
+        return round(paid, 9)
 
     def _has_ended(self, trial: Trial) -> bool:
         return trial.outcome is not None or trial.cached is not None

@@ -24,6 +24,7 @@ from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.choice import Wishes, choose_preset
 from cambrian.search.planning.climbing import finish_climb, lengthen_training, schedule_to_the_top
 from cambrian.search.planning.cost import Cost
+from cambrian.search.planning.optimisers import choose_optimiser
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_plan
 from cambrian.search.planning.planned import Plan
@@ -70,7 +71,8 @@ def plan_by_preset(request: PlanRequest) -> Plan:
         raise Unread(leveled, _explain_unread(chosen))
     left = msgspec.structs.replace(limits, seconds=request.left)
     wishes = Wishes(facts, left, changes, by_levels=chosen is None)
-    train = Train(**{**(published.recipe if published else {}), **request.recipe})
+    usual = choose_optimiser(task, request.recipe, facts.space, facts.size(0))
+    train = Train(**{**(published.recipe if published else usual), **request.recipe})
     cost = Cost(task, request.device, request.crew, facts)
     preset = None if paper else choose_preset(wishes, cost, train)
     work = wishes.work_of(preset) if preset else wishes.work_of_paper(_read_paper(facts))

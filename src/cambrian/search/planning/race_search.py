@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian.estimators.limits import read_limits
 from cambrian.outcome import ENDLESS, Fidelity
 from cambrian.search.loop.final_stage import Final
+from cambrian.search.planning.optimisers import choose_optimiser
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_race
 from cambrian.search.planning.planned import Plan
@@ -25,8 +26,6 @@ FINAL = "final"
 """The name of the estimator that trains the winner."""
 SGD_RATE = 0.3
 """The highest learning rate of SGD for images."""
-TEXT_RATE = 4e-3
-"""That of AdamW for texts."""
 
 
 def plan_by_race(request: PlanRequest, space: Space) -> Plan:
@@ -48,6 +47,7 @@ def plan_by_race(request: PlanRequest, space: Space) -> Plan:
         seed=int(settings.get("seed", 0)),
         **request.changes,
     )
+    optimised = {**choose_optimiser(task, recipe, space), **recipe}
     search = Search(
         space,
         Race(
@@ -62,10 +62,10 @@ def plan_by_race(request: PlanRequest, space: Space) -> Plan:
             handicap=race.handicap if is_share(task.metric) else 0.0,
             inherits=True,
         ),
-        _make_race_training(task, race, recipe),
+        _make_race_training(task, race, optimised),
         task,
         limits,
-        estimators={FINAL: _make_final_training(task, race, recipe)},
+        estimators={FINAL: _make_final_training(task, race, optimised)},
         engine=request.engine,
         fidelity=Fidelity(ENDLESS, resolution=race.coarse),
         final=Final(
@@ -104,15 +104,14 @@ def _make_training(task: Task, race: RacePlan, resolution: int | None, settings:
     from cambrian.estimators.train import Train
 
     batch = int(settings.get("batch_size", race.batch))
-    optimiser = settings.get("optimiser", "adamw" if task.causal else "muon")
-    common: dict[str, Any] = {"optimiser": optimiser, "batch_size": batch}
-    if optimiser == "sgd":  # muon's step of a filter is of one length, and so its rate is one for all batches
-        # The rate is that of a batch of 128, and in proportion to others (Goyal et al. 2017, Sec. 2.1).
-        common["learning_rate"] = min(SGD_RATE, SGD_RATE * batch / BATCH)
-    if task.causal:  # recurrent cells need a rate for each weight, and smoothing costs bits
-        common |= {"weight_decay": 0.01} | ({"learning_rate": TEXT_RATE} if optimiser == "adamw" else {})
+    common: dict[str, Any] = {"batch_size": batch}
+    if task.causal:  # smoothing costs bits
         return Train(**{**common, **settings})
     common["label_smoothing"] = 0.1
+    if settings["optimiser"] == "sgd":
+        # The rate is that of a batch of 128, and in proportion to others (Goyal et al. 2017, Sec. 2.1);
+        # muon's step of a filter is of one length, and its rate is one for all batches.
+        common["learning_rate"] = min(SGD_RATE, SGD_RATE * batch / BATCH)
     if race.passes > MANY_PASSES:
         side = resolution or min(task.height, task.width)
         common |= {"cutout": side * 3 // 8, "weight_decay": 2e-3}

@@ -11,6 +11,7 @@ from cambrian.registry import name_of
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.parts.compatibility import learns_gates
 from cambrian.search.parts.components import space_for
+from cambrian.search.planning.optimisers import choose_optimiser
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_shared
 from cambrian.search.planning.planned import Plan
@@ -38,7 +39,8 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
     compared = ("random",) if request.baselines is None else request.baselines
     alone = {"pretrained", "drop_path"} if learns_gates(strategy) else {"pretrained"}
     # A file of weights is of a network alone, and mixtures of candidates have no paths to drop.
-    shared = {"learning_rate": 0.1, "paths": 2} | {k: v for k, v in recipe.items() if k not in alone}
+    rate = {"learning_rate": 0.1} if recipe.get("optimiser", "sgd") == "sgd" else {}
+    shared = {**rate, "paths": 2} | {k: v for k, v in recipe.items() if k not in alone}
     one_shot = OneShot(**shared)
     amounts = plan_amounts(
         task,
@@ -61,7 +63,7 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
         OneShot(**(_extend_schedule(adapted, amounts.epochs) | shared)),
         task,
         limits,
-        estimators={FINAL: Train(**recipe)},
+        estimators={FINAL: Train(**{**choose_optimiser(task, recipe, space, amounts.skeleton), **recipe})},
         engine=request.engine,
         fidelity=Fidelity(amounts.epochs, amounts.fraction, skeleton=amounts.skeleton),
         final=Final(

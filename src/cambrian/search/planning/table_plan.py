@@ -21,6 +21,7 @@ from cambrian.search.parts.components import component, find_published, space_fo
 from cambrian.search.planning.asked_settings import refuse_asked, refuse_untrained
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.forked import Failed, call_each
+from cambrian.search.planning.optimisers import choose_optimiser
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_table
 from cambrian.search.planning.planned import Plan
@@ -70,7 +71,9 @@ def plan_by_table(request: PlanRequest) -> Plan:
     with one_thread():
         speed, notice = _measure(task, searched, size, request.device, crew)
     epochs = changes.get("epochs") or choose_epochs(task, speed, request.left or limits.seconds, crew)
-    train = Train(**{"optimiser": "adamw", "batch_size": batch, **request.recipe})
+    train = Train(
+        **{**choose_optimiser(task, request.recipe, searched), "batch_size": batch, **request.recipe}
+    )
     search = Search(
         searched,
         chosen,

@@ -113,11 +113,9 @@ def _crosses_back(difference: np.ndarray) -> bool:
 
 
 def _read_curve(outcome: Outcome | None, problem: Problem) -> Values:
-    """The objective after each epoch, higher being better; empty without a curve that has it."""
+    """The objective after each epoch; empty without a curve that has it. The noise is of differences, so that
+    it does not matter which way is better."""
     curve: Curve = outcome.curve if isinstance(outcome, Done) else ()
-    objective = problem.objectives[0]
-    names = [n for n in ("value", objective.name) if curve and n in curve[-1].metrics]
-    if not names:
-        return ()
-    sign = -1.0 if objective.minimize else 1.0
-    return tuple(sign * point.metrics[names[0]] for point in curve)
+    named = ("value", problem.objectives[0].name)
+    names = [n for n in named if curve and n in curve[-1].metrics]
+    return tuple(point.metrics[names[0]] for point in curve) if names else ()
