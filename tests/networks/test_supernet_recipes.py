@@ -15,6 +15,7 @@ from cambrian.networks.training.recipe import Recipe
 from cambrian.networks.training.step import Moment
 from cambrian.spaces.chains.ofa.space import OFA
 
+SMALL = {"stem": 8, "features": 8, "width": 1.0}
 WIDENED = {"epochs": 4, "keep": 3, "channel_share": 2, "first_share": 4}
 
 
@@ -30,14 +31,20 @@ def test_muon_trains_no_supernet() -> None:
         ("darts", {}, None, {"length": 0.5}, "leave out length, got 0.5"),
         ("drnas", WIDENED, None, {"average": 0.9}, "take average=0, or a method without first_share"),
         ("drnas", WIDENED, None, {"score": "best"}, 'take score="last", or a method without first_share'),
-        ("once-for-all", {}, OFA(), {"average": 0.9}, "sorts the channels .* take average=0"),
+        (
+            "once-for-all",
+            {},
+            OFA(widths=(8,), depths=(1,), kernels=(3,)),
+            {"average": 0.9},
+            "sorts the channels .* take average=0",
+        ),
     ],
 )
 def test_what_a_method_cannot_follow(
     method: str, arguments: Any, space: Any, recipe: Any, sentence: str
 ) -> None:
     """Before a step is taken; a recipe without it is not refused."""
-    job = gate_cases.make_job(method, arguments, space)
+    job = gate_cases.make_job(method, arguments, space, **({"skeleton": SMALL} if space else {}))
     gate_cases.make_step(job, OneShot(batch_size=16))
     with pytest.raises(UsageError, match=sentence):
         gate_cases.make_step(job, OneShot(batch_size=16, **recipe))
