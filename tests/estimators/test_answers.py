@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +10,16 @@ from torch import nn
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UnknownName, UsageError
-from cambrian.estimators.train import Train
+from cambrian.estimators.job import Job
+from cambrian.estimators.train import WEIGHTS, Train
 from cambrian.estimators.training_answers import apply_answers
-from cambrian.outcome import Fidelity
+from cambrian.estimators.training_run import TRAINING
+from cambrian.outcome import Done, Fidelity
 from cambrian.spaces.program.function_space import space
-from small_training import estimated, timeless
+from cambrian.weights import MORPHISM, Inherit
+from small_training import SmallConv, bars, estimated, timeless
+
+TWO = Fidelity(2)
 
 
 @space
@@ -52,6 +58,41 @@ def test_settings_by_name() -> None:
     found = apply_answers(Train(), asked)
     assert found == Train(learning_rate=0.3, optimiser="adamw", weight_decay=0.01)
     assert apply_answers(Train(), Architecture({"op": "conv", "trainer": 3})) == Train()
+
+
+def test_another_optimiser_has_its_own_usual_rate() -> None:
+    """Unless a rate is named, by the recipe or by an answer."""
+    asked = {"train.optimiser": "adamw"}
+    assert apply_answers(Train(), Architecture(asked)) == Train(optimiser="adamw")
+    assert apply_answers(Train(learning_rate=0.01), Architecture(asked)).learning_rate == 0.01
+    assert apply_answers(Train(), Architecture({**asked, "train.lr": 0.2})).learning_rate == 0.2
+
+
+@pytest.mark.parametrize(("first", "then"), [("sgd", "adamw"), ("adamw", "muon")])
+def test_a_child_of_another_optimiser_begins_without_moments(first: str, then: str, tmp_path: Path) -> None:
+    """As one whose parent's are not kept any more."""
+    parent, child = (Architecture({"width": 8, "kernel": 3, "train.optimiser": o}) for o in (first, then))
+    finish(parent, keep=tmp_path)
+    files = {path.name: path for path in tmp_path.iterdir()}
+    assert TRAINING in files
+    outcomes = [
+        finish(child, weights=Inherit(0, MORPHISM), artifacts=kept)
+        for kept in (files, {WEIGHTS: files[WEIGHTS]})
+    ]
+    assert outcomes[0] == outcomes[1]
+
+
+def finish(architecture: Architecture, **known: Any) -> Any:
+    """The outcome of its training."""
+    outcomes: list[Any] = []
+
+    def collect() -> Any:
+        outcomes.append((yield from Train().run(Job.of(SmallConv(), architecture, TWO, bars(), **known))))
+
+    for _point in collect():
+        pass
+    assert isinstance(outcomes[0], Done)
+    return timeless(outcomes[0])
 
 
 def test_what_a_training_does_not_have() -> None:

@@ -14,6 +14,7 @@ from cambrian.networks.training.muon import (
     COEFFICIENTS,
     FILTER_RATE,
     ITERATIONS,
+    SMALL,
     is_filter,
     orthogonalise,
 )
@@ -47,9 +48,19 @@ def test_steps_are_the_formulas() -> None:
     """Three steps with other gradients each: filters turn and keep their norms, the first filters and the
     head go as by torch's SGD, biases do not decay."""
     torch.manual_seed(0)
-    shapes = [(6, 5, 3, 3), (4, 3, 3, 3), (6, 1, 3, 3), (10, 6), (6,), (7, 5, 3)]
+    shapes = [
+        (6, 5, 3, 3),
+        (4, 3, 3, 3),
+        (6, 1, 3, 3),
+        (10, 6),
+        (6,),
+        (7, 5, 3, 1),
+        (1, 5, 4),
+        (3, 8, 4),
+        (1, 8, 2, 2),
+    ]
     ours = [nn.Parameter(torch.randn(shape, dtype=torch.float64)) for shape in shapes]
-    assert [is_filter(p) for p in ours] == [True, False, False, False, False, True]
+    assert [is_filter(p) for p in ours] == [True, False, False, False, False, True, False, False, False]
     theirs = [nn.Parameter(p.detach().clone()) for p in ours]
     begun = [p.detach().norm() for p in ours]
     plain = [p for p in theirs if not is_filter(p)]
@@ -82,6 +93,20 @@ def test_a_filter_of_zeros_begins_to_move() -> None:
     descent.descend(0.1)
     assert 0 < parameters[0].norm() < 0.1
     assert torch.equal(parameters[1], torch.ones(4, 4, 1, 1))
+
+
+def test_filters_that_begin_at_zero_grow_before_they_keep_their_norm() -> None:
+    """Even where the first steps are a warm-up's small ones; those of usual norm keep it from the start."""
+    generator = torch.Generator().manual_seed(0)
+    new = nn.Parameter(torch.zeros(4, 4, 3, 3))
+    usual = nn.Parameter(torch.randn(4, 4, 3, 3, generator=generator) / 6)
+    begun, descent = usual.detach().norm(), Descent([new, usual], RECIPE)
+    for number in range(40):
+        for parameter in (new, usual):
+            parameter.grad = torch.ones_like(parameter) + torch.randn(4, 4, 3, 3, generator=generator)
+        descent.descend(0.001 if number < 5 else 0.1)
+    assert SMALL <= new.detach().norm() / 2 < 3 * SMALL
+    assert torch.allclose(usual.detach().norm(), begun, rtol=1e-5)
 
 
 def test_the_share_of_a_rate_of_zero_is_zero() -> None:

@@ -25,6 +25,7 @@ from cambrian.strategies.strategy import Evaluate, Stop
 from cambrian.testing import PAIR, PairCase, toy_task
 from cambrian.testing.play import Game, StrategyCase
 from cambrian.weights import MORPHISM, Fresh, Inherit
+from small_training import SmallConv, bars
 
 SPACE = SPACES.make("network-morphism")
 
@@ -161,6 +162,17 @@ def test_a_child_says_what_it_has_of_its_parent(tmp_path) -> None:
     assert facts["difference"] < 1e-5
     assert facts["lost"] == []
     assert first.data == {}
+
+
+def test_strided_pointwise_convolutions_of_users_are_inherited(tmp_path) -> None:
+    """The parent's are computed in two steps as the child's are, so that none is lost."""
+    parent, child = (Architecture({"width": width, "kernel": 1}) for width in (4, 8))
+    _finish(Train().run(Job.of(SmallConv(), parent, TINY, bars(), keep=tmp_path)))
+    kept = {path.name: path for path in tmp_path.iterdir()}
+    job = Job.of(SmallConv(), child, TINY, bars(), weights=Inherit(0, MORPHISM), artifacts=kept)
+    facts = _finish(Train().run(job)).data["inherited"]
+    assert facts["lost"] == []
+    assert facts["exact"]
 
 
 def _finish(estimate: Estimate) -> Done:

@@ -12,6 +12,7 @@ from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.request import Stop, TrainSupernet, trial_of
+from cambrian.spaces import SPACES
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.strategies.one_shot.children import choose_supernet, find_outer, name_function
 from cambrian.strategies.one_shot.enas import ENAS
@@ -142,6 +143,17 @@ def test_children_have_the_supernets_outer_answers() -> None:
     assert len(widths) == 1
     # Two forks of three ways each: nine children, of which each is scored once.
     assert len({t.architecture for t in game.trials[1:]}) == 9
+
+
+def test_trainings_are_no_matter_of_the_seed() -> None:
+    """A supernet of tables does not train by their answers, which are the middle ones for every seed; the
+    other outer answers are drawn."""
+    space = SPACES.make("tabular")
+    chosen = [choose_supernet(Problem(space, seed=seed)) for seed in range(8)]
+    trainings = [{p: a for p, a in each.items() if p.startswith("train.")} for each in chosen]
+    middle = {"train.learning_rate": 3e-3, "train.weight_decay": 1.0, "train.length": 0.5}
+    assert trainings == [middle] * 8
+    assert len({each["width"] for each in chosen}) > 1
 
 
 def test_papers_settings_are_a_name_away() -> None:

@@ -76,6 +76,7 @@ def _begin_as_parent(network: nn.Module, job: Job) -> Inheritance:
 def _build_parent(job: Job) -> nn.Module:
     """The parent's network with its weights. Raises RunError where the file does not say which it is."""
     from cambrian.networks.checkpoint import load_tensors
+    from cambrian.networks.pointwise import avoid_strided_pointwise
 
     path = job.artifact(WEIGHTS)
     tensors, facts = load_tensors(path)
@@ -85,6 +86,7 @@ def _build_parent(job: Job) -> nn.Module:
         architecture = Architecture(_read_answers(facts["architecture"]))
         seen = signature(job.task, job.fidelity)  # type: ignore[arg-type]
         network = job.space.build(architecture, seen, **json.loads(facts["skeleton"]))
+        avoid_strided_pointwise(network)  # as the child was built
         network.load_state_dict(tensors)
     except (CambrianError, RuntimeError, ValueError) as error:
         raise RunError(f"the weights in {path} are of a network that cannot be built: {error}") from error

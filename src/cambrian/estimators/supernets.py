@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from cambrian.networks.sharing.memo import Memo
+    from cambrian.networks.sharing.memo import Memo, Unchanged
     from cambrian.networks.sharing.supernet import Supernet
     from cambrian.tasks.task import Task
 
@@ -49,7 +49,7 @@ class Held(NamedTuple):
 _held: WeakKeyDictionary[Task, Held] = WeakKeyDictionary()
 """The supernet whose weights were used last: children are scored by the hundred, and to build a supernet
 takes longer than to score one. Forked processes inherit it."""
-_batches: WeakKeyDictionary[Task, dict[bytes, list[Tensor]]] = WeakKeyDictionary()
+_batches: WeakKeyDictionary[Task, dict[bytes, list[Unchanged]]] = WeakKeyDictionary()
 """The batches on which statistics are measured, which are the same for all architectures."""
 
 
@@ -110,19 +110,21 @@ def holds_supernet(job: Job, statistics: str) -> bool:
 
 def read_statistics_batches(job: Job, task: Task, recipe: Recipe, count: int) -> list[Tensor]:
     """The first `count` batches of the training part, in the same order for all architectures."""
+    from cambrian.networks.sharing.memo import Unchanged
     from cambrian.networks.training.augment import Augment
     from cambrian.networks.training.batch_stream import BatchStream
 
     fidelity = job.fidelity
     facts = [job.seed, fidelity.fraction, fidelity.resolution, job.device, recipe.batch_size, count]
     held, name = _batches.setdefault(task, {}), encode(facts)
-    if name not in held:
+    # Anew after a network has changed its input in place: the next one would read what that left.
+    if name not in held or not all(batch.lasts for batch in held[name]):
         images = training_images(task, fidelity, "search", job.seed, job.device)
         steps = recipe.batches(len(images))
         # Without augmentation: the statistics are those of scoring, which does not change images either.
         batches = BatchStream(images, Augment(), steps, (job.seed, "statistics"))
-        held[name] = [batches.batch(0, step)[0] for step in range(min(count, steps))]
-    return held[name]
+        held[name] = [Unchanged.of(batches.batch(0, step)[0]) for step in range(min(count, steps))]
+    return [batch.tensor for batch in held[name]]
 
 
 def _name_use(job: Job, weights: Path, statistics: str) -> bytes:

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cambrian.choices import Answer
 from cambrian.errors import UnknownName, UsageError
-from cambrian.networks.training.recipe import Recipe
+from cambrian.networks.training.recipe import USUAL_RATES, Recipe
 
 PREFIX = "train."
 SHORT = {"lr": "learning_rate"}
@@ -20,8 +20,9 @@ Trained = TypeVar("Trained", bound=Recipe)
 
 
 def apply_answers(recipe: Trained, architecture: Mapping[str, Answer]) -> Trained:
-    """`recipe` with the settings in the architecture's answers. Raises UnknownName for a question about a
-    setting that does not exist, UsageError for an answer that the setting cannot have."""
+    """`recipe` with the settings in the architecture's answers. A usual learning rate becomes that of the
+    optimiser that is answered. Raises UnknownName for a question about a setting that does not exist,
+    UsageError for an answer that the setting cannot have."""
     valid = {f.name: f for f in dataclasses.fields(Recipe) if f.name not in KEPT}
     settings: dict[str, Answer] = {}
     for path, answer in architecture.items():
@@ -32,7 +33,10 @@ def apply_answers(recipe: Trained, architecture: Mapping[str, Answer]) -> Traine
         if name not in valid:
             raise UnknownName("training setting", name, [*valid, *SHORT])
         settings[name] = _check_kind(path, valid[name].default, answer)
-    return dataclasses.replace(recipe, **settings) if settings else recipe  # type: ignore[arg-type]
+    changes: dict[str, Any] = dict(settings)
+    if "optimiser" in settings and recipe.learning_rate == USUAL_RATES[recipe.optimiser]:
+        changes.setdefault("learning_rate", None)  # which the recipe fills in
+    return dataclasses.replace(recipe, **changes) if changes else recipe
 
 
 def _check_kind(path: str, default: object, answer: Answer) -> Answer:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,15 +27,29 @@ LIMIT = 3 * 2**26
 STATISTICS, SCORES = "statistics", "scores"
 
 
+class Unchanged(NamedTuple):
+    """A tensor, for as long as it `lasts`: until a module changes it in place."""
+
+    tensor: Tensor
+    version: int
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> Unchanged:
+        return cls(tensor, tensor._version)
+
+    @property
+    def lasts(self) -> bool:
+        return self.tensor._version == self.version
+
+
 @dataclass(frozen=True, eq=False)
 class Call:
-    """A module's call: what it read, the call before it that set its statistics, and its output, with the
-    version of that tensor. `left` are its normalisations' buffers afterwards, if it changed them."""
+    """A module's call: what it read, the call before it that set its statistics, and its output. `left` are
+    its normalisations' buffers afterwards, if it changed them."""
 
     read: Tensor
     before: Call | None
-    output: Tensor
-    version: int
+    output: Unchanged
     left: tuple[Tensor, ...]
 
 
@@ -61,7 +75,7 @@ class Memo:
         self._limit = self._room = limit
         # The tensors beside their identities: another tensor may not take one's place in memory.
         self._known: dict[int, Tensor] = {}
-        self._scored: dict[tuple[int, int], Tensor] = {}
+        self._scored: dict[tuple[int, int], Unchanged] = {}
         self._calls: dict[Key, Call] = {}
         # The last call that set a module's statistics; None where it was not kept, so that they have no name.
         self._states: dict[int, Call | None] = {}
@@ -83,14 +97,17 @@ class Memo:
 
     def recall(self, read: Callable[[int, int], Tensor], begin: int, end: int) -> Tensor:
         """The inputs of the scored images from `begin` to before `end`, which are read once if there is room
-        for them."""
-        if (begin, end) not in self._scored:
+        for them, and again after a child has changed them in place."""
+        kept = self._scored.get((begin, end))
+        if kept is not None and kept.lasts:
+            return kept.tensor
+        # Out of inference mode, whose tensors do not count their changes, nor do views of them.
+        with torch.inference_mode(False), torch.no_grad():
             inputs = read(begin, end)
-            self.know(inputs)
-            if id(inputs) not in self._known:
-                return inputs
-            self._scored[begin, end] = inputs
-        return self._scored[begin, end]
+        self.know(inputs)
+        if id(inputs) in self._known:
+            self._scored[begin, end] = Unchanged.of(inputs)
+        return inputs
 
     @contextmanager
     def used(self, phase: str) -> Iterator[None]:
@@ -119,7 +136,7 @@ class Memo:
             output = closed.forward(*inputs, **settings) if key is None else self._run(closed, inputs[0])
             call = None if key is None else self._keep(key, closed, inputs[0], output)
         else:
-            output = call.output
+            output = call.output.tensor
             for buffer, value in zip(closed.buffers, call.left):
                 buffer.copy_(value)
         if phase == STATISTICS:
@@ -137,7 +154,7 @@ class Memo:
     def _find(self, key: Key) -> Call | None:
         call = self._calls.get(key)
         # A tensor that its reader has changed in place is not what the module gave.
-        return call if call is not None and call.output._version == call.version else None
+        return call if call is not None and call.output.lasts else None
 
     def _run(self, closed: Closed, inputs: Tensor) -> Any:
         # Out of inference mode, whose tensors do not count their changes.
@@ -148,7 +165,7 @@ class Memo:
         if not isinstance(output, Tensor) or not self._take_room(output):
             return None
         left = tuple(b.clone() for b in closed.buffers) if key[3] == STATISTICS else ()
-        call = Call(inputs, self._states.get(key[0]), output, output._version, left)
+        call = Call(inputs, self._states.get(key[0]), Unchanged.of(output), left)
         self._calls[key] = call
         self._known[id(output)] = output
         return call

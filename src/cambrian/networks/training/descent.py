@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from cambrian.networks.training.muon import Muon
 from cambrian.networks.training.recipe import Recipe
+
+MOMENTS = {
+    "sgd": ("momentum_buffer",),
+    "muon": ("momentum_buffer",),
+    "adamw": ("step", "exp_avg", "exp_avg_sq"),
+}
+"""The moments of a parameter under each optimiser."""
 
 
 class Descent:
@@ -84,6 +91,11 @@ class Descent:
         for parameter in self.parameters:
             if parameter.grad is not None and parameter not in state:
                 state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+
+
+def keep_moments(moments: Mapping[str, Tensor], optimiser: str) -> dict[str, Tensor]:
+    """Those of the moments, by "index.name", that are this optimiser's: none of another kind's."""
+    return {key: m for key, m in moments.items() if key.split(".", 1)[1] in MOMENTS[optimiser]}
 
 
 def make_optimiser(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:

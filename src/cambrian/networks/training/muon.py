@@ -23,6 +23,9 @@ COEFFICIENTS = 3.4445, -4.7750, 2.0315
 LEAST = 4
 """Input channels below which a filter is no matrix worth the name: those of images, and depthwise ones."""
 
+SMALL = 0.1
+"""The norm per output below which filters grow. Torch's initial ones have .58."""
+
 
 class Muon(torch.optim.Optimizer):
     """Over `parameters`, of which those of more than one dimension decay, filters excepted."""
@@ -63,22 +66,24 @@ class Muon(torch.optim.Optimizer):
 
 
 def is_filter(parameter: Tensor) -> bool:
-    """Whether it is that of a convolution that reads several channels, [outputs, inputs, ...]."""
-    return parameter.ndim > 2 and parameter.shape[1] >= LEAST
+    """Whether it is that of a convolution of images that reads several channels, [outputs, inputs, height,
+    width]. Parameters of three dimensions are rather positions of tokens or stacks of matrices, and a single
+    output has no directions: [1, channels, height, width] are positions too."""
+    return parameter.ndim > 3 and len(parameter) > 1 and parameter.shape[1] >= LEAST
 
 
 def turn(filters: Tensor, momentum: Tensor, rate: float) -> None:
     """Move the filters by `rate` in each direction, of a norm per output of 1, and leave their norm as it
-    was."""
+    was. Filters below SMALL, as those of a new branch that begins at zero, grow first."""
     assert filters.grad is not None
     momentum.lerp_(filters.grad, 1 - BETA)
     ahead = filters.grad.lerp(momentum, BETA)
     step = orthogonalise(ahead.reshape(len(ahead), -1)).view(ahead.shape)
-    norm = filters.norm()
-    # Filters that are zero, as those of a new branch may be, begin with their first step.
-    scale = torch.where(norm > 0, norm, len(filters) ** 0.5)
-    filters.addcmul_(step, scale, value=-rate / len(filters) ** 0.5)
-    filters.mul_(torch.where(norm > 0, norm / filters.norm().clamp_min(1e-12), 1.0))
+    norm, outputs = filters.norm(), len(filters) ** 0.5
+    grown = norm >= SMALL * outputs
+    scale = torch.where(grown, norm, outputs)
+    filters.addcmul_(step, scale, value=-rate / outputs)
+    filters.mul_(torch.where(grown, norm / filters.norm().clamp_min(1e-12), 1.0))
 
 
 def orthogonalise(matrix: Tensor) -> Tensor:

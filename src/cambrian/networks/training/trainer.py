@@ -23,6 +23,7 @@ from cambrian.networks.training.augment import Augment
 from cambrian.networks.training.averaging import Average
 from cambrian.networks.training.batch_stream import BatchStream
 from cambrian.networks.training.batches import Images
+from cambrian.networks.training.descent import keep_moments
 from cambrian.networks.training.growth import LEAST, Growth
 from cambrian.networks.training.losses import make_loss
 from cambrian.networks.training.recipe import Recipe
@@ -164,7 +165,9 @@ class Training:
         return tensors, place
 
     def begin_with(self, moments: dict[str, Tensor]) -> None:
-        """Begin with these moments of the optimiser (see `Step.state`), which an earlier training left."""
+        """Begin with these moments of the optimiser (see `Step.state`), which an earlier training left; with
+        none where that had an optimiser of another kind."""
+        moments = keep_moments(moments, self.recipe.optimiser)
         if moments:
             self._method.restore(moments)
 

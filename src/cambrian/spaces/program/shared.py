@@ -121,7 +121,8 @@ def _equal(supernet: Supernet, own: nn.Module, architecture: Architecture, input
     training = supernet.training
     with torch.no_grad():
         try:
-            outputs = supernet.eval()(inputs), own.eval()(inputs)
+            # Each its own: a network may change its input in place.
+            outputs = supernet.eval()(inputs.clone()), own.eval()(inputs.clone())
         except (RuntimeError, ValueError) as error:
             raise SpaceError(f"shared, {architecture!r} cannot be run: {error}") from error
         finally:

@@ -19,16 +19,21 @@ if TYPE_CHECKING:
 
 TRIES = 200
 """Draws in a row that give no new child, after which a supernet counts as searched through."""
+TRAINING = "train."
+"""The beginning of a question about a network's own training."""
 REJECTED = 1000
 """Rejected walks in a row."""
 
 
 def choose_supernet(problem: Problem) -> Architecture:
-    """An architecture whose outer answers a supernet is made for: the deepest of the space, and otherwise
-    drawn by the run's seed."""
+    """An architecture whose outer answers a supernet is made for: the deepest of the space, with the middle
+    one of the answers about a training of its own, and otherwise drawn by the run's seed."""
     rng = stream(problem.seed, "supernet")
 
     def decide(choice: Choice) -> Answer:
+        # The supernet does not train by them, and all that follows would be bound to a chance.
+        if isinstance(choice, OneOf) and choice.path.startswith(TRAINING):
+            return choice.options[len(choice.options) // 2]
         # The deepest network holds the most architectures.
         deep = isinstance(choice, OneOf) and choice.depth
         return choice.options[-1] if deep else choice.draw(rng)  # type: ignore[union-attr]

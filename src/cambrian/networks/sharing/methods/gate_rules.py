@@ -73,7 +73,7 @@ def renormalise(before: Logits, logits: Logits) -> None:
 def follow_schedule(recipe: Recipe, moment: Moment, epochs: int) -> float:
     """The recipe's rate, whose schedule extends over so many epochs."""
     length = max(1, epochs * moment.steps_per_epoch)
-    return recipe.rate(moment.done, length, moment.steps_per_epoch)
+    return recipe.rate(moment.scheduled, length, moment.steps_per_epoch)
 
 
 def keep_all(probabilities: Logits, epoch: int) -> Mapping[str, Tensor]:

@@ -56,12 +56,7 @@ class GateStep:
         recipe: Recipe,
         validation: BatchStream,
     ) -> None:
-        find = rules.find_share
-        if recipe.average and find is not None and len({find(n) for n in range(settings.epochs)}) > 1:
-            raise UsageError(
-                "operations that are widened in training change their weights, which an average cannot"
-                " follow: take average=0, or a method without first_share"
-            )
+        _check_recipe(recipe, rules, settings.epochs)
         if not supernet.sites:
             raise UsageError("the space cannot be mixed: it does not say where its supernet has gates")
         self._settings, self._rules = settings, rules
@@ -114,8 +109,9 @@ class GateStep:
             return
         present, before = find(moment.epoch), find(max(0, moment.epoch - 1))
         if moment.step == 0 and present < before:
-            # Seeded from torch's generator, which is seeded by the step.
-            generator = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
+            # Seeded from the device's generator, which is seeded by the step.
+            device = next(self._supernet.parameters()).device
+            generator = torch.Generator().manual_seed(int(torch.randint(2**31, (), device=device)))
             self._by_weights.reorder(self._supernet.list_widening(before, generator))
         self._supernet.narrow(present)
 
@@ -244,6 +240,27 @@ class GateStep:
         with torch.no_grad():
             for site, logit in self._logits.items():
                 logit.copy_(tensors[f"gate.{site}"])
+
+
+def _check_recipe(recipe: Recipe, rules: Rules, epochs: int) -> None:
+    if recipe.length != 1:
+        raise UsageError(
+            "methods with gates say themselves how long they train, by their epochs: leave out length,"
+            f" got {recipe.length}"
+        )
+    find = rules.find_share
+    if find is None or len({find(n) for n in range(epochs)}) == 1:
+        return
+    if recipe.average:
+        raise UsageError(
+            "operations that are widened in training change their weights, which an average cannot"
+            " follow: take average=0, or a method without first_share"
+        )
+    if recipe.score == "best":
+        raise UsageError(
+            "operations that are widened in training end wider than those of the best epoch may be:"
+            ' take score="last", or a method without first_share'
+        )
 
 
 def make_logits(supernet: Supernet, rules: Rules) -> dict[str, nn.Parameter]:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Answer, Choice, OneOf, Scalar
-from cambrian.errors import Rejected
+from cambrian.errors import Rejected, UsageError
 from cambrian.networks.heads import first_head
 from cambrian.networks.sharing.elastic import Elastic, OrdersChannels
 from cambrian.networks.sharing.methods.extremes import rank_options
@@ -90,15 +90,20 @@ class OnceForAllStep:
         recipe: Recipe,
         draw: Draw,
     ) -> None:
-        self._method, self._ranked, self._supernet, self._draw = method, ranked, supernet, draw
-        self._recipe, self._loss = recipe, make_loss(recipe)
-        self._inner = GradientStep(supernet, recipe, self._measure)
-        self._teacher: Supernet | None = None
         self._sortable = [
             m.full
             for m in supernet.modules()
             if isinstance(m, Elastic) and isinstance(m.full, OrdersChannels)
         ]
+        if recipe.average and self._sortable:
+            raise UsageError(
+                "supernet method 'once-for-all' sorts the channels of this space in training, which an"
+                " average of weights cannot follow: take average=0"
+            )
+        self._method, self._ranked, self._supernet, self._draw = method, ranked, supernet, draw
+        self._recipe, self._loss = recipe, make_loss(recipe)
+        self._inner = GradientStep(supernet, recipe, self._measure)
+        self._teacher: Supernet | None = None
         self._sorted = False  # whether the most important channels come first
 
     @property

@@ -86,14 +86,12 @@ class CostStep:
         recipe: Recipe,
         validation: BatchStream,
     ) -> None:
-        self._costs = costs
-        expected = ExpectedCost(costs, method.cost_weight, 1.0)
-        start = float(expected.expect({site: torch.zeros_like(cost) for site, cost in costs.items()}))
-        self._cost = replace(expected, target=method.target or max(start, 1e-12))
+        self._costs, self._method = costs, method
+        self._cost = self._set_target()
         if method.form == "add":
-            rules = replace(rules, penalty=self._cost.penalise)
+            rules = replace(rules, penalty=lambda *given: self._cost.penalise(*given))
         else:
-            rules = replace(rules, scale=self._cost.scale)
+            rules = replace(rules, scale=lambda logits: self._cost.scale(logits))
         self._inner = GateStep(method, rules, supernet, recipe, validation)
 
     @property
@@ -117,7 +115,14 @@ class CostStep:
     def restore(self, tensors: dict[str, Tensor]) -> None:
         for site, cost in self._costs.items():
             cost.copy_(tensors[f"cost.{site}"])
+        self._cost = self._set_target()
         self._inner.restore(tensors)
+
+    def _set_target(self) -> ExpectedCost:
+        """The cost with its target: the method's, or what equal gates expect by these very costs."""
+        cost = ExpectedCost(self._costs, self._method.cost_weight, 1.0)
+        start = float(cost.expect({site: torch.zeros_like(each) for site, each in self._costs.items()}))
+        return replace(cost, target=self._method.target or max(start, 1e-12))
 
 
 def sample_path(logit: Tensor) -> Binary:
