@@ -50,7 +50,7 @@ VALUES = {
     "--max-macs": ("--max-macs", "1e6"),
     "--learning-rate": ("--learning-rate", "0.01"),
     "--weight-decay": ("--weight-decay", "0.01"),
-    "--optimiser": ("--optimiser", "adamw"),
+    "--optimiser": ("--optimiser", "sgd"),
     "--images": ("--images", "60"),
     "--size": ("--size", "16"),
     "--levels": ("--levels", "2"),
