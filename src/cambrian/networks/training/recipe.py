@@ -37,11 +37,12 @@ class Recipe:
     orthogonal directions at a share of the rate and keeps their norms, and all else by SGD.
 
     `loss` is a name (see `losses`); of numbers, cross-entropy stands for Huber's loss, and squared-error is
-    the mean squared error. `weight_decay` spares biases, normalisation (He et al. 2019,
-    Sec. 3.1) and the filters of muon. `auxiliary` weights the loss of the auxiliary head, where the network has one. `drop_path` is
-    reached linearly over the training (Zoph et al. 2018, Sec. 4). `gradient_clip` bounds the gradient's norm
-    (0: no bound). `crop` (pixels of shift), `flip` and `cutout` (side of the hole in pixels, 0: none) augment
-    the images; for None `augment.automatic` chooses by the images' size and channels.
+    the mean squared error. `weight_decay` spares biases, normalisation (He et al. 2019, Sec. 3.1) and the
+    filters of muon. `auxiliary` weights the loss of the auxiliary head, where the network has one.
+    `drop_path` is reached linearly over the training (Zoph et al. 2018, Sec. 4). `gradient_clip` bounds the
+    gradient's norm (0: no bound). `crop` (pixels of shift), `flip` and `cutout` (side of the hole in
+    pixels, 0: none) augment the images; for None `augment.automatic` chooses by the images' size and
+    channels.
 
     `augment_strength` is that of all of them: 0 is none, 1 the settings as they are, 2 shifts twice as
     far and a hole that is three eighths of the side larger; flips are on or off.
