@@ -70,8 +70,8 @@ def test_failures_are_counted_and_told(clock: SimpleNamespace) -> None:
         watch.on_claim(trial(n, Done(0.0)))
         watch.on_end(trial(n, outcome))
     assert lines == [
-        "  trial 1: 25.00 %, the best, 10 s",
-        "  trial 2: failed (boom), best 25.00 % (trial 0), 1 failed, 20 s",
+        "  trial 0: 25.00 %, the best, 10 s",
+        "  trial 1: failed (boom), best 25.00 % (trial 0), 1 failed, 20 s",
     ]
 
 

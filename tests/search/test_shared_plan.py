@@ -23,6 +23,7 @@ from cambrian.search.planning.shared_prices import FINAL, SCORES, SUPERNET
 from cambrian.search.planning.supernet_speed import Measured, WorkersStart
 from cambrian.search.search import Search
 from cambrian.spaces.cells.nasbench201.space import NASBench201
+from cambrian.spaces.chains.tabular.space import TabularNetworks
 from cambrian.spaces.program.function_space import Shape
 from cambrian.strategies.one_shot.spos import SPOS
 from cambrian.weights import Continue, Fresh, Shared
@@ -310,3 +311,12 @@ def test_the_start_of_a_worker_is_measured(
         assert start.wait() == 0.0
     with WorkersStart(wanted=True):
         pass
+
+
+def test_a_table_has_a_supernet_of_its_own_space(steady: None) -> None:
+    """Where networks are sampled; gates mix operations, which are those of images."""
+    rows = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+    task = cambrian.load((rows, (rows[:, 0] > 0).astype(np.int64)), features=True)
+    assert task.columns
+    assert isinstance(plan(task, "1h", strategy="spos", workers=1).search.space, TabularNetworks)
+    assert isinstance(plan(task, "1h", strategy="darts", workers=1).search.space, NASBench201)

@@ -92,7 +92,7 @@ def run_audit(
 
     Raises UsageError before anything is measured where a shortcut cannot be, RunChanged where `home` holds an
     audit with another truth or sample."""
-    _check_sample(sample)
+    check_sample(sample)
     chosen = [subject.read(text) for text in list_asked(subject, shortcuts)]
     again = max(FEWEST_TWICE, sample // SHARE_TWICE) if twice is None else twice
     if home is not None:
@@ -181,7 +181,8 @@ def _judge_baselines(
     ]
 
 
-def _check_sample(sample: int) -> None:
+def check_sample(sample: int) -> None:
+    """Raises UsageError for a sample from which nothing could be told."""
     Span(1, MOST, whole=True).check("the sample", sample)
     if sample < FEWEST:
         raise UsageError(f"a sample of {sample} is too small for an interval: give --sample {FEWEST} or more")

@@ -158,6 +158,7 @@ def audit(
     A sample of the space is trained in full once, and measured by each shortcut. After an interruption, --run
     DIRECTORY alone goes on; with more shortcuts, only those are measured."""
     from cambrian.audits import entrance
+    from cambrian.audits.audit import check_sample
     from cambrian.registry import parts
 
     texts = None if shortcuts is None else [each for text in shortcuts for each in parts(text)]
@@ -172,6 +173,7 @@ def audit(
         )
         _present(run, as_json, lambda **more: entrance.resume(run, texts, **machine, **more))
         return
+    check_sample(sample)  # before a directory is made
     task = None if data is None else load_task(data, metric, limit, size, 0, read)
     if benchmark is None:
         refuse_these(context, COLUMNS, "for --benchmark with a table of your own")

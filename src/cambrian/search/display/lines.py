@@ -77,11 +77,11 @@ class LineWatch(Watch):
         return self._tally.count == 1 or time.monotonic() - self._last >= PAUSE
 
     def _describe(self, trial: Trial) -> str:
-        of = f" of {self._total}" if self._total else ""
+        of = f" ({self._tally.count} of {self._total})" if self._total else ""
         value = value_text(trial, _describe_failure(trial))
         failed = f", {self._tally.failed} failed" if self._tally.failed else ""
         best = f", best {self._best()}" if self._tally.best is not trial else ", the best"
-        return f"trial {self._tally.count}{of}: {value}{best}{failed}, {self._spent()}"
+        return f"trial {trial.number}{of}: {value}{best}{failed}, {self._spent()}"
 
     def _count(self) -> str:
         count, failed = self._tally.count, self._tally.failed

@@ -16,6 +16,7 @@ from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_shared
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.shared_plan import TOP, adapt_strategy, plan_amounts
+from cambrian.search.planning.table_plan import SPACE as TABLE_SPACE
 from cambrian.search.search import Search
 from cambrian.strategies.strategy import Strategy
 
@@ -35,7 +36,9 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
             f"a strategy that trains a supernet, as {name_of(strategy)}, has no usual space for"
             f" {'running texts' if task.causal else 'masks'}: name a space, or leave the strategy out"
         )
-    space = space_for(DEFAULT_SPACE if request.space is None else request.space, task)
+    # Gates mix operations, and the layers of a table are no forks of operations.
+    usual = TABLE_SPACE if task.columns and not learns_gates(strategy) else DEFAULT_SPACE
+    space = space_for(usual if request.space is None else request.space, task)
     compared = ("random",) if request.baselines is None else request.baselines
     alone = {"pretrained", "drop_path"} if learns_gates(strategy) else {"pretrained"}
     # A file of weights is of a network alone, and mixtures of candidates have no paths to drop.
