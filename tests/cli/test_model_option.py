@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 import cambrian.cli.commands  # noqa: F401  (registers the commands)
 from cambrian.cli.app import app
+from cambrian.cli.options.models import fit_model
 from cambrian.errors import Unread, UsageError
 from commands import run_command
 
@@ -76,3 +80,16 @@ def test_a_wrong_model_is_refused(arguments: tuple[str, ...], kind: type[Excepti
     done = CliRunner().invoke(app, ["search", "digits", *arguments])
     assert isinstance(done.exception, kind)
     assert words in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("columns", "named", "wanted"), [((), None, "sgd"), ((), "adamw", "adamw"), ("a", None, None)]
+)
+def test_weights_are_tuned_by_sgd(columns: Sequence[str], named: str | None, wanted: str | None) -> None:
+    """Whose low rate keeps what was learned: muon's steps are long whatever the gradient's are. The plan has
+    AdamW for a table, and what somebody names counts."""
+    fitted = SimpleNamespace(pretrained={"body": 3}, fixed=(), describe=lambda: "a network")
+    recipe: dict[str, Any] = {"optimiser": named}
+    space = SimpleNamespace(for_task=lambda task: fitted)
+    fit_model(space, SimpleNamespace(columns=columns), recipe, as_json=False)  # type: ignore[arg-type]
+    assert recipe["optimiser"] == wanted

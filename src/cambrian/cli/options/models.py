@@ -29,7 +29,8 @@ def read_model(text: str, space: str | None) -> Any:
 
 def fit_model(space: Any, task: Task, recipe: dict[str, Any], as_json: bool) -> Any:
     """The space for the images of the task. The changes that it knows are said, and the parts that stay. A
-    network that comes with weights is trained at FINE_TUNING, unless the recipe has a rate."""
+    network that comes with weights is trained at FINE_TUNING, of images by SGD, unless the recipe has a
+    rate."""
     fitted = space.for_task(task)
     say(f"{'model':>9}  {fitted.describe()}", to_json=as_json)
     for sentence in fitted.fixed[:SHOWN]:
@@ -39,6 +40,8 @@ def fit_model(space: Any, task: Task, recipe: dict[str, Any], as_json: bool) -> 
         say(f"{'':>9}  and {more} more: cambrian.from_model(...).fixed lists all", to_json=as_json)
     if fitted.pretrained and recipe.get("learning_rate") is None:
         recipe["learning_rate"] = rate = FINE_TUNING_OF_TABLES if task.columns else FINE_TUNING
+        if not task.columns:  # the rate was found with SGD; Muon's steps are long whatever the gradient's are
+            recipe["optimiser"] = recipe.get("optimiser") or "sgd"
         say(
             f"{'':>9}  its weights are kept and trained on, at a learning rate of {rate};"
             " --learning-rate sets another",
