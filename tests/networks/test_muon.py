@@ -116,3 +116,24 @@ def test_the_share_of_a_rate_of_zero_is_zero() -> None:
     parameter.grad = torch.ones_like(parameter)
     Descent([parameter], replace(RECIPE, learning_rate=1.0)).descend(0.0)
     assert torch.allclose(parameter, before, rtol=3e-7)
+
+
+def test_the_parts_of_an_elastic_filter_that_did_not_run_stay() -> None:
+    """Bit for bit: a narrower network has the first channels, and its part moves as a filter of that size."""
+    generator = torch.Generator().manual_seed(0)
+    whole = nn.Parameter(torch.randn(8, 8, 3, 3, generator=generator, dtype=torch.float64))
+    part = nn.Parameter(whole.detach()[:6, :5].clone())
+    before, norm = whole.detach().clone(), part.detach().norm()
+    ratio = before.norm() / 8**0.5 / (norm / 6**0.5)
+    gradient = torch.randn(6, 5, 3, 3, generator=generator, dtype=torch.float64)
+    whole.grad, part.grad = torch.zeros_like(whole), gradient
+    whole.grad[:6, :5] = gradient
+    recipe = replace(RECIPE, learning_rate=0.1)
+    Descent([whole], recipe).descend(0.1)
+    # The rate goes by the norm per output, of the whole filter.
+    Descent([part], recipe).descend(0.1 * ratio.item())
+    idle = torch.ones_like(before, dtype=torch.bool)
+    idle[:6, :5] = False
+    assert torch.equal(whole.detach()[idle], before[idle])
+    assert not torch.allclose(part, before[:6, :5], rtol=1e-3)
+    torch.testing.assert_close(whole.detach()[:6, :5], part.detach(), rtol=1e-9, atol=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,12 +49,12 @@ def make_supernet() -> Any:
     return shares.share({}, Shape(channels=2, height=8, width=8, classes=3), filters=2, cells=1, whole=True)
 
 
-def make_step(name: str, supernet: Any, **arguments: Any) -> Step:
+def make_step(name: str, supernet: Any, recipe: Recipe | None = None, **arguments: Any) -> Step:
     pixels = np.random.default_rng(0).integers(0, 255, (12, 8, 8, 2), dtype=np.uint8)
     part = images(pixels, np.arange(12) % 3, (0.5, 0.5), (0.2, 0.2))
     validation = BatchStream(part, Augment(), 3, (0, "validation"))
     method = SUPERNET_METHODS.make({"name": name, "arguments": arguments})
-    step: Step = method.step(supernet, RECIPE, DRAW, validation)
+    step: Step = method.step(supernet, recipe or RECIPE, DRAW, validation)
     return step
 
 
@@ -194,11 +195,14 @@ def test_the_sandwich_sums_labels_of_the_largest_and_what_it_teaches() -> None:
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("optimiser", ["sgd", "muon"])
 @pytest.mark.parametrize(("name", "arguments"), [("uniform", {}), ("path-dropout", {"rate": 0.9})])
-def test_candidates_that_do_not_run_keep_weights_and_momentum(name: str, arguments: Any) -> None:
+def test_candidates_that_do_not_run_keep_weights_and_momentum(
+    name: str, arguments: Any, optimiser: str
+) -> None:
     """Bit for bit, in spite of weight decay; those that run change."""
     supernet = make_supernet()
-    step = make_step(name, supernet, **arguments)
+    step = make_step(name, supernet, replace(RECIPE, optimiser=optimiser), **arguments)
     for n in range(90, 96):
         step.take(INPUTS, TARGETS, moment(n))
     counts, handles = count_runs(supernet)

@@ -19,16 +19,11 @@ SMALL = {"stem": 8, "features": 8, "width": 1.0}
 WIDENED = {"epochs": 4, "keep": 3, "channel_share": 2, "first_share": 4}
 
 
-def test_muon_trains_no_supernet() -> None:
-    """Of whose filters a child may have a part."""
-    with pytest.raises(UsageError, match=r"a supernet is not trained by muon.* take sgd or adamw"):
-        OneShot(optimiser="muon")
-
-
 @pytest.mark.parametrize(
     ("method", "arguments", "space", "recipe", "sentence"),
     [
         ("darts", {}, None, {"length": 0.5}, "leave out length, got 0.5"),
+        ("darts", {"second_order": True}, None, {"optimiser": "muon"}, "take the optimiser sgd, got 'muon'"),
         ("drnas", WIDENED, None, {"average": 0.9}, "take average=0, or a method without first_share"),
         ("drnas", WIDENED, None, {"score": "best"}, 'take score="last", or a method without first_share'),
         (

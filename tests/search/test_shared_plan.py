@@ -25,6 +25,7 @@ from cambrian.search.search import Search
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.chains.tabular.space import TabularNetworks
 from cambrian.spaces.program.function_space import Shape
+from cambrian.strategies.one_shot.darts import DARTS
 from cambrian.strategies.one_shot.spos import SPOS
 from cambrian.weights import Continue, Fresh, Shared
 
@@ -320,3 +321,9 @@ def test_a_table_has_a_supernet_of_its_own_space(steady: None) -> None:
     assert task.columns
     assert isinstance(plan(task, "1h", strategy="spos", workers=1).search.space, TabularNetworks)
     assert isinstance(plan(task, "1h", strategy="darts", workers=1).search.space, NASBench201)
+
+
+def test_a_recipe_that_a_method_cannot_follow_is_refused_before_the_search(photos: cambrian.Task) -> None:
+    """And not by three trials that crash alike."""
+    with pytest.raises(UsageError, match="take the optimiser sgd, got 'muon'"):
+        plan(photos, "60s", strategy=DARTS(second_order=True), recipe={"optimiser": "muon"})

@@ -70,11 +70,6 @@ class OneShot(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.optimiser == "muon":
-            raise UsageError(
-                "a supernet is not trained by muon, which keeps the norm of whole filters, also of parts that"
-                " no child had: take sgd or adamw"
-            )
         if self.statistics not in STATISTICS:
             raise UsageError(
                 f"estimator 'one-shot': statistics is one of {', '.join(STATISTICS)}, got {self.statistics!r}"

@@ -181,10 +181,9 @@ class Session:
             self.ledger.note("stop", reason=reason, after=after, budget=budget, failing=failing)
         if failing:
             last = coordinator.breaker.last
-            raise RunError(
-                f"the search was stopped: {reason}. Mend that, then resume; its traceback:\n"
-                f"{last.traceback.strip() if last else ''}"
-            )
+            trace = last.traceback.strip() if last else ""
+            shown = f"; its traceback:\n{trace}" if trace else ""
+            raise RunError(f"the search was stopped: {reason}. Mend that, then resume{shown}")
 
     def _was_stopped(self) -> bool:
         """A search stopped by its seconds stays stopped when it is resumed with the same budget."""

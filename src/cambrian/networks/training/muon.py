@@ -73,8 +73,9 @@ def is_filter(parameter: Tensor) -> bool:
 
 
 def turn(filters: Tensor, momentum: Tensor, rate: float) -> None:
-    """Move the filters by `rate` in each direction, of a norm per output of 1, and leave their norm as it
-    was. Filters below SMALL, as those of a new branch that begins at zero, grow first."""
+    """Move the filters by `rate` in each direction, of a norm per output of 1, and leave the norm of what
+    moved as it was: of an elastic filter, the part that networks of the last steps had. Filters below SMALL,
+    as those of a new branch that begins at zero, grow first."""
     assert filters.grad is not None
     momentum.lerp_(filters.grad, 1 - BETA)
     ahead = filters.grad.lerp(momentum, BETA)
@@ -82,8 +83,11 @@ def turn(filters: Tensor, momentum: Tensor, rate: float) -> None:
     norm, outputs = filters.norm(), len(filters) ** 0.5
     grown = norm >= SMALL * outputs
     scale = torch.where(grown, norm, outputs)
+    moves = step != 0
+    before = filters.where(moves, 0.0).norm()
     filters.addcmul_(step, scale, value=-rate / outputs)
-    filters.mul_(torch.where(grown, norm / filters.norm().clamp_min(1e-12), 1.0))
+    after = filters.where(moves, 0.0).norm().clamp_min(1e-12)
+    filters.mul_(torch.where(moves & grown, before / after, 1.0))
 
 
 def orthogonalise(matrix: Tensor) -> Tensor:

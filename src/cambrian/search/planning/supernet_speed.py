@@ -34,6 +34,8 @@ PATIENCE = 30.0
 """Seconds that measuring one size may take."""
 EPOCHS = 30
 """Of the training that is measured by a few steps of it."""
+REFUSED = "refused"
+"""The sentence that a child process gives in place of a cost."""
 BEGINNING = (
     "import time, cambrian.search.engines.worker, cambrian.networks.training.trainer;"
     "import torch._dynamo; print(time.monotonic())"
@@ -101,7 +103,8 @@ def measure_size(
     device: str,
     skeleton: dict[str, Scalar],
 ) -> Measured | Failed:
-    """The cost of the strategy's own supernet in that skeleton."""
+    """The cost of the strategy's own supernet in that skeleton. Raises UsageError for a recipe that its method
+    cannot follow."""
     # Epochs enough for a method with several parts: it is measured in the midst of them.
     problem = Problem(space, fidelity=Fidelity(EPOCHS, skeleton=skeleton))
     request = strategy.propose(strategy.start(problem), [], stream(0, "plan", "supernet"))
@@ -113,6 +116,8 @@ def measure_size(
         (cost,) = call_each([partial(_measure_in_one_thread, one_shot, job)], 1, PATIENCE)
     if isinstance(cost, Failed):
         return cost
+    if REFUSED in cost:
+        raise UsageError(cost[REFUSED])
     numbers = {name: float(cost[name]) for name in ("step", "score", "make", "end", "extra")}
     step, children = int(cost["bytes"]), int(cost["children"])
     return Measured(skeleton, bytes=step, children=children, fork=_measure_fork(), **numbers)
@@ -186,8 +191,11 @@ def read_free_memory() -> int | None:
 
 
 def _measure_in_one_thread(one_shot: OneShot, job: Job) -> Any:
-    with one_thread():
-        return _measure_here(one_shot, job)
+    try:
+        with one_thread():
+            return _measure_here(one_shot, job)
+    except UsageError as error:  # no other size will do better
+        return {REFUSED: str(error)}
 
 
 def _measure_here(one_shot: OneShot, job: Job) -> Any:

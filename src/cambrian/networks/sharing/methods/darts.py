@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cambrian.errors import UsageError
 from cambrian.networks.sharing.methods.gate_rules import Rules
 from cambrian.networks.sharing.methods.gate_step import GateSettings, GateStep
 from cambrian.networks.sharing.methods.hypergradient import first_order, second_order
@@ -31,5 +32,10 @@ class DARTS(GateSettings):
         check_truths(second_order=self.second_order)
 
     def step(self, supernet: Supernet, recipe: Recipe, draw: Draw, validation: BatchStream) -> Step:
+        if self.second_order and recipe.optimiser != "sgd":
+            raise UsageError(
+                "the second order of darts is the gradient through a step of sgd: take the optimiser sgd, got"
+                f" {recipe.optimiser!r}"
+            )
         rules = Rules(gradient=second_order if self.second_order else first_order)
         return GateStep(self, rules, supernet, recipe, validation)
