@@ -103,8 +103,8 @@ def measure_size(
     device: str,
     skeleton: dict[str, Scalar],
 ) -> Measured | Failed:
-    """The cost of the strategy's own supernet in that skeleton. Raises UsageError for a recipe that its method
-    cannot follow."""
+    """The cost of the strategy's own supernet in that skeleton. Raises UsageError for a recipe that its
+    method cannot follow."""
     # Epochs enough for a method with several parts: it is measured in the midst of them.
     problem = Problem(space, fidelity=Fidelity(EPOCHS, skeleton=skeleton))
     request = strategy.propose(strategy.start(problem), [], stream(0, "plan", "supernet"))
