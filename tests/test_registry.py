@@ -90,6 +90,13 @@ def test_a_spec_may_be_a_name_alone() -> None:
     assert REGISTRY.make("plain") == Plain()
 
 
+def test_a_spec_may_be_a_text_of_the_command_line() -> None:
+    """Which is then the same in Python."""
+    assert REGISTRY.make("plain(number=2)") == REGISTRY.parse("plain(number=2)") == Plain(2)
+    with pytest.raises(UsageError, match="has no setting 'numbers'"):
+        REGISTRY.make("plain(numbers=2)")
+
+
 def test_a_name_may_be_an_instance() -> None:
     """Its settings are those it has, changed where the spec says so."""
     assert REGISTRY.make("three") is INSTANCE

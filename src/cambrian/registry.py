@@ -73,8 +73,11 @@ class Registry:
         return target_object
 
     def make(self, spec: str | Mapping[str, Any]) -> Any:
-        """The component that a spec describes: a name, or `{"name": ..., "arguments": {...}}`. Raises
-        UsageError if no component of this kind has that name, or if it refuses the arguments."""
+        """The component that a spec describes: a name, a text as on the command line (see `parse`), or
+        `{"name": ..., "arguments": {...}}`. Raises UsageError if no component of this kind has that name, or
+        if it refuses the arguments."""
+        if isinstance(spec, str) and "(" in spec:
+            return self.parse(spec)
         name, arguments = self._read(spec)
         # An entry is a class, or a component already made (`mlp:PAPER`), which arguments then alter.
         entry = self.get(name)
