@@ -154,12 +154,7 @@ def find_marks(
             mark = "mixed"
         marks[name] = mark
         notes += _describe_groups(readings, mark, where, name, separator)
-    # Rows to be predicted may have commas where these do not: they are read as the other columns are.
-    if decimal or any(
-        m == "comma" or (m == "point" and m in columns[name].grouped) for name, m in marks.items()
-    ):
-        return {name: mark or _spread(columns[name], shared) for name, mark in marks.items()}, notes
-    return {name: "" if mark == "point" else mark for name, mark in marks.items()}, notes
+    return _spread(columns, marks, decimal), notes
 
 
 def refuse_ambiguous(readings: Readings, where: str, name: str) -> None:
@@ -214,8 +209,16 @@ def _describe_groups(
     return (f"{where}: {short(cell)} in column {short(name)} is read as {_write_cell(cell, mark)}{remedy}",)
 
 
-def _spread(readings: Readings, shared: Decimal | None) -> Mark:
-    return (shared or "") if readings.point is not None else ""
+def _spread(
+    columns: Mapping[str, Readings], marks: Mapping[str, Mark], decimal: Decimal | None
+) -> dict[str, Mark]:
+    """The marks, also of columns of numbers that do not have commas: rows to be predicted may have them."""
+    separated = (m == "point" and m in columns[name].grouped for name, m in marks.items())
+    if not (decimal or "comma" in marks.values() or any(separated)):
+        return {name: "" if mark == "point" else mark for name, mark in marks.items()}
+    decided = set(marks.values()) - {"", "mixed"}
+    usual: Mark = decimal or (decided.pop() if len(decided) == 1 else "")
+    return {name: mark or ("" if columns[name].point is None else usual) for name, mark in marks.items()}
 
 
 def _write_cell(cell: str, mark: Mark) -> str:

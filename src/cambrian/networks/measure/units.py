@@ -29,14 +29,16 @@ def read_amount(text: str, unit: str, name: str) -> float:
     >>> read_amount("5ms", "s", "latency"), read_amount("1.5M", "", "macs")
     (0.005, 1500000.0)
     """
-    match = re.fullmatch(rf"({_WHOLE}\.?[0-9]*(?:e[+-]?[0-9]{{1,3}})?|\.[0-9]+)\s*([A-Za-zµ]*)", text.strip())
+    match = re.fullmatch(
+        rf"({_WHOLE}(?:\.[0-9]*)?(?:e[+-]?[0-9]{{1,3}})?|\.[0-9]+)\s*([A-Za-zµ]*)", text.strip()
+    )
     # A count's unit may be left out or repeated: 300K, or 5 J for a measure in J.
     factors = UNITS.get(unit, COUNTS | {"": 1.0, unit: 1.0})
     factor = None if match is None else _factor(match[2], factors)
     if match is None and re.match(r"[0-9]+,[0-9]", text.strip()):
         raise UsageError(
-            f"cannot read the limit {name}={text}: commas separate thousands, as in 13,856: write decimals with a"
-            " point, as in 1.5"
+            f"cannot read the limit {name}={text}: a comma separates thousands, as in 13,856: begin decimals"
+            " with a point, as in 1.5"
         )
     if match is None or factor is None:
         raise UsageError(f"cannot read the limit {name}={text}: {_describe_expectation(unit)}")

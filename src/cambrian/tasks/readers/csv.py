@@ -47,8 +47,8 @@ class Csv:
 
     `target` is the column to learn of a table of features, or several, as A,B: where it is given, a row is
     not an image, and the other columns are numbers and categories; `categories` names columns of numbers that
-    are categories, `decimal` says whether a comma or a point begins the decimals of numbers that can be read in
-    two ways, as 3,108. `text` is a column of texts to learn from alone, of which `length` characters are read.
+    are categories; `decimal`, comma or point, says how numbers are read that can be read in two ways, as
+    3,108. `text` is a column of texts to learn from alone, of which `length` characters are read.
     `goal` says whether the target is classes, numbers, labels or heads."""
 
     path: str

@@ -40,8 +40,8 @@ def read_features(
 ) -> Examples:
     """The rows of `table`, whose column `target` is to be learned, or several, as A,B. `ignore` names columns
     to leave out, or none among them to keep those that count the rows; `categories` those whose numbers are
-    categories; `decimal` is what begins the decimals of numbers that can be read in two ways. `text` is a column of texts, which is learned from alone, `length` the characters that are
-    read."""
+    categories; `decimal` is what begins the decimals of numbers that can be read in two ways. `text` is a
+    column of texts, which is learned from alone, `length` the characters that are read."""
     places = _find_targets(table, target)
     part, notes = find_split(table, split)
     lines, rows = zip(*table.rows, strict=True)

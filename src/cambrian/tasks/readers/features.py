@@ -13,8 +13,8 @@ import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.goal import GoalName
-from cambrian.tasks.examples import TRAIN, Decoded, Examples
 from cambrian.tasks.cells import Cells, find_marks
+from cambrian.tasks.examples import TRAIN, Decoded, Examples
 from cambrian.tasks.features import Column, count_features, describe_columns, encode, fit_columns
 from cambrian.tasks.limits import check_memory
 from cambrian.tasks.nouns import ROWS
