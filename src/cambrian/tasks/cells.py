@@ -35,6 +35,7 @@ GROUPED: Mapping[str, re.Pattern[str]] = {
 }
 """Numbers whose thousands are separated, by what begins their decimals."""
 UNGROUPED = re.compile(r"[+-]?\d{1,3}", re.ASCII)
+_MISSING = (np.nan,) * 3
 
 Cells = Any
 """A sequence of cells, or an array of them."""
@@ -80,31 +81,32 @@ def read_both(cells: Cells) -> Readings:
     if array.dtype.kind in "uifb":
         numbers = _finite(array.astype(np.float64))
         return Readings(numbers, numbers, numbers)
-    rows = np.full((3, len(cells)), np.nan)
+    rows: list[tuple[float | None, ...]] = []
     possible, grouped = [True] * 3, dict[str, str]()
     bare = long = False
-    for n, cell in enumerate(cells):
+    for cell in cells:
         word = read_word(cell)
         if word is None:
+            rows.append(_MISSING)
             continue
         # Numbers of Python have points, whatever the words beside them have.
-        if isinstance(cell, int | float | np.number) or not ("," in word or "." in word):
-            number = _to_float(word)
-            values = (number, number, number)
-            bare, long = True, long or UNGROUPED.fullmatch(word) is None
+        plain = isinstance(cell, int | float | np.number) or not ("," in word or "." in word)
+        if plain or (not possible[1] and "," not in word):
+            values: tuple[float | None, ...] = (_to_float(word),) * 3
+            bare, long = bare or plain, long or (plain and UNGROUPED.fullmatch(word) is None)
         else:
             values = _read_signs(word)
             for mark, pattern in GROUPED.items():
                 if mark not in grouped and pattern.fullmatch(word):
                     grouped[mark] = word
-        for way, value in enumerate(values):
-            if value is None:
-                possible[way] = False
-            else:
-                rows[way, n] = value
-        if not any(possible):
-            return Readings(None, None, None)
-    point, comma, mixed = (_finite(row) if good else None for row, good in zip(rows, possible, strict=True))
+        if None in values:
+            possible = [now and value is not None for now, value in zip(possible, values, strict=True)]
+            if not any(possible):
+                return Readings(None, None, None)
+        rows.append(values)
+    # None becomes nan, in ways that are not possible.
+    table = np.array(rows, np.float64).reshape(-1, 3)
+    point, comma, mixed = (_finite(table[:, way]) if possible[way] else None for way in range(3))
     return Readings(point, comma, mixed, grouped, bare, long)
 
 

@@ -61,7 +61,7 @@ def read_targets(
     if goal == "numbers":
         return _read_measured(values, where, name)
     if goal == "labels":
-        return _read_sets(values, where, names)
+        return _read_sets(values, where, names, noun)
     if goal == "pixels":
         return _read_masks(values, where, names)
     if goal == "heads":
@@ -75,7 +75,7 @@ def read_targets(
 def read_column(values: Any, where: str, goal: GoalName | None, name: str) -> Targets:
     """The targets in a column of a table, by the rule above where no goal is named."""
     if goal is None and _separates(values) is not None:
-        targets = read_targets(values, where, "labels")
+        targets = read_targets(values, where, "labels", noun=ROWS)
         note = f"{where}: the cells of {short(name)} hold several labels: goal=classes takes each as one"
         return Targets(targets.values, targets.labels, targets.goal, (note, *targets.notes))
     if goal is None and is_measured(values):
@@ -199,7 +199,7 @@ def _split(cell: str, sign: str) -> list[str]:
     return [label.strip() for label in cell.split(sign) if label.strip()]
 
 
-def _read_sets(values: Any, where: str, names: Sequence[str] | None) -> Targets:
+def _read_sets(values: Any, where: str, names: Sequence[str] | None, noun: str) -> Targets:
     """Rows of 0 and 1, or cells and lists of labels."""
     if count_axes(values) == 2 and not isinstance(values, list | tuple):
         rows = np.asarray(values)
@@ -218,4 +218,4 @@ def _read_sets(values: Any, where: str, names: Sequence[str] | None) -> Targets:
     rows = np.zeros((len(sets), len(words)), np.int64)
     for row, labels_of_row in zip(rows, sets, strict=True):
         row[[place[label] for label in labels_of_row]] = 1
-    return Targets(rows, tuple(words), Goal("labels"), describe_doubtful(words, where, ROWS))
+    return Targets(rows, tuple(words), Goal("labels"), describe_doubtful(words, where, noun))

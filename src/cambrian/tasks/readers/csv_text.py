@@ -46,10 +46,13 @@ class Table:
         """A name for each column, which no other one has: that of the header, else its number. Of several
         columns of one name the second is NAME.1, as pandas calls it."""
         names: dict[str, None] = {}  # in order
+        header = set(self.header or ())
         for column in range(self.width):
             name = (self.header[column] if self.header else "") or str(column)
-            others = (f"{name}.{n}" for n in count(1))
-            names[next(n for n in chain((name,), others) if n not in names)] = None
+            if name in names:
+                others = (f"{name}.{n}" for n in count(1))
+                name = next(other for other in others if other not in names and other not in header)
+            names[name] = None
         return list(names)
 
     def name(self, column: int) -> str:
