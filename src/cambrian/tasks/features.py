@@ -37,8 +37,8 @@ KNOTS = 65
 FEW = 10
 """Distinct numbers up to which they are kept as they are: they are counts or grades."""
 ROUNDED = 1e-3
-"""Of what lies between the least and the largest of few numbers, the part by which float32 may round them:
-seconds since 1970 would all become one number."""
+"""The part of their range by which float32 may round a few numbers: seconds since 1970 would become one
+number."""
 NUMBER = re.compile(r"[+-]?(?!0\d)(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 """A number, of which there are several ways to write it; 007 is a name."""
 WHOLE = re.compile(r"0|-?[1-9]\d*", re.ASCII)
@@ -95,11 +95,11 @@ def fit_column(name: str, cells: Cells, category: bool = False, mark: Mark = "")
     """The column of these cells; None where nothing can be learned from it."""
     numbers = None if category else read_numbers(cells, mark)
     if numbers is None:
-        known = [word for cell in cells if (word := read_word(cell)) is not None]
-        words = sorted(_name_alike(set(known)))
+        present = [word for cell in cells if (word := read_word(cell)) is not None]
+        words = sorted(_name_alike(set(present)))
         few = len(words) <= min(MOST_CATEGORIES, max(2, len(cells) // 2))
         # A box that is ticked or not is one word, and gaps.
-        differ = len(words) > 1 or 0 < len(known) < len(cells)
+        differ = len(words) > 1 or 0 < len(present) < len(cells)
         return Column(name, tuple(words)) if few and differ else None
     known = numbers[~np.isnan(numbers)]
     flagged = len(known) < len(numbers)
@@ -110,9 +110,9 @@ def fit_column(name: str, cells: Cells, category: bool = False, mark: Mark = "")
 
 
 def fit_scores(known: NDArray[np.float64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Quantiles of the numbers, and the normal scores of their ranks; none for a few distinct numbers, or
-    where float32 would round these away, themselves and what lies between them and the median, as a part of
-    what lies between their ends.
+    """Quantiles of the numbers, and the normal scores of their ranks; none for a few distinct numbers. Where
+    float32 would round the differences of these away, they are the knots, and the scores are their distances
+    from the median, as parts of the range.
 
     >>> knots, scores = fit_scores(np.arange(1001.0))
     >>> knots[32], round(scores[32], 3), round(scores[48], 3)
@@ -122,7 +122,7 @@ def fit_scores(known: NDArray[np.float64]) -> tuple[tuple[float, ...], tuple[flo
     """
     distinct = np.unique(known)
     if len(distinct) <= FEW:
-        return ((), ()) if _are_single(distinct) else _scale(distinct, float(np.median(known)))
+        return ((), ()) if _survive_rounding(distinct) else _scale(distinct, float(np.median(known)))
     from scipy.special import ndtri
 
     knots = np.unique(np.quantile(known, np.linspace(0, 1, KNOTS)))
@@ -134,7 +134,7 @@ def fit_scores(known: NDArray[np.float64]) -> tuple[tuple[float, ...], tuple[flo
     return tuple(knots.tolist()), tuple(scores.tolist())
 
 
-def _are_single(distinct: NDArray[np.float64]) -> bool:
+def _survive_rounding(distinct: NDArray[np.float64]) -> bool:
     """Whether float32 keeps these numbers apart."""
     with np.errstate(over="ignore"):  # what is too large becomes infinite
         error = np.abs(distinct.astype(np.float32) - distinct).max()
