@@ -96,13 +96,19 @@ def _share(result: Result, budget: Budget, elapsed: float) -> float | None:
     """The larger one of the shares of seconds and of trials: whichever ends first."""
     shares = []
     if budget.seconds is not None:
-        shares.append(elapsed / budget.seconds)
+        shares.append(elapsed / _find_end(result, budget.seconds))
     planned = _planned(result, budget)
     if planned:
         ended = sum(t.outcome is not None for t in [*result.trials, *result.finals])
         shares.append(ended / (planned + _final_trainings(result)))
     # A run that is not finished is not done, though its last training may end after its time.
     return min(max(shares), 0.99) if shares else None
+
+
+def _find_end(result: Result, seconds: float) -> float:
+    """The run's seconds at its end, which may be later than its budget's for another network."""
+    extended = _last_event(result, "extended")
+    return seconds if extended is None else max(seconds, float(extended["seconds"]))
 
 
 def _planned(result: Result, budget: Budget) -> int | None:
@@ -120,7 +126,7 @@ def _time_left(result: Result, budget: Budget, elapsed: float, stage: str) -> fl
     trainings are longer."""
     left = []
     if budget.seconds is not None:
-        left.append(max(0.0, budget.seconds - elapsed))
+        left.append(max(0.0, _find_end(result, budget.seconds) - elapsed))
     ended = sum(t.outcome is not None for t in result.trials)
     if stage == "search" and budget.trials is not None and ended >= FEWEST:
         left.append(max(0.0, elapsed / ended * (budget.trials - ended)))
