@@ -16,6 +16,7 @@ from cambrian.errors import UsageError
 from cambrian.estimators.build import build_measured, measure_at
 from cambrian.outcome import Done, Fidelity, Infeasible, Point, Trial
 from cambrian.request import Evaluate
+from cambrian.search.loop.execution import Execution
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.result import Result
 from cambrian.search.search import Search
@@ -78,6 +79,59 @@ def test_the_named_network_is_delivered_alone_and_another_one_later(tmp_path: Pa
     assert again.winner.architecture == cheapest.architecture
     assert len(again.trials) == before
     assert Result.open(tmp_path).facts["choose"] == "value>0.5"
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounded(Priced):
+    """Final trainings say how many seconds they have."""
+
+    def run(self, job: Any) -> Any:
+        outcome = yield from super().run(job)
+        left = job.deadline - time.monotonic()
+        if job.stage == "search":
+            return outcome
+        return Done(outcome.value, {**outcome.metrics, "left": left, "epochs": 1.0, "planned_epochs": 2.0})
+
+
+def test_another_choice_has_its_share_of_a_time_that_is_spent(tmp_path: Path) -> None:
+    """A third of the hour from then on, which is said; the choice before, which is trained, has nothing to
+    do. A larger budget is its own word: no more than that is spent."""
+
+    def resume(budget: str, choose: str | None, clock: float | None = None) -> Result:
+        STAGES.clear()
+        final = Final(Fidelity(epochs=2), top=1, baselines=())
+        search = Search(
+            TinyChain(3),
+            "random",
+            Bounded(),
+            budget=budget,
+            final=final,
+            objectives=("-price",),
+            choose=choose,
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            if clock is not None:
+                patch.setattr(Execution, "read_clock", lambda self: clock)
+            return search.run(tmp_path / "run", quiet=True)
+
+    def seconds(result: Result) -> float:
+        assert result.winner is not None
+        return float(result.winner.outcome.metrics["left"])
+
+    first = resume("40,1h", None)
+    assert seconds(first) == pytest.approx(3600, abs=300)
+    with pytest.warns(UserWarning, match=r"budget of 40 trials, 1h was spent on another.* share of 20m once"):
+        other = resume("40,1h", "price<0.2", 3700.0)
+    assert seconds(other) == pytest.approx(3700 + 1200, abs=300)
+    assert other.winner.architecture != first.winner.architecture
+    assert STAGES == ["deliver"]
+    assert resume("40,1h", "price<0.2", 4900.0).winner == other.winner
+    assert resume("40,1h", None, 4900.0).winner == first.winner
+    assert STAGES == []
+    longer = resume("40,2h", None, 7100.0)
+    assert STAGES == ["deliver"]
+    # The ledger has the patched clock's 3700 s, from which on this session counts.
+    assert seconds(longer) == pytest.approx(7200 - 3700, abs=300)
 
 
 @dataclasses.dataclass(frozen=True)
