@@ -282,30 +282,40 @@ def test_a_network_that_had_no_time_in_a_front_is_trained_once_it_is_chosen() ->
     candidates = cells(2)
     before = resume(candidates, [], front=2)
     rows = [end(claim(before), Done(0.5)), end(claim(before), Infeasible("timeout"))]
-    assert not resume(candidates, rows, front=2).is_untrained()
+    trials = [row.trial for row in rows]
+    assert resume(candidates, rows, front=2).find_another(trials) is None
     chosen = resume(candidates[1:], rows, front=1)
-    assert chosen.is_untrained()
+    assert chosen.find_another(trials) == candidates[1]
     row = claim(chosen)
     assert (row.trial.role, row.trial.architecture) == ("winner", candidates[1])
     trained = resume(candidates[1:], [*rows, end(row, Done(0.7))], front=1)
-    assert not trained.is_untrained()
+    assert trained.find_another([*trials, end(row, Done(0.7)).trial]) is None
     assert isinstance(trained.next(), Stop)
     assert trained.winner().number == row.trial.number
 
 
-def test_whether_another_network_is_still_to_be_trained() -> None:
-    """Not where the first that has not failed was trained as a winner, nor once any was compared."""
+def test_whether_another_network_than_before_is_to_be_trained() -> None:
+    """Where the first that has not failed has no training, and another one has, or had begun; not once any
+    was compared."""
     one, two, three = cells(3)
-    assert resume([one, two], []).is_untrained()
-    winner = end(claim(stage([one])), Done(0.5))
-    failed = end(claim(stage([two])), Infeasible("nan"), 1)
-    assert not resume([one], [winner], front=1).is_untrained()
-    assert not resume([two, one], [winner, failed], front=1).is_untrained()
-    assert resume([two, three], [winner, failed], front=1).is_untrained()
-    assert not resume([two], [failed], front=1).is_untrained()
-    assert not resume([one, two], [winner]).is_untrained()
-    finalist = end(claim(stage([one, two])), Done(0.5))
-    assert not resume([one, two], [finalist]).is_untrained()
+    running = claim(stage([one]))
+    winner, failed = end(running, Done(0.5)), end(claim(stage([two])), Infeasible("nan"), 1)
+    compared = end(claim(stage([one, two])), Done(0.5))
+
+    def find(candidates: list[Architecture], rows: list[Row], front: int = 1) -> Architecture | None:
+        return resume(candidates, rows, front=front).find_another([row.trial for row in rows])
+
+    for first in (running, winner):
+        assert find([one], [first]) is None
+        assert find([two, one], [first]) == two
+        assert find([two, three], [first, failed]) == three
+    assert find([two, one], [winner, failed]) is None
+    assert find([one, two], []) is None
+    assert find([one, two], [failed]) is None
+    assert find([two], [failed]) is None
+    assert find([one, two], [winner], front=0) is None
+    assert find([two, three], [winner], front=0) == two
+    assert find([one, two], [end(winner, Done(0.5), 2), compared], front=0) is None
 
 
 def test_failed_finalists_are_never_chosen() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from cambrian.errors import UsageError
 from cambrian.estimators.build import build_measured, measure_at
 from cambrian.outcome import Done, Fidelity, Infeasible, Point, Trial
 from cambrian.request import Evaluate
+from cambrian.search.display.progress import read_progress
 from cambrian.search.loop.execution import Execution
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.result import Result
@@ -132,6 +134,44 @@ def test_another_choice_has_its_share_of_a_time_that_is_spent(tmp_path: Path) ->
     assert STAGES == ["deliver"]
     # The ledger has the patched clock's 3700 s, from which on this session counts.
     assert seconds(longer) == pytest.approx(7200 - 3700, abs=300)
+
+
+@dataclasses.dataclass(frozen=True)
+class Interrupted(Priced):
+    """The user stops the run in the final training of the architecture that the environment names."""
+
+    def run(self, job: Any) -> Any:
+        if job.stage == "deliver" and job.architecture.key == os.environ["STOPPED_AT"]:
+            raise KeyboardInterrupt
+        return (yield from super().run(job))
+
+
+def test_an_interrupted_training_gives_way_to_another_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take the time of the network that is wanted now; that it was given up is no evidence against
+    it. A choice that was interrupted leaves no finished run."""
+
+    def run(choose: str | None) -> Result:
+        STAGES.clear()
+        return make_search(Interrupted(), choose=choose).run(tmp_path / "run", quiet=True)
+
+    knee = make_search().run(quiet=True).knees[0].architecture
+    monkeypatch.setenv("STOPPED_AT", knee.key)
+    with pytest.raises(KeyboardInterrupt):
+        run(None)
+    result = run("price<0.2")
+    assert STAGES == ["deliver", "deliver"]
+    assert [t.role for t in result.finals] == ["winner", "winner", "baseline random"]
+    assert [getattr(t.outcome, "reason", "") for t in result.finals] == ["timeout", "", ""]
+    assert read_progress(result).state == "finished"
+    with pytest.raises(KeyboardInterrupt):
+        run(None)
+    assert read_progress(Result.open(tmp_path / "run")).state == "interrupted"
+    monkeypatch.setenv("STOPPED_AT", "")
+    last = run(None).winner
+    assert last is not None
+    assert last.architecture == knee
 
 
 @dataclasses.dataclass(frozen=True)

@@ -270,12 +270,17 @@ class Session:
         rows = self.ledger.rows()
         finals = [r for r in rows if r.final]
         stage = self._make_stage(candidates, finals, front)
-        deadlines = self._make_final_deadlines([r.trial for r in rows], self._delivers_another(stage, finals))
+        another = stage.find_another([r.trial for r in finals])
+        deadlines = self._make_final_deadlines([r.trial for r in rows], another is not None)
         if deadlines is not None:
             stage.within(deadlines, self.execution.read_clock)
         self.watch.on_stage("final", stage.total())
         self._show_ended(r.trial for r in finals)
         unfinished = [r for r in finals if r.state == "running"]
+        if another is not None and all(r.trial.architecture != another for r in unfinished):
+            # They would take the time of the network that is wanted now.
+            self.execution.drop(stage, unfinished, "another network was chosen before it was ready")
+            unfinished = []
         self.execution.drive(stage, unfinished, lambda: None, deadlines)
         winner, others = stage.winner(), [t.number for t in stage.front()]
         noted = {"front": others} if others else {}
@@ -306,7 +311,7 @@ class Session:
         return self.search.engine.threads_of_one if final.continues else 0
 
     def _make_final_deadlines(self, trials: Sequence[Trial], another: bool) -> FinalDeadlines | None:
-        """`another`: whether the run has handed over one network, and is to train another one."""
+        """`another`: whether the time was for one network, and another one is to be trained now."""
         seconds, now = self.search.budget.seconds, self.execution.read_clock()
         if seconds is None:
             return None
@@ -320,10 +325,6 @@ class Session:
             )
         each = expect_final_seconds(self.ledger.facts().get("speed"), trials)
         return FinalDeadlines(end, now, each)
-
-    def _delivers_another(self, stage: FinalStage, finals: Sequence[Row]) -> bool:
-        delivered = (r.trial for r in finals if r.trial.role.startswith(("winner", "front")))
-        return any(trial.value is not None for trial in delivered) and stage.is_untrained()
 
     def _has_larger_budget(self) -> bool:
         """Whether the run ended under a smaller budget, so that trainings cut short by it are done anew."""

@@ -50,10 +50,13 @@ def read_progress(result: Result, now: float | None = None) -> Progress:
 
 def is_finished(result: Result) -> bool:
     """Whether nothing is left to do under the run's budget: a network was chosen, or, where none is to be
-    trained, the search has stopped. Trials that their time cut off stay open in the ledger."""
+    trained, the search has stopped. Trials that their time cut off stay open in the ledger; a final training
+    that is open was interrupted, as one of another choice may be."""
     name = "final" if _trains(result) else "stop"
     end = _last_event(result, name)
     if end is None or end.get("failing") or not _is_of_budget(result, end):
+        return False
+    if any(row.final and row.trial.outcome is None for row in result.rows):
         return False
     return result.winner is not None or not _trains(result)
 

@@ -132,6 +132,13 @@ class Execution:
                 self.ledger.note("interrupted", names=interrupted)
             raise
 
+    def drop(self, source: Source, unfinished: Sequence[Row], why: str) -> None:
+        """Give up rows of earlier sessions, which is no evidence against their networks."""
+        for row in unfinished:
+            outcome = Infeasible("timeout", why)
+            source.finish(row.trial.number, outcome)
+            self._record([(row, outcome)])
+
     def _drive(self, source: Source, queue: list[Row], halt: Callable[[], str | None]) -> str:
         reason = self._fill(source, [], queue, halt)
         # Once there is a reason to stop, nothing is claimed any more and the loop drains what runs.

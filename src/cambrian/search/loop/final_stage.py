@@ -22,7 +22,7 @@ from cambrian.search.ledger.keys import trial_key
 from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.baselines import list_baselines
 from cambrian.search.loop.deadlines import FinalDeadlines
-from cambrian.search.loop.trainings import Trainings, has_failed, is_late, is_missed
+from cambrian.search.loop.trainings import Trainings, has_failed, is_late
 from cambrian.settings import SHARE, check_settings
 from cambrian.spaces.space import Space
 from cambrian.weights import FINAL, FRESH, Inherit, Weights
@@ -203,22 +203,25 @@ class FinalStage:
     def _appoint(self) -> Part:
         """The next candidate as the winner."""
         (part,) = self._plan([("winner", self._candidates.pop(0))])
-        # The winner is trained however late it is, unlike what it was before: one of a front, say.
+        # The winner is trained however late it is, unlike one of a front, which it may have been before.
         self._trainings.forgive(part.key)
         return part
 
-    def is_untrained(self) -> bool:
-        """Whether the network to hand over has had no training for that, in this session or an earlier
-        one."""
-        compared = any(self._find(part) is not None for part in self._finalists)
-        ended = [self._list_delivered(each.architecture) for each in self._candidates]
-        if self._finalists and (compared or any(t.value is not None for trials in ended for t in trials)):
-            return False
+    def find_another(self, trials: Sequence[Trial]) -> Architecture | None:
+        """The network to hand over, where it has had no training for that, and among the `trials` of earlier
+        sessions another one has, or is in training; else None."""
+        first = self._find_untrained()
+        others = [t for t in trials if t.role.startswith(("winner", "front")) and t.architecture != first]
+        return first if not all(map(has_failed, others)) else None
+
+    def _find_untrained(self) -> Architecture | None:
+        ended = {each.architecture: self._list_delivered(each.architecture) for each in self._candidates}
+        valued = [a for a, trials in ended.items() if any(t.value is not None for t in trials)]
+        if self._finalists and (valued or any(self._find(part) for part in self._finalists)):
+            return None
         # One that failed is passed over, as it will be.
-        left = [
-            trials for trials in ended if not trials or any(not has_failed(t) or is_missed(t) for t in trials)
-        ]
-        return bool(left) and all(map(is_missed, left[0]))
+        left = [a for a, trials in ended.items() if a in valued or all(map(is_late, trials))]
+        return left[0] if left and left[0] not in valued else None
 
     def _list_delivered(self, architecture: Architecture) -> list[Trial]:
         return [t for t in self._trainings.list_ended(architecture) if t.role.startswith(DELIVERED)]

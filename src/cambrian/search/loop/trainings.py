@@ -44,8 +44,8 @@ class Trainings:
                 self._present[key] = self._ended[key] = pick_fuller(self._ended.get(key), ended)
 
     def forgive(self, key: str) -> None:
-        """Let a training be done anew that had no time left, in another role than the winner's."""
-        if is_missed(self._present.get(key)):
+        """Let a training be done anew that had no time."""
+        if is_late(self._present.get(key)):
             del self._present[key]
 
     def list_ended(self, architecture: Architecture) -> list[Trial]:
@@ -68,11 +68,6 @@ def is_cut_short(trial: Trial) -> bool:
 def is_late(trial: Trial | None) -> bool:
     """Whether it was given up at its deadline, which is no evidence against its network."""
     return trial is not None and isinstance(trial.outcome, Infeasible) and trial.outcome.reason == "timeout"
-
-
-def is_missed(trial: Trial | None) -> bool:
-    """Whether it was given up at its deadline though, as a winner, it would have been trained."""
-    return trial is not None and trial.role != "winner" and is_late(trial)
 
 
 def pick_fuller(earlier: Trial | None, later: Trial) -> Trial:
