@@ -93,7 +93,10 @@ def resume(
     ray_address: RayAddress = None,
     as_json: Json = False,
 ) -> None:
-    """Continue an interrupted run, or a finished one under a larger budget or with another choice."""
+    """Continue an interrupted run, or a finished one under a larger budget or with another choice.
+
+    Where its time is spent, a network that another choice names is trained in the final stage's share of the
+    time, once more."""
     from cambrian.architecture import Architecture
     from cambrian.cli.display.resumed import explain_standstill
     from cambrian.search.result import Result

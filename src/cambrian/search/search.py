@@ -38,8 +38,8 @@ from cambrian.search.parts.components import (
 from cambrian.search.parts.devices import AUTO, choose_device
 from cambrian.search.parts.direction import (
     check_direction,
-    check_finals,
     choose_direction,
+    list_directions,
     objective_name,
     read_objective,
     take_reference,
@@ -71,13 +71,13 @@ class Search:
     is one. `limits` are hard bounds on measures of the network, as
     {"params": 1e6, "latency": "5ms"}, checked before training; `timeout` (seconds) and `memory` (bytes) bound
     one trial; `attempts` is how often a trial may be lost to kills before it counts as crashed. With
-    `minimize` lower values are better; left open, the estimator knows. `estimators` are further ones, by the
-    names that the strategy's requests give. `objectives` are metrics that count besides the estimator's value
-    ("params", "latency", "-accuracy" ...; a leading "-" or "+" says that lower or higher is better, and so
-    does a bound, "latency<10ms", the worst value of use). Of several, the final stage trains networks at the
-    front's knees, or with `choose`, as "latency<5ms", the best one that keeps this. `order`
-    is "number" or "arrival" (see `Order`), left open the strategy's own. `room` bytes of
-    weights and other files are kept for a strategy that goes on from those of earlier trials.
+    `minimize` lower values of `estimator` are better; left open, it knows. `estimators` are further ones, by
+    the names that the strategy's requests give, each with a direction that it knows itself. `objectives` are
+    metrics that count besides the estimator's value ("params", "latency", "-accuracy" ...; a leading "-" or
+    "+" says that lower or higher is better, and so does a bound, "latency<10ms", the worst value of use). Of
+    several, the final stage trains networks at the front's knees, or with `choose`, as "latency<5ms", the
+    best one that keeps this. `order` is "number" or "arrival" (see `Order`), left open the strategy's own.
+    `room` bytes of weights and other files are kept for a strategy that goes on from those of earlier trials.
 
     Raises Incompatible where space, strategy and estimator cannot work together, and Unread for `workers` or
     `memory` that the engine would not read."""
@@ -146,8 +146,7 @@ class Search:
         self._talk: Conversation | None = None
         self._held = ExitStack()
         check_compatible(self)
-        check_direction(self.objective, self.estimator, said=minimize is not None)
-        check_finals(self.minimize, self.task, self.estimators, self.final)
+        check_direction(self.objective, self.estimator, self.task, said=minimize is not None)
 
     def _read_final(self, final: Final | None, said: bool) -> Final | None:
         """The final stage, where there is one. Raises UsageError for one that was asked for and would train
@@ -215,6 +214,7 @@ class Search:
     ) -> Search:
         """The search that began the run in `directory`, to be run there again; a larger `budget` lets
         it go on, `choose` lets it end with another network of its front, `engine` lets it run elsewhere.
+        Where a budget of time is spent, another network has the final stage's share of it once more.
         Raises RunError where one of its components has no name by which it could be loaded."""
         search: Search = resume_search(Search, Path(directory), budget, choose, engine)
         return search
@@ -287,6 +287,11 @@ class Search:
         """The name of the values, and which way is better."""
         spec = describe_component("estimator", self.estimator)
         return Objective(objective_name(spec, self.task), self.minimize, self.reference)
+
+    @property
+    def directions(self) -> dict[str, bool]:
+        """Whether lower values are better, by the estimators' names."""
+        return list_directions(self.minimize, self.estimators, self.task)
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

@@ -130,9 +130,8 @@ class Filtered:
     def _choose(self, state: State) -> tuple[Architecture, ...]:
         """The best distinct architectures by the sum of their ranks; one without a score is ranked last."""
         trials = sorted(state.scored, key=lambda t: t.number)
-        # A search that minimises has turned the values of all its rows; of a proxy higher is still better.
-        sign = -1.0 if state.problem.objectives[0].minimize else 1.0
-        values = [np.nan if t.value is None else sign * t.value for t in trials]
+        # Turned upwards by the proxies' own direction, whichever the search has.
+        values = [np.nan if t.value is None else t.value for t in trials]
         ranks = sum_log_ranks(list(np.reshape(values, (len(self.measures), self.draws))))
         ranked = [trials[i].architecture for i in np.argsort(-ranks, kind="stable")]
         return tuple(dict.fromkeys(ranked))[: self.keep]

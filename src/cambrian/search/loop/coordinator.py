@@ -26,6 +26,7 @@ from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.breaker import Breaker
 from cambrian.search.loop.order import ARRIVAL, NUMBER, Order
 from cambrian.search.loop.supervised import Supervised
+from cambrian.search.parts.direction import turn_trial
 from cambrian.spaces.knowledge import Canonical, know
 from cambrian.strategies.strategy import Recommends, Strategy
 from cambrian.weights import Continue, Shared, Weights, source_row
@@ -36,9 +37,11 @@ EXHAUSTED = 200
 
 @dataclass(frozen=True)
 class Means:
-    """One of a run's estimators as the coordinator knows it: `recipe` stands for it and the data in keys."""
+    """One of a run's estimators as the coordinator knows it: `recipe` stands for it and the data in keys;
+    with `minimize` lower values are better."""
 
     recipe: str
+    minimize: bool = False
     serves: tuple[type, ...] = SERVES
     raw: bool = False
     reads_history: bool = False
@@ -73,7 +76,8 @@ class Coordinator:
         self._knew = {row.trial.number: row.knew for row in rows}
         self.breaker = Breaker(forgiven)
         self._supervised = Supervised(strategy, self.breaker)
-        trials = [r.trial for r in rows]
+        directions = {name: each.minimize for name, each in means.items()}
+        trials = [turn_trial(r.trial, directions) for r in rows]
         self.order = Order(problem, self._supervised, lag=lag, by=order, trials=trials)
         for number in self._order_learned(rows):
             self.order.learn(number)
