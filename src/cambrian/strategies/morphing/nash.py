@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class State:
     """`leader` is the network that children descend from, None before the first one is trained; `step` counts
     the steps, and `scored` are the networks of this one that are learned, by their place. `former` are the
-    other networks of the step before."""
+    other networks of the last step that had any."""
 
     problem: Problem
     leader: Member | None = None
@@ -92,17 +92,17 @@ class NASH:
         known, leader = state.architectures | {member.architecture}, state.leader
         if leader is None:  # a first network that failed is followed by a random one
             failed = member.value == -math.inf
-            return replace(state, architectures=known) if failed else State(state.problem, member, 1)
+            return replace(state, architectures=known) if failed else _advance(state, member)
         scored = {**state.scored, int(trial.memory["place"]): member}
         if len(scored) < self.neighbours:
             return replace(state, scored=scored, architectures=known)
         # In the order of places, of which the leader's is the first: it stays where nothing is better.
         best = max((scored[place] for place in sorted(scored)), key=lambda m: m.value)
-        return _advance(state, scored, leader if best.value == -math.inf else best)
+        return _advance(replace(state, scored=scored), leader if best.value == -math.inf else best)
 
     def recommend(self, state: State) -> list[Architecture]:
-        """The leader and the other networks of this step by their values, then those of the step before,
-        which have learned less. Each has learned on from one before it, so that its own epochs do not say
+        """The leader and the other networks of this step by their values, then those of an earlier one, which
+        have learned less. Each has learned on from one before it, so that its own epochs do not say
         how long: by them the first network, which may have had more, would stand before all its children."""
         if state.leader is None:
             return []
@@ -147,7 +147,8 @@ class NASH:
         )
 
 
-def _advance(state: State, scored: Mapping[int, Member], leader: Member) -> State:
-    """The state at the beginning of the next step, after one with these networks."""
-    others = (scored[n] for n in sorted(scored) if scored[n].architecture != leader.architecture)
-    return State(state.problem, leader, state.step + 1, former=tuple(others))
+def _advance(state: State, leader: Member) -> State:
+    """The state at the beginning of the next step."""
+    members = (state.scored[place] for place in sorted(state.scored))
+    others = tuple(m for m in members if m.architecture != leader.architecture)
+    return State(state.problem, leader, state.step + 1, former=others or state.former)
