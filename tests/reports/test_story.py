@@ -92,7 +92,7 @@ def test_reports_are_written_whole(tmp_path):
     assert cambrian.report(run) == tmp_path / "report.html"
     assert "noise" in (tmp_path / "report.html").read_text()
     assert cambrian.report(run, tmp_path / "other.html").exists()
-    with pytest.raises(UsageError, match="cannot be written to"):
+    with pytest.raises(UsageError, match="cannot be written"):
         cambrian.report(run, tmp_path / "missing" / "report.html")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["other.html", "report.html"]
 

@@ -427,10 +427,14 @@ def search(
 
 
 def _check_unused(run: Path | None) -> None:
-    """Refuse a directory that holds a run: a second plan measures anew, and would differ from the first."""
-    from cambrian.search.ledger.run_directory import read_begun
+    """Refuse a directory that cannot be made, or that holds a run: a second plan measures anew, and would
+    differ from the first."""
+    from cambrian.search.ledger.run_directory import check_place, read_begun
 
-    if run is not None and read_begun(run) is not None:
+    if run is None:
+        return
+    check_place(run)
+    if read_begun(run) is not None:
         raise UsageError(
             f"{run} holds a run already: go on with cambrian resume {shlex.quote(str(run))}, or name another"
             " directory"

@@ -93,7 +93,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         settings = begun["settings"]
         if settings["task"] is None or settings["task"]["digest"] != task.digest:
             raise RunChanged(
-                f"{place} holds a search of other data, or of another test part of them: give those that it was"
+                f"{place} holds a search of other data, or with another share for the test: give what it was"
                 " begun with, or another directory"
             )
         # A run that the command line began was asked for in other words, and goes on as it is.
@@ -102,7 +102,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         changed += ["seed"] if settings["seed"] != self.seed else []
         if changed:
             raise RunChanged(
-                f"{place} holds a search with another {join_words(changed)}: give the same, or another directory"
+                f"{place} holds a search that was begun with another {join_words(changed)}: give the same, or"
+                " another directory"
             )
         own = {"space": self.space, "strategy": self.strategy}
         search: Search = resume_search(Search, place, self.budget, own=own)
@@ -123,10 +124,10 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     """Finds and trains a network within `budget`, a time such as "10m" or a number of trials.
 
     `space`, `strategy`, `workers`, `device` and `seed` are those of `cambrian.plan`; `directory` is where the
-    run is kept (None: a temporary one, which ends with this object): after an interruption `fit` goes on there
-    as it was begun, on the same device, with as many workers, and under a larger budget as far as that goes.
-    Of the data, a share `test` is kept from the search and the training, and `test_score_` is the network's score
-    there: without a choice having been made by it.
+    run is kept (None: a temporary one, which ends with this object). After an interruption, or with a larger
+    budget, `fit` on the same data goes on there, on the device and with the workers that it was begun with.
+    Of the data, a share `test` is kept from the search and the training, and `test_score_` is the network's
+    score there: without a choice having been made by it.
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)

@@ -61,6 +61,15 @@ def choose_place(named: Path | None, name: str) -> Iterator[Path]:
         raise
 
 
+def check_place(place: Path) -> None:
+    """Raise UsageError where a file lies on the way to the run directory `place`: before the work that ends
+    there."""
+    place = place.absolute()
+    there = next(path for path in (place, *place.parents) if path.exists())
+    if not there.is_dir():
+        raise UsageError(f"cannot make the run directory {place}: {there} is a file")
+
+
 def read_begun(place: Path) -> dict[str, Any] | None:
     """The facts of the run that was begun in `place`; None where none was: without a ledger, or with one that
     a kill left before its settings were there. Raises RunError, LedgerCorrupt."""
