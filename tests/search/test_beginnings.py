@@ -135,9 +135,10 @@ def test_stopped_before_it_began(
     def stop(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr("cambrian.search.session.agree", stop)
-        run_search(searching(), tmp_path / "run", {}, False)
+        with pytest.raises(KeyboardInterrupt):
+            run_search(searching(), tmp_path / "run", {}, False)
     assert "stopped before the search began: give the same command again" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
     with pytest.raises(KeyboardInterrupt):
