@@ -103,8 +103,8 @@ def test_a_failure_by_hand_leaves_the_search_whole(
     planned = SimpleNamespace(search=SimpleNamespace(budget="2m"))
     with pytest.raises(CambrianError) as caught:
         train_by_hand(task, planned, tmp_path, {})  # type: ignore[arg-type]
-    begin = f"by hand nothing was trained to the end, and the search in {tmp_path} is whole: "
-    assert str(caught.value) == begin + (f"scikit-learn says {type(error).__name__}: " if rows else "") + says
+    reason = f"scikit-learn says {type(error).__name__}: {says}" if rows else says
+    assert str(caught.value) == f"nothing was trained by hand: {reason}. The search in {tmp_path} is whole"
 
 
 @pytest.mark.slow

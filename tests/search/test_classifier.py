@@ -67,7 +67,9 @@ def own(pick: Any, task: Any) -> Any:
     from torch import nn
 
     width = pick("width", [4, 8])
-    return lambda: nn.Sequential(nn.Flatten(), nn.Linear(task.channels, width), nn.Linear(width, task.classes))
+    return lambda: nn.Sequential(
+        nn.Flatten(), nn.Linear(task.channels, width), nn.Linear(width, task.classes)
+    )
 
 
 @pytest.mark.usefixtures("speeds")

@@ -45,9 +45,9 @@ def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any
             _compare_network(task, planned, place, options)
     except CambrianError as error:
         # Of a training that failed the first line: its traceback is in the run that is named.
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0].rstrip(".")
         raise CambrianError(
-            f"by hand nothing was trained to the end, and the search in {place} is whole: {reason}"
+            f"nothing was trained by hand: {reason}. The search in {place} is whole"
         ) from error
     except KeyboardInterrupt:
         say(f"stopped; the search in {place} is whole", to_json=True)
