@@ -156,6 +156,9 @@ def test_a_directory_is_used_once_its_run_has_begun(tmp_path: Path) -> None:
         _check_unused(tmp_path)
     with pytest.raises(UsageError, match=r"cannot make the run directory .*ledger\.sqlite is a file"):
         _check_unused(tmp_path / "ledger.sqlite" / "run")
+    for refuse in (_check_unused, read_begun, searching().run):
+        with pytest.raises(UsageError, match="cannot make the run directory"):
+            refuse(tmp_path / ("a" * 300))
 
 
 def test_a_lock_that_its_holder_removed_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,10 +62,11 @@ def choose_place(named: Path | None, name: str) -> Iterator[Path]:
 
 
 def check_place(place: Path) -> None:
-    """Raise UsageError where a file lies on the way to the run directory `place`: before the work that ends
-    there."""
+    """Raise UsageError where no run directory can be at `place`, as where a file lies on the way: before the
+    work that ends there."""
     place = place.absolute()
-    there = next(path for path in (place, *place.parents) if path.exists())
+    with _making(place):
+        there = next(path for path in (place, *place.parents) if path.exists())
     if not there.is_dir():
         raise UsageError(f"cannot make the run directory {place}: {there} is a file")
 
@@ -73,7 +74,9 @@ def check_place(place: Path) -> None:
 def read_begun(place: Path) -> dict[str, Any] | None:
     """The facts of the run that was begun in `place`; None where none was: without a ledger, or with one that
     a kill left before its settings were there. Raises RunError, LedgerCorrupt."""
-    if not (place / LEDGER).exists():
+    with _making(place):
+        there = (place / LEDGER).exists()
+    if not there:
         return None
     ledger = Ledger.read(place / LEDGER)
     try:
@@ -92,9 +95,10 @@ def at_work(place: Path | None) -> Iterator[Ledger]:
         with closing(Ledger.create(None)) as ledger:
             yield ledger
         return
-    path, new_lock = place / LEDGER, not (place / LOCK).exists()
-    missing = [folder for folder in (place, *place.parents) if not folder.exists()]
+    path = place / LEDGER
     with _making(place):
+        new_lock = not (place / LOCK).exists()
+        missing = [folder for folder in (place, *place.parents) if not folder.exists()]
         place.mkdir(parents=True, exist_ok=True)
     # Before the ledger is looked at: of two processes that find none, one makes it and the other is refused.
     lock = Lock(place)
