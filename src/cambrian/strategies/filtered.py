@@ -77,7 +77,7 @@ class Filtered:
 
     @property
     def estimators(self) -> Mapping[str, str]:
-        return {measure: measure for measure in self.measures}
+        return {**getattr(self.inner, "estimators", {}), **{measure: measure for measure in self.measures}}
 
     @property
     def requests(self) -> tuple[type, ...]:
@@ -88,6 +88,10 @@ class Filtered:
     @property
     def order(self) -> str:
         return str(getattr(self.inner, "order", "number"))
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        return tuple(getattr(self.inner, "axes", ()))
 
     def start(self, problem: Problem) -> State:
         return State(problem, self.inner.start(self._leave_budget(problem)) if self.inner else None)
