@@ -215,6 +215,14 @@ def test_reranking_nothing_stops():
     assert not isinstance(PPO().propose(state, (), stream(0, "p")), Stop)
 
 
+def test_a_reranking_that_leaves_nothing_to_rank_is_refused():
+    """Before anything runs; where the trials of the search are said, it may not come to the reranking."""
+    with pytest.raises(UsageError, match="rerank is less than the run's 5 trials, .* got 5"):
+        PPO(rerank=5).start(Problem(Toy(), trials=5))
+    assert PPO(rerank=4).start(Problem(Toy(), trials=5)).trials == 1
+    assert PPO(rerank=5, trials=9).start(Problem(Toy(), trials=5)).trials == 9
+
+
 def test_trials_of_another_origin_are_learned_from():
     """One whose note holds no probability counts as drawn from the policy that learns it."""
     state = SMALL.start(Problem(Toy()))

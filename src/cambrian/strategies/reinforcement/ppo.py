@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import msgspec
 import numpy as np
 
+from cambrian.errors import UsageError
 from cambrian.outcome import Trial
 from cambrian.policies import controller
 from cambrian.policies.decisions import Walk, reward, walk_of, worse
@@ -97,7 +98,12 @@ class PPO:
 
     def start(self, problem: Problem) -> State:
         policy = controller.start(problem.seed, self.layers, self.hidden, self.bound)
-        left = TRIALS if problem.trials is None else max(1, problem.trials - self.rerank)
+        left = TRIALS if problem.trials is None else problem.trials - self.rerank
+        if self.trials is None and left < 1 <= self.rerank:
+            raise UsageError(
+                f"strategy 'ppo': rerank is less than the run's {problem.trials} trials, of which it leaves"
+                f" the rest to the search, got {self.rerank}"
+            )
         return State(problem.space, policy, self.trials or left, objectives=len(problem.objectives))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
