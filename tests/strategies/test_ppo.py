@@ -217,7 +217,7 @@ def test_reranking_nothing_stops():
 
 def test_a_reranking_that_leaves_nothing_to_rank_is_refused():
     """Before anything runs; where the trials of the search are said, it may not come to the reranking."""
-    with pytest.raises(UsageError, match="rerank is less than the run's 5 trials, .* got 5"):
+    with pytest.raises(UsageError, match=r"rerank is less than the run's 5 trials, .* got 5"):
         PPO(rerank=5).start(Problem(Toy(), trials=5))
     assert PPO(rerank=4).start(Problem(Toy(), trials=5)).trials == 1
     assert PPO(rerank=5, trials=9).start(Problem(Toy(), trials=5)).trials == 9
