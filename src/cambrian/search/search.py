@@ -215,7 +215,8 @@ class Search:
     ) -> Search:
         """The search that began the run in `directory`, to be run there again; a larger `budget` lets
         it go on, `choose` lets it end with another network of its front, `engine` lets it run elsewhere.
-        Raises RunError where one of its components has no name by which it could be loaded."""
+        Raises RunError where one of its components has no name by which it could be loaded, UsageError for
+        a budget without a time where only that ends the last training, as in a race."""
         search: Search = resume_search(Search, Path(directory), budget, choose, engine)
         return search
 
