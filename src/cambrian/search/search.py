@@ -272,8 +272,12 @@ class Search:
 
     def close(self) -> None:
         """Unlock the directory that `ask` locked."""
-        self._talk = None
-        self._held.close()
+        try:
+            if self._talk is not None:
+                self._talk.close()
+        finally:
+            self._talk = None
+            self._held.close()
 
     # -- settings ---------------------------------------------------------------------------------
 

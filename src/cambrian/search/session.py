@@ -21,7 +21,7 @@ from cambrian.search.delivery.recommended import RECOMMENDED, find_winner, read_
 from cambrian.search.engines.engine import Work
 from cambrian.search.identity.agreement import agree
 from cambrian.search.ledger.ledger import Ledger
-from cambrian.search.ledger.rows import Row
+from cambrian.search.ledger.rows import Row, read_spent
 from cambrian.search.ledger.run_directory import at_work, clear_leftovers, prepare_task, working_place
 from cambrian.search.loop.coordinator import Coordinator
 from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expect_final_seconds
@@ -78,7 +78,7 @@ class Session:
             files,
             watch,
             attempts=search.attempts,
-            elapsed=max((r.elapsed or 0.0 for r in ledger.rows()), default=search.spent),
+            elapsed=max(read_spent(ledger.rows(), ledger.facts()), search.spent),
             keeps=search.keeps,
             room=search.room,
             minimize=search.minimize,

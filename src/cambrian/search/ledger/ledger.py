@@ -24,6 +24,7 @@ from cambrian.search.ledger import database, schema1
 from cambrian.search.ledger.database import REPAIR, check_rows, checksum, translate_errors
 from cambrian.search.ledger.keys import FINAL
 from cambrian.search.ledger.rows import (
+    CLOCK,
     SCHEMA,
     TABLES,
     VERSION,
@@ -81,9 +82,12 @@ class Ledger:
 
     def remember(self, **facts: Any) -> None:
         with self._commit():
-            for name, value in facts.items():
-                row = (name, encode(value).decode())
-                self._db.execute("INSERT OR REPLACE INTO run VALUES (?, ?, ?)", (*row, checksum(row)))
+            self._remember(facts)
+
+    def note_clock(self, seconds: float) -> None:
+        """Remember the run's seconds so far (see `read_spent`)."""
+        with self._commit():
+            self._note_clock(seconds)
 
     def note(self, name: str, **value: Any) -> None:
         """Append an event."""
@@ -135,11 +139,12 @@ class Ledger:
         claimed: Sequence[Row] = (),
         again: Sequence[int | str] = (),
         learned: Mapping[int, int] | None = None,
+        clock: float | None = None,
     ) -> list[bool]:
         """One commit: outcomes of executions (name, attempt, outcome, the run's elapsed seconds), new rows,
-        names of rows to be executed once more under the next attempt, and the places at which trials were
-        learned, by number. Returns for each outcome whether it was the first: a late one is kept as an
-        event."""
+        names of rows to be executed once more under the next attempt, the places at which trials were
+        learned, by number, and the run's seconds so far, `clock`. Returns for each outcome whether it was the
+        first: a late one is kept as an event."""
         with self._commit():
             accepted = [self._finish(str(name), attempt, end, at) for name, attempt, end, at in finished]
             for row in claimed:
@@ -151,6 +156,8 @@ class Ledger:
                     self._write("REPLACE", stored._replace(attempt=stored.attempt + 1))
             for number, place in (learned or {}).items():
                 self._write("REPLACE", self._read_stored(str(number))._replace(learned=place))
+            if clock is not None:
+                self._note_clock(clock)
         return accepted
 
     def contents(self) -> list[tuple[Any, ...]]:
@@ -185,6 +192,14 @@ class Ledger:
             ),
         )
         return True
+
+    def _remember(self, facts: Mapping[str, Any]) -> None:
+        for name, value in facts.items():
+            row = (name, encode(value).decode())
+            self._db.execute("INSERT OR REPLACE INTO run VALUES (?, ?, ?)", (*row, checksum(row)))
+
+    def _note_clock(self, seconds: float) -> None:
+        self._remember({CLOCK: {"seconds": seconds, "at": time.time()}})
 
     def _insert(self, row: Row) -> None:
         self._write("INSERT", write_row(row))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -119,6 +119,17 @@ def read_row(stored: Stored) -> Row:
         stored.claimed,
         stored.learned,
     )
+
+
+CLOCK = "clock"
+"""The fact with the run's "seconds", and the Unix time "at" which they were noted."""
+
+
+def read_spent(rows: Iterable[Row], facts: Mapping[str, Any]) -> float:
+    """The run's seconds over all its sessions, as far as the ledger knows them; those of an older run end
+    with its last trial."""
+    noted = facts.get(CLOCK, {}).get("seconds", 0.0)
+    return float(max([noted, *(row.elapsed or 0.0 for row in rows)]))
 
 
 def fill_repeats(rows: Sequence[Row]) -> list[Row]:

@@ -41,6 +41,9 @@ from cambrian.weights import Weights
 
 SWEEP = 10.0
 """Seconds between two looks for artifacts that nobody needs: a look reads the ledger."""
+BEAT = 10.0
+"""Seconds of work after which the run's clock is noted, so that a kill gives no more than these back to a
+budget of time: the last training of a race is most of it."""
 ATTEMPTS = 5
 """Losses to kills after which a trial counts as crashed, unless a search says otherwise."""
 DEAR = 0.1
@@ -106,7 +109,7 @@ class Execution:
         self._deadlines: Deadlines = Endless()
         self._stopping: set[int] = set()
         self._refused: str | None = None
-        self._swept = time.monotonic()
+        self._swept = self._noted = time.monotonic()
         self._learned: dict[int, int] = {}  # places at which trials were learned, to be committed
 
     def read_clock(self) -> float:
@@ -130,6 +133,9 @@ class Execution:
             with suppress(RunError):  # the ledger's own is the one to tell
                 self.ledger.note("interrupted", names=interrupted)
             raise
+        finally:
+            with suppress(RunError):
+                self.ledger.note_clock(self.read_clock())
 
     def _drive(self, source: Source, queue: list[Row], halt: Callable[[], str | None]) -> str:
         reason = self._fill(source, [], queue, halt)
@@ -137,6 +143,9 @@ class Execution:
         while self._running or (reason is None):
             outcomes = self._collect(self.engine.wait(1.0), queue)
             self._stop_overdue()
+            if time.monotonic() - self._noted >= BEAT:
+                self.ledger.note_clock(self.read_clock())
+                self._noted = time.monotonic()
             # The source knows all outcomes of this round before it proposes: proposals are the same then.
             for row, outcome in outcomes:
                 self._learned |= source.finish(row.trial.number, outcome)
@@ -221,10 +230,12 @@ class Execution:
     def _record(self, outcomes: list[tuple[Row, Outcome]], claimed: Sequence[Row] = ()) -> None:
         """Commit, then clean up after the rows that ended and announce them."""
         # Announced after the commit: the watch never shows an outcome that a kill could still take back.
-        finished = [(row.name, row.attempt, outcome, self.read_clock()) for row, outcome in outcomes]
+        clock = self.read_clock()
+        finished = [(row.name, row.attempt, outcome, clock) for row, outcome in outcomes]
         if finished or claimed:
             learned, self._learned = self._learned, {}
-            self.ledger.record(finished, claimed, learned=learned)
+            self.ledger.record(finished, claimed, learned=learned, clock=clock)
+            self._noted = time.monotonic()
         for row, outcome in outcomes:
             self._clean(row)
             self._announce_end(row.trial, outcome)
