@@ -48,6 +48,9 @@ class Slow:
     builds: ClassVar[bool] = False
     needs: ClassVar[tuple[type, ...]] = ()
 
+    def prepare(self) -> None:
+        pass
+
     def run(self, job: Any) -> Any:
         if job.stage == "deliver":
             for step in range(1, 9):

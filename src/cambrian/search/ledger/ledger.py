@@ -129,7 +129,8 @@ class Ledger:
                 self._insert(msgspec.structs.replace(row, state="running") if ended else row)
                 if ended:
                     assert row.trial.outcome is not None
-                    self._finish(row.name, row.attempt, row.trial.outcome, row.elapsed or 0.0)
+                    outcome, elapsed = row.trial.outcome, row.elapsed or 0.0
+                    self._finish(row.name, row.attempt, outcome, elapsed, row.finished)
             for event in events:
                 self._event(*event)
 
@@ -175,7 +176,10 @@ class Ledger:
             for row in self.rows()
         ]
 
-    def _finish(self, name: str, attempt: int, outcome: Outcome, elapsed: float) -> bool:
+    def _finish(
+        self, name: str, attempt: int, outcome: Outcome, elapsed: float, finished: float | None = None
+    ) -> bool:
+        """`finished` is that of a row that is restored; of any other it is now."""
         stored, text = self._read_stored(name), encode(outcome).decode()
         # The attempt is the fencing token: only the current attempt of a running row may end it.
         if (stored.state, stored.attempt) != ("running", attempt):
@@ -187,7 +191,7 @@ class Ledger:
             stored._replace(
                 state=type(outcome).__name__.lower(),
                 outcome=text,
-                finished=time.time(),
+                finished=time.time() if finished is None else finished,
                 elapsed=float(elapsed),
             ),
         )

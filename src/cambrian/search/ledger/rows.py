@@ -41,7 +41,8 @@ class Row(msgspec.Struct, frozen=True):
     """A trial with the facts of its execution. `state` is running, cached, done,
     infeasible or crashed; `knew` is how many trials its proposal had learned from; `learned`, in a run
     that learns in the order of arrival, the place from 0 at which the strategy learned of it; `elapsed` the
-    run's seconds when it finished; `thinking` the strategy's seconds before it was proposed."""
+    run's seconds when it finished; `thinking` the strategy's seconds before it was proposed; `claimed` and
+    `finished` are Unix times."""
 
     trial: Trial
     key: str
@@ -52,6 +53,7 @@ class Row(msgspec.Struct, frozen=True):
     elapsed: float | None = None
     claimed: float = 0.0
     learned: int | None = None
+    finished: float | None = None
 
     @property
     def name(self) -> str:
@@ -118,6 +120,7 @@ def read_row(stored: Stored) -> Row:
         stored.elapsed,
         stored.claimed,
         stored.learned,
+        stored.finished,
     )
 
 

@@ -35,7 +35,7 @@ from cambrian.search.engines.engine import Assignment, Engine, Report
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.store import ROOM, Store
-from cambrian.search.loop.deadlines import Deadlines, Endless
+from cambrian.search.loop.deadlines import Deadlines, Endless, measure_seconds
 from cambrian.search.loop.final_stage import DELIVERED
 from cambrian.weights import Weights
 
@@ -104,6 +104,7 @@ class Execution:
         self.attempts, self.keeps, self.minimize = attempts, keeps, minimize
         self._began = time.monotonic() - elapsed
         self._running: dict[int, Row] = {}
+        self._submitted: dict[int, float] = {}  # when, by the run's clock
         self._repeats: list[Trial] = []
         self._losses: Counter[int] = Counter()
         self._deadlines: Deadlines = Endless()
@@ -149,7 +150,8 @@ class Execution:
             # The source knows all outcomes of this round before it proposes: proposals are the same then.
             for row, outcome in outcomes:
                 self._learned |= source.finish(row.trial.number, outcome)
-            if self._refused or any(outcome.seconds >= DEAR for _, outcome in outcomes):
+            took = [self._learn_seconds(row.trial, outcome) for row, outcome in outcomes]
+            if self._refused or any(seconds >= DEAR for seconds in took):
                 self._record(outcomes)
                 outcomes = []
             if self._refused:
@@ -162,6 +164,13 @@ class Execution:
         self._sweep(source, 0.0)
         self.watch.on_stop(reason)
         return reason
+
+    def _learn_seconds(self, trial: Trial, outcome: Outcome) -> float:
+        """Let the deadlines learn the seconds that an evaluation took, and return these."""
+        ended = msgspec.structs.replace(trial, outcome=outcome)
+        seconds = measure_seconds(ended, self.read_clock() - self._submitted.pop(trial.number))
+        self._deadlines.learn(ended, seconds)
+        return seconds
 
     def _again(self, source: Source, unfinished: Sequence[Row]) -> list[Row]:
         """The rows to be run once more. A row that was begun `attempts` times and never ended, though nobody
@@ -253,6 +262,7 @@ class Execution:
     def _submit(self, source: Source, row: Row) -> None:
         trial = msgspec.structs.replace(row.trial, outcome=None)
         self._running[trial.number] = row
+        self._submitted[trial.number] = self.read_clock()
         self.engine.submit(
             Assignment(
                 trial=trial,

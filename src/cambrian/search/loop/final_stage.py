@@ -209,8 +209,6 @@ class FinalStage:
         for key, trial in self._known.items():
             if trial.number == number:
                 self._known[key] = msgspec.structs.replace(trial, outcome=outcome)
-        if self._deadlines is not None and isinstance(outcome, Done):
-            self._deadlines.learn(outcome.seconds)
         return {}
 
     def artifacts(self, trial: Trial) -> dict[str, Artifact]:
