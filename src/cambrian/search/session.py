@@ -162,7 +162,7 @@ class Session:
         self, coordinator: Coordinator, stopped: bool, deadlines: SearchDeadlines | None
     ) -> Callable[[], str | None]:
         """The function that says why no further trial is begun, or None while the budget lasts."""
-        budget, paid = self.search.budget, PaidEpochs(coordinator.trials)
+        budget, paid = self.search.budget, PaidEpochs(coordinator.trials, self.search.estimators)
 
         def halt() -> str | None:
             if budget.most_epochs is not None and paid.count() >= budget.most_epochs:

@@ -26,7 +26,8 @@ class Conversation:
         rows = [r for r in ledger.rows() if not r.final]
         self._out: dict[int, Row] = {r.trial.number: r for r in rows if r.state == "running"}
         self._again = list(self._out.values())
-        self._paid = PaidEpochs(coordinator.trials)
+        # The caller trains, and tells how long: the estimators' recipes are none of its.
+        self._paid = PaidEpochs(coordinator.trials, {})
         # The budget's seconds go on where the last session stopped; the time between sessions does not count.
         self._began = time.monotonic() - read_spent(rows, ledger.facts())
 
