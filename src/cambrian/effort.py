@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from cambrian.outcome import ENDLESS, Done, Fidelity, Infeasible, Trial
-from cambrian.weights import Continue, source_row
+from cambrian.weights import Continue, Shared, source_row
 
 ANEW = "anew"
 """In the data of an outcome: why a training that was to continue another one began from the start."""
@@ -112,27 +112,28 @@ def compare_size(fidelity: Fidelity, full: Fidelity) -> float:
 
 
 def count_paid(trial: Trial, source: Trial | None = None) -> float:
-    """The epochs that a trial paid for: none for a repeat, and only the difference where it continued the
-    training of `source`. A failed trial paid for the points of its curve."""
+    """The epochs that a trial paid for: none for a repeat, nor for a child that a supernet's weights score,
+    and only the difference where it continued the training of `source`. A failed trial paid for the points of
+    its curve."""
     outcome = trial.outcome
-    if trial.cached is not None or outcome is None:
+    if trial.cached is not None or outcome is None or isinstance(trial.weights, Shared):
         return 0.0
-    whole = _count_trained(trial)
+    whole = count_trained(trial)
     if isinstance(outcome, Infeasible):
         whole = outcome.curve[-1].step * trial.fidelity.fraction if outcome.curve else 0.0
-    elif isinstance(outcome, Done) and trial.fidelity.seconds is not None:
-        # The fidelity's epochs are only a bound then.
-        whole = outcome.metrics.get("epochs", trial.fidelity.epochs) * trial.fidelity.fraction
     anew = isinstance(outcome, Done) and ANEW in outcome.data
     continued = source is not None and isinstance(trial.weights, Continue) and not anew
-    return max(0.0, whole - (_count_trained(source) if continued and source is not None else 0.0))
+    return max(0.0, whole - (count_trained(source) if continued and source is not None else 0.0))
 
 
-def _count_trained(trial: Trial) -> float:
-    """The epochs of its fidelity, or those after which it ended early."""
-    if isinstance(trial.outcome, Done) and STOPPED in trial.outcome.data:
-        return float(trial.outcome.data[STOPPED]) * trial.fidelity.fraction
-    return count_epochs(trial.fidelity)
+def count_trained(trial: Trial) -> float:
+    """The epochs of its fidelity, or those that it had where it says so: it ended early, or its time or its
+    recipe bounded it."""
+    whole = count_epochs(trial.fidelity)
+    if not isinstance(trial.outcome, Done):
+        return whole
+    trained = trial.outcome.data.get(STOPPED, trial.outcome.metrics.get("epochs"))
+    return whole if trained is None else min(whole, float(trained) * trial.fidelity.fraction)
 
 
 def list_paid(trials: Sequence[Trial]) -> list[float]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from cambrian.effort import count_paid
 from cambrian.estimators import pace
 from cambrian.estimators.estimator import Job, OutOfTime
 from cambrian.estimators.train import Train
-from cambrian.outcome import Done, Fidelity
+from cambrian.outcome import Done, Fidelity, Trial
 from small_training import ARCHITECTURE, SmallConv, bars, estimated
 
 STEPS = 4  # of an epoch: 60 images in batches of 16
@@ -47,6 +48,18 @@ def test_time_enough_changes_nothing() -> None:
     late = {"deadline": time.monotonic() + 3600.0, "shorten": True}
     one, other = (estimated(**known)[1] for known in ({}, late))
     assert (one.value, one.metrics) == (other.value, other.metrics)
+
+
+def test_a_share_of_the_fidelitys_epochs_is_said() -> None:
+    """By the recipe's own length, of which an epoch at least is left; of the whole there is nothing to
+    say."""
+    for length, epochs in ((0.5, 2), (0.1, 1), (1.0, 4)):
+        train = Train(batch_size=16, length=length)
+        points, outcome = estimated(train, fidelity=Fidelity(4))
+        assert len(points) == epochs == train.plan_epochs(ARCHITECTURE, Fidelity(4))
+        assert outcome.metrics.get("epochs") == (None if length == 1 else epochs)
+        assert "planned_epochs" not in outcome.metrics
+        assert count_paid(Trial(0, ARCHITECTURE, Fidelity(4), outcome=outcome)) == epochs
 
 
 def test_the_schedule_reaches_its_end(monkeypatch: pytest.MonkeyPatch) -> None:

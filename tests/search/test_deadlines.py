@@ -14,7 +14,7 @@ from msgspec.structs import replace
 import mocks
 from cambrian.architecture import Architecture
 from cambrian.estimators.train import Train
-from cambrian.outcome import ENDLESS, Done, Fidelity, Point, Trial
+from cambrian.outcome import ENDLESS, Done, Fidelity, Infeasible, Point, Trial
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expect_final_seconds
 from cambrian.search.loop.final_stage import Final
@@ -139,10 +139,12 @@ def test_the_search_begins_what_will_be_ready() -> None:
     without any value, until nine tenths."""
     trials = [ended(n, seconds) for n, seconds in enumerate([1, 1, 1, 9, 9, 9, 9, 9, 9, 9, 9])]
     deadlines = SearchDeadlines(90.0, lambda: trials, final=1 / 3)
+    for trial in trials:
+        deadlines.learn(trial, trial.outcome.seconds)
     assert [deadlines.over(at) for at in (40.0, 50.9, 51.0, 60.0)] == [False, False, True, True]
     assert deadlines.of(trials[0]) == 60.0
-    trials.clear()
-    assert [deadlines.over(at) for at in (60.0, 80.9, 81.0)] == [False, False, True]
+    empty = SearchDeadlines(90.0, list, final=1 / 3)
+    assert [empty.over(at) for at in (60.0, 80.9, 81.0)] == [False, False, True]
     assert SearchDeadlines(90.0, list, final=0.0).end() == 90.0
 
 
@@ -150,6 +152,7 @@ def test_a_training_whose_length_is_its_time_is_begun_for_nine_tenths_of_it() ->
     """After one of 30 s, as long as 27 s are left before the final stage."""
     trials = [replace(ended(0, 30.0), fidelity=Fidelity(ENDLESS, seconds=28.0))]
     deadlines = SearchDeadlines(90.0, lambda: trials, final=1 / 3)
+    deadlines.learn(trials[0], 30.0)
     assert [deadlines.over(at) for at in (32.9, 33.0)] == [False, True]
 
 
@@ -159,6 +162,8 @@ def test_a_supernet_leaves_time_for_its_children() -> None:
     supernet = Trial(0, SOME, Fidelity(), kind="supernet", outcome=Done(0.5, seconds=9.0))
     trials = [supernet]
     deadlines = SearchDeadlines(90.0, lambda: trials, final=1 / 3, fewest=3)
+    deadlines.learn(supernet, 50.0)  # which is no forecast of a child's
+    assert not deadlines.over(39.0)
     assert deadlines.of(supernet) == pytest.approx(40.0)
     assert deadlines.end() == pytest.approx(81.0)
     trials += [ended(n, 0.1) for n in (1, 2)]
@@ -177,7 +182,8 @@ def test_the_final_stage_keeps_the_winners_time() -> None:
     assert (deadlines.of(finalist), deadlines.of(winner)) == (90.0, 100.0)
     assert not deadlines.overdue(winner, 1e9)
     assert deadlines.overdue(finalist, 95.0)
-    deadlines.learn(20.0)
+    deadlines.learn(replace(finalist, outcome=Infeasible("nan")), 70.0)
+    deadlines.learn(replace(finalist, outcome=Done(0.5)), 20.0)
     assert deadlines.fits("finalist", 59.0)
     assert not deadlines.fits("finalist", 60.0)
     assert FinalDeadlines(100.0, began=120.0, each=10.0).of(winner) == 123.0
@@ -186,7 +192,7 @@ def test_the_final_stage_keeps_the_winners_time() -> None:
 def test_a_slower_machine_makes_longer_trainings() -> None:
     """The search's own trials took three times what was planned for their levels: so will the final ones."""
     speed = {"trial": {"1": 1.0, "2": 2.0}, "final": 10.0}
-    trials = [ended(0, 3.0), ended(1, 6.0, level=2)]
+    trials = [(ended(0, 3.0), 3.0), (ended(1, 6.0, level=2), 6.0)]
     assert expect_final_seconds(speed, trials) == pytest.approx(30.0)
     assert expect_final_seconds(speed, []) == 10.0
     assert expect_final_seconds(None, trials) is None
@@ -216,3 +222,34 @@ def test_the_network_that_no_time_was_left_to_measure_has_its_own_skeleton(tmp_p
     assert result.winner is not None
     assert result.winner.architecture == SOME
     assert result.winner.fidelity == Fidelity(ENDLESS, resolution=8, skeleton={"filters": 3})
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """As a table does it, looks an hour up; final trainings too."""
+
+    delivers: ClassVar[bool] = True
+    builds: ClassVar[bool] = False
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    def prepare(self) -> None:
+        pass
+
+    def run(self, job):
+        yield Point(1, {"value": 0.0})
+        return Done(mocks.truth(job.architecture, 0), seconds=3600.0)
+
+
+def test_the_seconds_of_a_table_are_no_time_of_the_run(tmp_path: Path) -> None:
+    """Trials of an hour each that are looked up fit ten minutes, as do the final trainings, also where a
+    later session goes on, and where a plan expected a second for each."""
+    final = Final(Fidelity(1), top=3, baselines=("random",))
+    for trials in (9, 20):
+        search = Search(TinyChain(4), "random", Recorded(), budget=f"{trials},10m", final=final)
+        search.remarks = {"speed": {"trial": {"1": 1.0}, "final": 2.0}}
+        result = search.run(tmp_path, quiet=True)
+        assert len(result.trials) == trials
+        assert {t.outcome.seconds for t in result.trials if t.cached is None} == {3600.0}
+    roles = [t.role for t in result.finals]
+    assert roles.count("finalist") >= 3
+    assert {"winner", "baseline random"} <= set(roles)

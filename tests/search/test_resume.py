@@ -19,9 +19,11 @@ import mocks
 from cambrian.architecture import sample
 from cambrian.errors import RunBusy, RunChanged, RunError, UsageError
 from cambrian.estimators.function import Function
-from cambrian.outcome import Done, Fidelity
+from cambrian.outcome import ENDLESS, Done, Fidelity
 from cambrian.request import Evaluate
+from cambrian.search.identity.agreement import agree
 from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.ledger.run_directory import at_work
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
 from cambrian.search.result import Result
@@ -390,3 +392,24 @@ def test_a_dear_outcome_is_kept_before_the_strategy_thinks(tmp_path):
 
     Search(mocks.Toy(8), Slow(), Costly(), budget=4).run(tmp_path)
     assert seen == [0, 1, 2, 3]
+
+
+def endless(budget, seconds=None):
+    """A search whose last training ends with a time alone, unless its fidelity has `seconds`."""
+    final = Final(Fidelity(ENDLESS, seconds=seconds), top=1, baselines=())
+    return Search("tiny-chain", "random", "train", budget=budget, final=final)
+
+
+def test_a_training_without_an_end_wants_a_time(tmp_path):
+    """A race is begun within a time; resumed for a number of trials or epochs, its last training would never
+    end. It is refused before anything is stored, as is a search that begins so."""
+    with at_work(tmp_path) as ledger:
+        agree(endless("1h"), ledger)
+    for budget in (400, "90 epochs"):
+        with pytest.raises(UsageError, match=f"the budget is {Budget.parse(budget)}: give a time, as 1h"):
+            Search.resume(tmp_path, budget)
+    with pytest.raises(UsageError, match="budget of time, and none is given"):
+        endless(None)
+    assert Result.open(tmp_path).facts["budget"]["seconds"] == 3600.0
+    assert [Search.resume(tmp_path, each).budget.seconds for each in (None, "400,2h")] == [3600.0, 7200.0]
+    assert endless(400, seconds=9.0).final.fidelity.seconds == 9.0

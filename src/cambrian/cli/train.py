@@ -87,7 +87,13 @@ def train(
 def resume(
     context: typer.Context,
     run: Run,
-    budget: Annotated[str | None, typer.Option(help="A larger budget: 2h, 400.", show_default=False)] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="A larger budget: 2h; where networks are counted 400, which a race does not do.",
+            show_default=False,
+        ),
+    ] = None,
     choose: Choose = None,
     engine: EngineName = None,
     ray_address: RayAddress = None,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
+from cambrian.architecture import Architecture
 from cambrian.curves import CURVE_MODELS
 from cambrian.curves.curve import Forecast, list_complete
 from cambrian.effort import STOPPED, Axis
@@ -17,7 +18,7 @@ from cambrian.errors import UnknownName, UsageError
 from cambrian.estimators.early_end import end_early
 from cambrian.estimators.estimator import SERVES, Estimate, Job
 from cambrian.estimators.known_curves import Unit, is_whole, list_known, read_curve, read_trials, value_name
-from cambrian.outcome import Done, Outcome, Point
+from cambrian.outcome import Done, Fidelity, Outcome, Point
 from cambrian.randomness import integer_seed
 from cambrian.registry import find_registry
 from cambrian.settings import COUNT, Span, check_settings
@@ -110,6 +111,11 @@ class Extrapolated:
     @property
     def minimize(self) -> bool:
         return bool(getattr(self.estimator, "minimize", False))
+
+    def plan_epochs(self, architecture: Architecture, fidelity: Fidelity) -> int:
+        """Those of the estimator, should no forecast end the training."""
+        plan = getattr(self.estimator, "plan_epochs", None)
+        return fidelity.epochs if plan is None else int(plan(architecture, fidelity))
 
     def wrap(self, estimator: Any) -> Extrapolated:
         """The same settings around `estimator`, unless they name another one themselves."""

@@ -31,7 +31,7 @@ from cambrian.estimators.supernets import (
 from cambrian.estimators.training_data import scoring_images
 from cambrian.estimators.training_run import TrainingRun, augment_for, start_training
 from cambrian.networks.training.recipe import LATER, Recipe
-from cambrian.outcome import Done, Infeasible, Outcome
+from cambrian.outcome import Done, Fidelity, Infeasible, Outcome
 from cambrian.request import Evaluate, TrainSupernet
 from cambrian.settings import Span
 from cambrian.spaces.knowledge import Mixes, Shares, know
@@ -74,6 +74,10 @@ class OneShot(Recipe):
             raise UsageError(
                 f"estimator 'one-shot': statistics is one of {', '.join(STATISTICS)}, got {self.statistics!r}"
             )
+
+    def plan_epochs(self, architecture: Architecture, fidelity: Fidelity) -> int:
+        """The epochs of a supernet's training, to whose own recipe no answers belong."""
+        return self.count_epochs(fidelity.epochs)
 
     def run(self, job: Job) -> Estimate:
         if job.task is None:

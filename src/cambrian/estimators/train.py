@@ -26,6 +26,7 @@ from cambrian.weights import Continue, Fresh, Inherit
 if TYPE_CHECKING:
     from torch import nn
 
+    from cambrian.architecture import Architecture
     from cambrian.networks.training.augment import Augment
     from cambrian.spaces.space import Signature
 
@@ -70,6 +71,10 @@ class Train(Recipe):
         from cambrian.networks import checkpoint  # noqa: F401
         from cambrian.networks.measure import macs, measure_network, params  # noqa: F401
         from cambrian.networks.training import trainer as training  # noqa: F401
+
+    def plan_epochs(self, architecture: Architecture, fidelity: Fidelity) -> int:
+        """The epochs of a training that nothing ends early: the answers may say a share of the fidelity's."""
+        return apply_answers(self, architecture).count_epochs(fidelity.epochs)
 
     def run(self, job: Job) -> Estimate:
         started = time.perf_counter()

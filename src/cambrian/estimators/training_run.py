@@ -70,7 +70,7 @@ def start_training(
         training_images(task, job.fidelity, job.stage, job.seed, job.device),
         recipe,
         augment_for(recipe, task, job.fidelity),
-        max(1, round(recipe.length * job.fidelity.epochs)),
+        recipe.count_epochs(job.fidelity.epochs),
         job.seed,
         job.identity,
         method,
@@ -151,13 +151,16 @@ class TrainingRun:
 
     def report_length(self) -> dict[str, float]:
         """The epochs and steps that were trained, where the recipe or the fidelity counts steps or seconds;
-        the trained and the planned epochs if a deadline shortened the training; else nothing."""
+        the trained and the planned epochs if a deadline shortened the training; the trained ones if they are
+        a share of the fidelity's; else nothing."""
         trained, planned = self.training.epochs_trained, float(self.training.epochs)
         epochs, steps = {"epochs": round(trained, 3)}, {"steps": float(self.training.length)}
         if self.job.fidelity.seconds is not None:
             return epochs | steps  # its epochs are only a bound: it was not cut short
         steps = steps if self.recipe.epoch_steps else {}
-        return steps if trained >= planned else steps | epochs | {"planned_epochs": planned}
+        if trained < planned:
+            return steps | epochs | {"planned_epochs": planned}
+        return steps if planned == self.job.fidelity.epochs else steps | epochs
 
     def leave_training(self, keep: Path) -> None:
         """Save the state from which a longer training of the same network continues; without its times, so

@@ -220,7 +220,8 @@ class Search:
         """The search that began the run in `directory`, to be run there again; a larger `budget` lets
         it go on, `choose` lets it end with another network of its front, `engine` lets it run elsewhere.
         Where a budget of time is spent, another network has the final stage's share of it once more.
-        Raises RunError where one of its components has no name by which it could be loaded."""
+        Raises RunError where one of its components has no name by which it could be loaded, UsageError for
+        a budget without a time where only that ends the last training, as in a race."""
         search: Search = resume_search(Search, Path(directory), budget, choose, engine)
         return search
 
@@ -283,8 +284,12 @@ class Search:
 
     def close(self) -> None:
         """Unlock the directory that `ask` locked."""
-        self._talk = None
-        self._held.close()
+        try:
+            if self._talk is not None:
+                self._talk.close()
+        finally:
+            self._talk = None
+            self._held.close()
 
     # -- settings ---------------------------------------------------------------------------------
 

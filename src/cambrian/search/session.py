@@ -3,6 +3,7 @@ ledger and one engine."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ from cambrian.search.delivery.recommended import RECOMMENDED, find_winner, read_
 from cambrian.search.engines.engine import Work
 from cambrian.search.identity.agreement import agree
 from cambrian.search.ledger.ledger import Ledger
-from cambrian.search.ledger.rows import Row
+from cambrian.search.ledger.rows import Row, read_spent
 from cambrian.search.ledger.run_directory import at_work, clear_leftovers, prepare_task, working_place
 from cambrian.search.loop.coordinator import Coordinator
 from cambrian.search.loop.deadlines import (
@@ -29,6 +30,7 @@ from cambrian.search.loop.deadlines import (
     SearchDeadlines,
     expect_final_seconds,
     extend_final,
+    measure_seconds,
 )
 from cambrian.search.loop.epochs import PaidEpochs
 from cambrian.search.loop.execution import Execution, Watch
@@ -84,7 +86,7 @@ class Session:
             files,
             watch,
             attempts=search.attempts,
-            elapsed=max((r.elapsed or 0.0 for r in ledger.rows()), default=search.spent),
+            elapsed=max(read_spent(ledger.rows(), ledger.facts()), search.spent),
             keeps=search.keeps,
             room=search.room,
             directions=search.directions,
@@ -140,26 +142,29 @@ class Session:
         self.watch.on_stage("search", self.search.budget.trials)
         rows = [r for r in self.ledger.rows() if not r.final]
         self._show_ended(r.trial for r in rows)
-        stopped, deadlines = self._was_stopped(), self._make_deadlines(coordinator)
+        stopped, deadlines = self._was_stopped(), self._make_deadlines(coordinator, rows)
         halt = self._make_halt(coordinator, stopped, deadlines)
         # A search that its seconds ended leaves its running rows alone, unless a larger budget resumes it.
         unfinished = [r for r in rows if r.state == "running" and not stopped]
         reason = self.execution.drive(coordinator, unfinished, halt, deadlines)
         self._record_stop(coordinator, reason, stopped)
 
-    def _make_deadlines(self, coordinator: Coordinator) -> SearchDeadlines | None:
+    def _make_deadlines(self, coordinator: Coordinator, rows: Sequence[Row]) -> SearchDeadlines | None:
         seconds, final = self.search.budget.seconds, self.search.final
         share = 0.0 if final is None else final.share
         if seconds is None:
             return None
         fewest = int(getattr(self.search.strategy, "fewest_trials", 1))
-        return SearchDeadlines(seconds, lambda: coordinator.trials, share, fewest, self.search.spent)
+        deadlines = SearchDeadlines(seconds, lambda: coordinator.trials, share, fewest, self.search.spent)
+        for trial, lasted in _list_seconds(rows):
+            deadlines.learn(trial, lasted)
+        return deadlines
 
     def _make_halt(
         self, coordinator: Coordinator, stopped: bool, deadlines: SearchDeadlines | None
     ) -> Callable[[], str | None]:
         """The function that says why no further trial is begun, or None while the budget lasts."""
-        budget, paid = self.search.budget, PaidEpochs(coordinator.trials)
+        budget, paid = self.search.budget, PaidEpochs(coordinator.trials, self.search.estimators)
 
         def halt() -> str | None:
             if budget.most_epochs is not None and paid.count() >= budget.most_epochs:
@@ -271,7 +276,7 @@ class Session:
         finals = [r for r in rows if r.final]
         stage = self._make_stage(candidates, finals, front)
         another = stage.find_another([r.trial for r in finals])
-        deadlines = self._make_final_deadlines([r.trial for r in rows], another is not None)
+        deadlines = self._make_final_deadlines(rows, another is not None)
         if deadlines is not None:
             stage.within(deadlines, self.execution.read_clock)
         self.watch.on_stage("final", stage.total())
@@ -310,7 +315,7 @@ class Session:
         """The threads of a final training: all that the engine has for it, where it is the only one."""
         return self.search.engine.threads_of_one if final.continues else 0
 
-    def _make_final_deadlines(self, trials: Sequence[Trial], another: bool) -> FinalDeadlines | None:
+    def _make_final_deadlines(self, rows: Sequence[Row], another: bool) -> FinalDeadlines | None:
         """`another`: whether the time was for one network, and another one is to be trained now."""
         seconds, now = self.search.budget.seconds, self.execution.read_clock()
         if seconds is None:
@@ -323,7 +328,8 @@ class Session:
                 f"the budget of {self.search.budget} was spent on another network: for this one the final"
                 f" stage has its share of {Budget(seconds=end - now)} once more"
             )
-        each = expect_final_seconds(self.ledger.facts().get("speed"), trials)
+        lasted = _list_seconds(r for r in rows if not r.final)
+        each = expect_final_seconds(self.ledger.facts().get("speed"), lasted)
         return FinalDeadlines(end, now, each)
 
     def _has_larger_budget(self) -> bool:
@@ -337,3 +343,10 @@ class Session:
         for trial in trials:
             if trial.outcome is not None:
                 self.watch.on_end(trial)
+
+
+def _list_seconds(rows: Iterable[Row]) -> list[tuple[Trial, float]]:
+    """The trials that have ended and are no repeats, with the seconds that each took."""
+    ended = [r for r in rows if r.trial.outcome is not None and r.trial.cached is None]
+    # A row that was interrupted was claimed long before it was begun for the last time: an upper bound.
+    return [(r.trial, measure_seconds(r.trial, (r.finished or math.inf) - r.claimed)) for r in ended]

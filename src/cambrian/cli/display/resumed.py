@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cambrian.search.display.progress import is_finished
+from cambrian.search.ledger.rows import read_spent
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
 from cambrian.weights import FINAL, FRESH, Inherit
@@ -29,7 +30,7 @@ def explain_standstill(before: Result, after: Result) -> str:
         return f"the search had ended ({reason}): {_tell_final(after)}, in the time left of {new}"
     if new.seconds is None or not reason.startswith("the budget of"):
         return f"nothing more was measured: {reason}"
-    spent = max((r.elapsed or 0.0 for r in before.rows), default=0.0)
+    spent = read_spent(before.rows, before.facts)
     final = msgspec.convert(after.facts.get("final"), Final | None)
     share = 1.0 if final is None else 1 - final.share
     return (

@@ -137,6 +137,10 @@ class Recipe:
             and not (f.metadata.get("later") and getattr(self, f.name) == f.default)
         }
 
+    def count_epochs(self, most: int) -> int:
+        """The epochs of a training whose fidelity has `most`."""
+        return max(1, round(self.length * most))
+
     def batches(self, examples: int) -> int:
         """The number of steps in a pass over the data, whose batches hold all examples and are of nearly
         equal size."""

@@ -10,6 +10,7 @@ import msgspec
 
 from cambrian.outcome import Trial
 from cambrian.search.ledger.lock import held_since
+from cambrian.search.ledger.rows import CLOCK, read_spent
 from cambrian.search.planning.budget import Budget
 
 if TYPE_CHECKING:
@@ -86,13 +87,12 @@ def _stage(result: Result) -> str:
 
 
 def _elapsed(result: Result, since: float | None, now: float) -> float:
-    """The run's seconds: as its ledger has them, and those since the last row ended or the session began."""
-    last = max(result.rows, key=lambda r: r.elapsed or 0.0, default=None)
-    spent = (last.elapsed or 0.0) if last is not None else 0.0
+    """The run's seconds: as its ledger has them, and those since they were noted or the session began."""
+    spent = read_spent(result.rows, result.facts)
     if since is None:
         return spent
-    ended = last.claimed + last.trial.outcome.seconds if last is not None and last.trial.outcome else 0.0
-    return spent + max(0.0, now - max(since, ended))
+    noted = float(result.facts.get(CLOCK, {}).get("at", 0.0))
+    return spent + max(0.0, now - max(since, noted))
 
 
 def _share(result: Result, budget: Budget, elapsed: float) -> float | None:

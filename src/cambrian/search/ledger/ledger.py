@@ -24,6 +24,7 @@ from cambrian.search.ledger import database, schema1
 from cambrian.search.ledger.database import REPAIR, check_rows, checksum, translate_errors
 from cambrian.search.ledger.keys import FINAL
 from cambrian.search.ledger.rows import (
+    CLOCK,
     SCHEMA,
     TABLES,
     VERSION,
@@ -81,9 +82,12 @@ class Ledger:
 
     def remember(self, **facts: Any) -> None:
         with self._commit():
-            for name, value in facts.items():
-                row = (name, encode(value).decode())
-                self._db.execute("INSERT OR REPLACE INTO run VALUES (?, ?, ?)", (*row, checksum(row)))
+            self._remember(facts)
+
+    def note_clock(self, seconds: float) -> None:
+        """Remember the run's seconds so far (see `read_spent`)."""
+        with self._commit():
+            self._note_clock(seconds)
 
     def note(self, name: str, **value: Any) -> None:
         """Append an event."""
@@ -125,7 +129,8 @@ class Ledger:
                 self._insert(msgspec.structs.replace(row, state="running") if ended else row)
                 if ended:
                     assert row.trial.outcome is not None
-                    self._finish(row.name, row.attempt, row.trial.outcome, row.elapsed or 0.0)
+                    outcome, elapsed = row.trial.outcome, row.elapsed or 0.0
+                    self._finish(row.name, row.attempt, outcome, elapsed, row.finished)
             for event in events:
                 self._event(*event)
 
@@ -135,11 +140,12 @@ class Ledger:
         claimed: Sequence[Row] = (),
         again: Sequence[int | str] = (),
         learned: Mapping[int, int] | None = None,
+        clock: float | None = None,
     ) -> list[bool]:
         """One commit: outcomes of executions (name, attempt, outcome, the run's elapsed seconds), new rows,
-        names of rows to be executed once more under the next attempt, and the places at which trials were
-        learned, by number. Returns for each outcome whether it was the first: a late one is kept as an
-        event."""
+        names of rows to be executed once more under the next attempt, the places at which trials were
+        learned, by number, and the run's seconds so far, `clock`. Returns for each outcome whether it was the
+        first: a late one is kept as an event."""
         with self._commit():
             accepted = [self._finish(str(name), attempt, end, at) for name, attempt, end, at in finished]
             for row in claimed:
@@ -151,6 +157,8 @@ class Ledger:
                     self._write("REPLACE", stored._replace(attempt=stored.attempt + 1))
             for number, place in (learned or {}).items():
                 self._write("REPLACE", self._read_stored(str(number))._replace(learned=place))
+            if clock is not None:
+                self._note_clock(clock)
         return accepted
 
     def contents(self) -> list[tuple[Any, ...]]:
@@ -168,7 +176,10 @@ class Ledger:
             for row in self.rows()
         ]
 
-    def _finish(self, name: str, attempt: int, outcome: Outcome, elapsed: float) -> bool:
+    def _finish(
+        self, name: str, attempt: int, outcome: Outcome, elapsed: float, finished: float | None = None
+    ) -> bool:
+        """`finished` is that of a row that is restored; of any other it is now."""
         stored, text = self._read_stored(name), encode(outcome).decode()
         # The attempt is the fencing token: only the current attempt of a running row may end it.
         if (stored.state, stored.attempt) != ("running", attempt):
@@ -180,11 +191,19 @@ class Ledger:
             stored._replace(
                 state=type(outcome).__name__.lower(),
                 outcome=text,
-                finished=time.time(),
+                finished=time.time() if finished is None else finished,
                 elapsed=float(elapsed),
             ),
         )
         return True
+
+    def _remember(self, facts: Mapping[str, Any]) -> None:
+        for name, value in facts.items():
+            row = (name, encode(value).decode())
+            self._db.execute("INSERT OR REPLACE INTO run VALUES (?, ?, ?)", (*row, checksum(row)))
+
+    def _note_clock(self, seconds: float) -> None:
+        self._remember({CLOCK: {"seconds": seconds, "at": time.time()}})
 
     def _insert(self, row: Row) -> None:
         self._write("INSERT", write_row(row))

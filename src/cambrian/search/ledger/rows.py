@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -41,7 +41,8 @@ class Row(msgspec.Struct, frozen=True):
     """A trial with the facts of its execution. `state` is running, cached, done,
     infeasible or crashed; `knew` is how many trials its proposal had learned from; `learned`, in a run
     that learns in the order of arrival, the place from 0 at which the strategy learned of it; `elapsed` the
-    run's seconds when it finished; `thinking` the strategy's seconds before it was proposed."""
+    run's seconds when it finished; `thinking` the strategy's seconds before it was proposed; `claimed` and
+    `finished` are Unix times."""
 
     trial: Trial
     key: str
@@ -52,6 +53,7 @@ class Row(msgspec.Struct, frozen=True):
     elapsed: float | None = None
     claimed: float = 0.0
     learned: int | None = None
+    finished: float | None = None
 
     @property
     def name(self) -> str:
@@ -118,7 +120,19 @@ def read_row(stored: Stored) -> Row:
         stored.elapsed,
         stored.claimed,
         stored.learned,
+        stored.finished,
     )
+
+
+CLOCK = "clock"
+"""The fact with the run's "seconds", and the Unix time "at" which they were noted."""
+
+
+def read_spent(rows: Iterable[Row], facts: Mapping[str, Any]) -> float:
+    """The run's seconds over all its sessions, as far as the ledger knows them; those of an older run end
+    with its last trial."""
+    noted = facts.get(CLOCK, {}).get("seconds", 0.0)
+    return float(max([noted, *(row.elapsed or 0.0 for row in rows)]))
 
 
 def fill_repeats(rows: Sequence[Row]) -> list[Row]:

@@ -69,7 +69,7 @@ def _read(db: sqlite3.Connection, path: Path, table: str) -> Iterator[tuple[Any,
 
 
 def _row(stored: tuple[Any, ...], hashes: dict[str, str], sizes: dict[str, int]) -> dict[str, Any]:
-    number, key, state, attempt, knew, proposal, outcome, claimed, _, elapsed, thinking = stored
+    number, key, state, attempt, knew, proposal, outcome, claimed, finished, elapsed, thinking = stored
     fields = msgspec.json.decode(proposal)
     # A strategy of that time read its note for both purposes, so it is the reason and the memory.
     note = fields.pop("note", {})
@@ -88,6 +88,7 @@ def _row(stored: tuple[Any, ...], hashes: dict[str, str], sizes: dict[str, int])
         "knew": knew,
         "thinking": thinking,
         "elapsed": elapsed,
+        "finished": finished,
         "claimed": claimed,
     }
 

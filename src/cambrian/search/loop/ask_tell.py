@@ -11,7 +11,7 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Trial, outcome_of, set_direction
 from cambrian.request import Stop, Wait
 from cambrian.search.ledger.ledger import Ledger
-from cambrian.search.ledger.rows import Row
+from cambrian.search.ledger.rows import Row, read_spent
 from cambrian.search.loop.coordinator import Coordinator
 from cambrian.search.loop.epochs import PaidEpochs
 from cambrian.search.planning.budget import Budget
@@ -26,9 +26,10 @@ class Conversation:
         rows = [r for r in ledger.rows() if not r.final]
         self._out: dict[int, Row] = {r.trial.number: r for r in rows if r.state == "running"}
         self._again = list(self._out.values())
-        self._paid = PaidEpochs(coordinator.trials)
+        # The caller trains, and tells how long: the estimators' recipes are none of its.
+        self._paid = PaidEpochs(coordinator.trials, {})
         # The budget's seconds go on where the last session stopped; the time between sessions does not count.
-        self._began = time.monotonic() - max((r.elapsed or 0.0 for r in rows), default=0.0)
+        self._began = time.monotonic() - read_spent(rows, ledger.facts())
 
     def ask(self) -> Trial | None:
         if self._again:
@@ -41,7 +42,7 @@ class Conversation:
                 out = sorted(self._out)
                 raise UsageError(f"tell trials {out} first: the next one cannot be known before")
             # The ledger first: a kill between the two leaves a row that is asked again, never one unrecorded.
-            self.ledger.record(claimed=[row])
+            self.ledger.record(claimed=[row], clock=self._seconds_elapsed())
             self.coordinator.claim(row)
             if row.state == "running":
                 self._out[row.trial.number] = row
@@ -55,11 +56,16 @@ class Conversation:
         minimize = self.coordinator.means[self._out[number].trial.estimator].minimize
         outcome = set_direction(_outcome(number, value), minimize)
         learned = self.coordinator.finish(number, outcome)
-        ended = (number, self._out[number].attempt, outcome, self._seconds_elapsed())
-        self.ledger.record([ended], learned=learned)
+        elapsed = self._seconds_elapsed()
+        ended = (number, self._out[number].attempt, outcome, elapsed)
+        self.ledger.record([ended], learned=learned, clock=elapsed)
         del self._out[number]
         # A trial of an earlier session may be told without being asked again.
         self._again = [row for row in self._again if row.trial.number != number]
+
+    def close(self) -> None:
+        """Note the seconds since the last trial was asked or told."""
+        self.ledger.note_clock(self._seconds_elapsed())
 
     def _is_spent(self) -> bool:
         trials, seconds, epochs = self.budget.trials, self.budget.seconds, self.budget.most_epochs

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Protocol
 
-from cambrian.outcome import Trial
+from cambrian.outcome import Done, Trial
 
 AT_ANY_PRICE = 0.9
 """The search's share while too few trials have a value: without one there is nothing to choose."""
@@ -25,10 +25,18 @@ LEAST = 3.0
 
 class Deadlines(Protocol):
     """`of(trial)` is the deadline of a trial, None where it has none; `overdue` says whether it is to be
-    stopped from outside."""
+    stopped from outside; `learn` is told of one that has ended, and of the seconds that it took (see
+    `measure_seconds`)."""
 
     def of(self, trial: Trial) -> float | None: ...
     def overdue(self, trial: Trial, elapsed: float) -> bool: ...
+    def learn(self, trial: Trial, seconds: float) -> None: ...
+
+
+def measure_seconds(trial: Trial, at_most: float) -> float:
+    """The seconds that a trial took, which had so many by the clock: those that its outcome says, of which a
+    table's are of another machine, and no part of a budget of time."""
+    return 0.0 if trial.outcome is None else max(0.0, min(trial.outcome.seconds, at_most))
 
 
 class Endless:
@@ -39,6 +47,9 @@ class Endless:
 
     def overdue(self, trial: Trial, elapsed: float) -> bool:
         return False
+
+    def learn(self, trial: Trial, seconds: float) -> None:
+        """Nothing is forecast."""
 
 
 @dataclass
@@ -54,6 +65,7 @@ class SearchDeadlines:
     final: float
     fewest: int = 1
     began: float = 0.0
+    _lasted: list[float] = field(default_factory=list)
 
     def end(self) -> float:
         if not self.final:
@@ -74,18 +86,16 @@ class SearchDeadlines:
     def overdue(self, trial: Trial, elapsed: float) -> bool:
         return elapsed >= self.end() + (PATIENCE if trial.fidelity.seconds is not None else 0.0)
 
+    def learn(self, trial: Trial, seconds: float) -> None:
+        # A supernet's training says nothing of the time that its children take.
+        if trial.kind != "supernet":
+            self._lasted.append(seconds * (1.0 if trial.fidelity.seconds is None else ENOUGH))
+
     def over(self, elapsed: float) -> bool:
         """Whether a trial that takes as long as the last ones would end too late; of those whose length is
         their time, nine tenths do."""
         # The last eight, since later levels and rungs take longer; their median, since one may have hung.
-        # A supernet's training says nothing of the time that its children take.
-        ended = [t for t in self.trials() if t.cached is None and t.kind != "supernet"]
-        lasted = [
-            t.outcome.seconds * (1.0 if t.fidelity.seconds is None else ENOUGH)
-            for t in ended
-            if t.outcome is not None
-        ]
-        return elapsed + (median(lasted[-8:]) if lasted else 0.0) >= self.end()
+        return elapsed + (median(self._lasted[-8:]) if self._lasted else 0.0) >= self.end()
 
 
 @dataclass
@@ -110,8 +120,10 @@ class FinalDeadlines:
         """A winner is begun now: the first, or another in the place of one that failed."""
         self._winner_began = elapsed
 
-    def learn(self, seconds: float) -> None:
+    def learn(self, trial: Trial, seconds: float) -> None:
         """Expect no less than a final training took."""
+        if not isinstance(trial.outcome, Done):
+            return
         self._lasted.append(seconds)
         # The longest, not the mean: a deadline missed costs the network, one kept early some seconds.
         self.each = max(self._lasted)
@@ -145,14 +157,16 @@ def extend_final(seconds: float, share: float, now: float) -> float:
     return seconds if seconds - now >= ENOUGH * share * seconds else now + share * seconds
 
 
-def expect_final_seconds(speed: Mapping[str, Any] | None, trials: Sequence[Trial]) -> float | None:
+def expect_final_seconds(
+    speed: Mapping[str, Any] | None, trials: Sequence[tuple[Trial, float]]
+) -> float | None:
     """The expected seconds of a final training: those planned, times the ratio of the seconds that the
-    search's trials took to those planned for them. `speed` is a plan's: seconds of a "trial" by its level,
+    search's `trials` took to those planned for them. `speed` is a plan's: seconds of a "trial" by its level,
     and of a "final" training."""
     if not speed:
         return None
     # Repeats took no time, and trials without a value may have ended before their training did.
-    ended = [t for t in trials if t.value is not None and t.cached is None and t.outcome is not None]
-    planned = sum(float(speed["trial"].get(str(t.reason.get("level", 1)), 0.0)) for t in ended)
-    took = sum(t.outcome.seconds for t in ended if t.outcome is not None)
+    ended = [(t, seconds) for t, seconds in trials if t.value is not None and t.cached is None]
+    planned = sum(float(speed["trial"].get(str(t.reason.get("level", 1)), 0.0)) for t, _ in ended)
+    took = sum(seconds for _, seconds in ended)
     return float(speed["final"]) * (took / planned if planned > 0 else 1.0)

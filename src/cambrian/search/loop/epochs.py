@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from cambrian.effort import count_epochs, count_paid
+from cambrian.effort import count_epochs, count_paid, count_trained
+from cambrian.errors import CambrianError
 from cambrian.outcome import Trial
-from cambrian.weights import Continue, source_row
+from cambrian.weights import Continue, Shared, source_row
 
 
 class PaidEpochs:
     """Counts over `trials`, a list that grows and whose outcomes come in. A trial that is running counts as
-    it will if it succeeds, so that several workers begin no more than one would."""
+    it will if it succeeds, so that several workers begin no more than one would; the run's `estimators`, by
+    their names, may know its epochs (see `Estimator`)."""
 
-    def __init__(self, trials: Sequence[Trial]) -> None:
-        self._trials = trials
+    def __init__(self, trials: Sequence[Trial], estimators: Mapping[str, Any]) -> None:
+        self._trials, self._estimators = trials, estimators
         self._ended, self._paid = 0, 0.0
 
     def count(self) -> float:
@@ -34,5 +37,17 @@ class PaidEpochs:
         source = None if row is None else self._trials[row]
         if self._has_ended(trial):
             return count_paid(trial, source)
-        begun = count_epochs(source.fidelity) if source and isinstance(trial.weights, Continue) else 0.0
-        return max(0.0, count_epochs(trial.fidelity) - begun)
+        if isinstance(trial.weights, Shared):
+            return 0.0
+        begun = count_trained(source) if source and isinstance(trial.weights, Continue) else 0.0
+        return max(0.0, self._plan(trial) - begun)
+
+    def _plan(self, trial: Trial) -> float:
+        plan = getattr(self._estimators.get(trial.estimator), "plan_epochs", None)
+        if plan is None:
+            return count_epochs(trial.fidelity)
+        try:
+            epochs: int = plan(trial.architecture, trial.fidelity)
+        except CambrianError:  # answers that no training can have, which the trial itself will say
+            return count_epochs(trial.fidelity)
+        return epochs * trial.fidelity.fraction

@@ -35,12 +35,15 @@ from cambrian.search.engines.engine import Assignment, Engine, Report
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.store import ROOM, Store
-from cambrian.search.loop.deadlines import Deadlines, Endless
+from cambrian.search.loop.deadlines import Deadlines, Endless, measure_seconds
 from cambrian.search.loop.final_stage import DELIVERED
 from cambrian.weights import Weights
 
 SWEEP = 10.0
 """Seconds between two looks for artifacts that nobody needs: a look reads the ledger."""
+BEAT = 10.0
+"""Seconds of work after which the run's clock is noted, so that a kill gives no more than these back to a
+budget of time: the last training of a race is most of it."""
 ATTEMPTS = 5
 """Losses to kills after which a trial counts as crashed, unless a search says otherwise."""
 DEAR = 0.1
@@ -102,12 +105,13 @@ class Execution:
         self.attempts, self.keeps, self.directions = attempts, keeps, directions
         self._began = time.monotonic() - elapsed
         self._running: dict[int, Row] = {}
+        self._submitted: dict[int, float] = {}  # when, by the run's clock
         self._repeats: list[Trial] = []
         self._losses: Counter[int] = Counter()
         self._deadlines: Deadlines = Endless()
         self._stopping: set[int] = set()
         self._refused: str | None = None
-        self._swept = time.monotonic()
+        self._swept = self._noted = time.monotonic()
         self._learned: dict[int, int] = {}  # places at which trials were learned, to be committed
 
     def read_clock(self) -> float:
@@ -131,6 +135,9 @@ class Execution:
             with suppress(RunError):  # the ledger's own is the one to tell
                 self.ledger.note("interrupted", names=interrupted)
             raise
+        finally:
+            with suppress(RunError):
+                self.ledger.note_clock(self.read_clock())
 
     def drop(self, source: Source, unfinished: Sequence[Row], why: str) -> None:
         """Give up rows of earlier sessions, which is no evidence against their networks."""
@@ -145,10 +152,14 @@ class Execution:
         while self._running or (reason is None):
             outcomes = self._collect(self.engine.wait(1.0), queue)
             self._stop_overdue()
+            if time.monotonic() - self._noted >= BEAT:
+                self.ledger.note_clock(self.read_clock())
+                self._noted = time.monotonic()
             # The source knows all outcomes of this round before it proposes: proposals are the same then.
             for row, outcome in outcomes:
                 self._learned |= source.finish(row.trial.number, outcome)
-            if self._refused or any(outcome.seconds >= DEAR for _, outcome in outcomes):
+            took = [self._learn_seconds(row.trial, outcome) for row, outcome in outcomes]
+            if self._refused or any(seconds >= DEAR for seconds in took):
                 self._record(outcomes)
                 outcomes = []
             if self._refused:
@@ -161,6 +172,13 @@ class Execution:
         self._sweep(source, 0.0)
         self.watch.on_stop(reason)
         return reason
+
+    def _learn_seconds(self, trial: Trial, outcome: Outcome) -> float:
+        """Let the deadlines learn the seconds that an evaluation took, and return these."""
+        ended = msgspec.structs.replace(trial, outcome=outcome)
+        seconds = measure_seconds(ended, self.read_clock() - self._submitted.pop(trial.number))
+        self._deadlines.learn(ended, seconds)
+        return seconds
 
     def _again(self, source: Source, unfinished: Sequence[Row]) -> list[Row]:
         """The rows to be run once more. A row that was begun `attempts` times and never ended, though nobody
@@ -229,10 +247,12 @@ class Execution:
     def _record(self, outcomes: list[tuple[Row, Outcome]], claimed: Sequence[Row] = ()) -> None:
         """Commit, then clean up after the rows that ended and announce them."""
         # Announced after the commit: the watch never shows an outcome that a kill could still take back.
-        finished = [(row.name, row.attempt, outcome, self.read_clock()) for row, outcome in outcomes]
+        clock = self.read_clock()
+        finished = [(row.name, row.attempt, outcome, clock) for row, outcome in outcomes]
         if finished or claimed:
             learned, self._learned = self._learned, {}
-            self.ledger.record(finished, claimed, learned=learned)
+            self.ledger.record(finished, claimed, learned=learned, clock=clock)
+            self._noted = time.monotonic()
         for row, outcome in outcomes:
             self._clean(row)
             self._announce_end(row.trial, outcome)
@@ -250,6 +270,7 @@ class Execution:
     def _submit(self, source: Source, row: Row) -> None:
         trial = msgspec.structs.replace(row.trial, outcome=None)
         self._running[trial.number] = row
+        self._submitted[trial.number] = self.read_clock()
         self.engine.submit(
             Assignment(
                 trial=trial,

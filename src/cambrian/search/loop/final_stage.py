@@ -15,7 +15,7 @@ import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
-from cambrian.outcome import ENDLESS, Artifact, Done, Fidelity, Outcome, Trial
+from cambrian.outcome import ENDLESS, Artifact, Fidelity, Outcome, Trial
 from cambrian.recommendation import rank_trials
 from cambrian.request import Stop, Wait
 from cambrian.search.ledger.keys import trial_key
@@ -242,8 +242,6 @@ class FinalStage:
 
     def finish(self, number: int, outcome: Outcome) -> dict[int, int]:
         self._trainings.finish(number, outcome)
-        if self._deadlines is not None and isinstance(outcome, Done):
-            self._deadlines.learn(outcome.seconds)
         return {}
 
     def artifacts(self, trial: Trial) -> dict[str, Artifact]:

@@ -10,7 +10,7 @@ from cambrian.effort import find_axis, read_axis
 from cambrian.errors import Incompatible, UsageError
 from cambrian.estimators.build import signature
 from cambrian.estimators.estimator import SERVES
-from cambrian.outcome import Fidelity
+from cambrian.outcome import ENDLESS, Fidelity
 from cambrian.randomness import stream
 from cambrian.registry import name_of
 from cambrian.request import Evaluate, TrainSupernet
@@ -48,6 +48,7 @@ def check_compatible(search: Search) -> None:
         )
     check_serves(search.strategy, search.estimators)
     _check_trials(search.strategy, search.budget)
+    _check_end(search)
     _check_objectives(search.strategy, len(search.objectives))
     check_axes(search.strategy, search.estimator, search.fidelity)
     if trains_supernets(search.strategy):
@@ -70,6 +71,18 @@ def _check_trials(strategy: Any, budget: Budget) -> None:
             f"strategy {name_of(strategy)!r} has to know the number of trials, and the budget is {budget}:"
             " name one too, such as --budget 200"
         )
+
+
+def _check_end(search: Search) -> None:
+    """Raises UsageError where only a time would end the last training, and the budget has none."""
+    budget, last = search.budget, None if search.final is None else search.final.fidelity
+    if last is None or last.epochs < ENDLESS or last.seconds is not None or budget.seconds is not None:
+        return
+    named = "none is given" if budget == Budget() else f"the budget is {budget}"
+    raise UsageError(
+        f"the last training, as that of a race, lasts until the end of a budget of time, and {named}: give a"
+        " time, as 1h"
+    )
 
 
 def _check_objectives(strategy: Any, count: int) -> None:
