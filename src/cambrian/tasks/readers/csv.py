@@ -14,6 +14,7 @@ from cambrian.errors import DataError
 from cambrian.goal import GoalName
 from cambrian.settings import check_settings
 from cambrian.tasks.arrays import from_arrays, with_notes
+from cambrian.tasks.cells import Decimal
 from cambrian.tasks.examples import Examples
 from cambrian.tasks.images import decode_files
 from cambrian.tasks.layouts import Form, Layout
@@ -25,6 +26,7 @@ from cambrian.tasks.readers.csv_columns import (
     first_or_last,
     of_files,
     of_pixels,
+    read_ignored,
 )
 from cambrian.tasks.readers.csv_features import read_features
 from cambrian.tasks.readers.csv_files import find_files
@@ -45,7 +47,8 @@ class Csv:
 
     `target` is the column to learn of a table of features, or several, as A,B: where it is given, a row is
     not an image, and the other columns are numbers and categories; `categories` names columns of numbers that
-    are categories. `text` is a column of texts to learn from alone, of which `length` characters are read.
+    are categories; `decimal`, comma or point, says how numbers are read that can be read in two ways, as
+    3,108. `text` is a column of texts to learn from alone, of which `length` characters are read.
     `goal` says whether the target is classes, numbers, labels or heads."""
 
     path: str
@@ -59,6 +62,7 @@ class Csv:
     shape: str | None = None
     target: str | int | None = None
     categories: str | None = None
+    decimal: Decimal | None = None
     goal: GoalName | None = None
     text: str | None = None
     length: Annotated[int | None, LENGTH] = None
@@ -72,8 +76,9 @@ class Csv:
             return self._of_features(table, self.target)
         if self.text is not None:
             raise DataError(f"{table.path}: text= is for a table of texts: name its target= as well")
-        if self.categories is not None:
-            raise DataError(f"{table.path}: categories= is for a table of features: name its target= as well")
+        for name in ("categories", "decimal"):
+            if getattr(self, name) is not None:
+                raise DataError(f"{table.path}: {name}= is for a table of features: name its target= as well")
         # Each column that is found is out of the question for the next: parts, image files, label, pixels.
         split, notes = find_split(table, self.split)
         image = find_image(table, self.image, split)
@@ -92,12 +97,21 @@ class Csv:
             )
         check_settings(self, "csv")
         return read_features(
-            table, target, self.split, self.ignore, self.categories, self.goal, self.text, self.length
+            table,
+            target,
+            self.split,
+            self.ignore,
+            self.categories,
+            self.goal,
+            self.text,
+            self.length,
+            self.decimal,
         )
 
     def _of_pixels(self, table: Table, columns: Columns, notes: tuple[str, ...]) -> Examples:
         rows = read_pixels(table, columns)
-        kept, remarks = _without_counters(table, rows, columns) if self.ignore is None else (None, ())
+        counted = read_ignored(self.ignore)[1]
+        kept, remarks = (None, ()) if counted else _without_counters(table, rows, columns)
         label, kept, more = _label_of(table, rows, columns, kept)
         labels = convert_labels(table, rows.lines, rows.texts[label])
         marks = marks_of(table, columns.split, rows.lines, rows.texts.get(columns.split or 0, []))

@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import TextIO
 
@@ -35,10 +35,25 @@ class Table:
     sample: list[list[str]]
     rows: Iterator[Row]
     notes: tuple[str, ...]
+    separator: str
 
     @property
     def width(self) -> int:
         return len(self.sample[0])
+
+    @property
+    def names(self) -> list[str]:
+        """A name for each column, which no other one has: that of the header, else its number. Of several
+        columns of one name the second is NAME.1, as pandas calls it."""
+        names: dict[str, None] = {}  # in order
+        header = set(self.header or ())
+        for column in range(self.width):
+            name = (self.header[column] if self.header else "") or str(column)
+            if name in names:
+                others = (f"{name}.{n}" for n in count(1))
+                name = next(other for other in others if other not in names and other not in header)
+            names[name] = None
+        return list(names)
 
     def name(self, column: int) -> str:
         """The column's name in sentences."""
@@ -67,7 +82,9 @@ def read_table(path: Path, separator: str | None, header: str | None) -> Table:
         )
     # `rows` is used up by as many as the sample took: these come first again.
     sample = [row for _, row in _even(path, body, width)]
-    return Table(path, names, sample, _even(path, chain(body, rows), width), notes)
+    return Table(
+        path, names, sample, _even(path, chain(body, rows), width), notes, _find_separator(path, separator)
+    )
 
 
 def is_number(cell: str) -> bool:
@@ -118,6 +135,11 @@ def _as_wide(names: list[str], row: list[str]) -> list[str]:
     if len(row) != len(names) + 1:
         return names
     return [*names, ""] if row[-1] == "" else ["", *names]
+
+
+def _find_separator(path: Path, separator: str | None) -> str:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return SEPARATORS.get(separator or "", separator) or _separator(file)
 
 
 def _rows(path: Path, separator: str | None) -> Iterator[Row]:
