@@ -149,12 +149,12 @@ class FinalDeadlines:
 
 def extend_final(seconds: float, share: float, now: float) -> float:
     """The end of a final stage that begins `now` with another network than the one that the budget of
-    `seconds` was spent on: where too little of its share is left, a whole one from now on.
+    `seconds` was spent on: where less than half of its share is left, a whole one from now on.
 
-    >>> extend_final(18.0, 1 / 3, 18.0), extend_final(18.0, 1 / 3, 12.0)
+    >>> extend_final(18.0, 1 / 3, 18.0), extend_final(18.0, 1 / 3, 14.0)
     (24.0, 18.0)
     """
-    return seconds if seconds - now >= ENOUGH * share * seconds else now + share * seconds
+    return seconds if seconds - now >= share * seconds / 2 else now + share * seconds
 
 
 def expect_final_seconds(
