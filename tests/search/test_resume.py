@@ -24,6 +24,7 @@ from cambrian.request import Evaluate
 from cambrian.search.identity.agreement import agree
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.run_directory import at_work
+from cambrian.search.loop.execution import DEAR
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.planning.budget import Budget
 from cambrian.search.result import Result
@@ -49,7 +50,7 @@ def test_a_schedule_is_of_the_trials_a_run_began_with(tmp_path):
     settings stay open."""
     mock_search.search("evolution", trials=30, delay=0.0).run(tmp_path / "open")
     mock_search.search("evolution", trials=60, delay=0.0).run(tmp_path / "open")
-    told = {"name": "evolution", "arguments": {"population": 10, "sample": 2}}
+    told = {"name": "evolution", "arguments": {"population": 10, "sample": 3}}
     mock_search.search(told, trials=60, delay=0.0).run(tmp_path / "told")
     assert contents(tmp_path / "open") == contents(tmp_path / "told")
     mock_search.search("evolution", trials=60, delay=0.0).run(tmp_path / "sixty")
@@ -388,7 +389,8 @@ def test_a_dear_outcome_is_kept_before_the_strategy_thinks(tmp_path):
     class Costly(mocks.Mock):
         def run(self, job):
             yield from ()
-            return Done(0.5, seconds=3600.0)
+            time.sleep(1.1 * DEAR)
+            return Done(0.5, seconds=1.1 * DEAR)
 
     Search(mocks.Toy(8), Slow(), Costly(), budget=4).run(tmp_path)
     assert seen == [0, 1, 2, 3]
