@@ -12,10 +12,11 @@ from landscapes import planted, play, reaches, scores_on
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.policies import controller
-from cambrian.policies.decisions import walk_of
+from cambrian.policies.decisions import reward, walk_of
 from cambrian.problem import Problem
 from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES, Evaluate
+from cambrian.strategies.reinforcement.ppo import PPO
 from cambrian.strategies.reinforcement.reinforce import Reinforce, steepest
 from cambrian.testing import StrategyCase, StrategySuite
 from mocks import Toy
@@ -164,6 +165,31 @@ def test_learning_makes_new_arrays():
     )
     after = strategy.learn(state, trial)
     assert any((after.policy.parameters[k] != a).any() for k, a in before.items())
+
+
+@pytest.mark.parametrize(
+    "strategy", [Reinforce(power=1), Reinforce(power=3), Reinforce(power=100), PPO(batch=3)]
+)
+@pytest.mark.parametrize("largest", [1e100, -1e200, 1.7e308])
+def test_rewards_of_any_size_are_learned_from(strategy, largest):
+    """Nothing overflows, neither the power nor the gradients' squares: the policy stays finite and moves."""
+    space = Toy(questions=2)
+    _, state, _ = play(strategy, space, lambda a: planted(a) * largest, 9)
+    assert state.policy.updates >= 9 / 3
+    arrays = [*state.policy.parameters.values(), *state.policy.second.values()]
+    assert all(np.isfinite(array).all() for array in arrays)
+    before = strategy.start(Problem(space)).policy.parameters
+    assert any((state.policy.parameters[name] != array).any() for name, array in before.items())
+
+
+def test_a_reward_is_a_power_with_its_sign():
+    """Up to 1e100, above which all are one; a failed trial has the worst value's."""
+    trial = lambda value: Trial(0, Toy().walk(lambda c: "a"), Fidelity(), outcome=Done(value))  # noqa: E731
+    failed = Trial(0, trial(0.0).architecture, Fidelity(), outcome=Crashed("made up"))
+    assert [reward(trial(x), None, 3) for x in (2.0, -2.0, 0.1)] == [8.0, -8.0, 0.1**3]
+    assert [reward(trial(x), None) for x in (0.1, -1e99)] == [0.1, -1e99]
+    assert [reward(trial(x), None, 3) for x in (1e50, -1e300)] == pytest.approx([1e100, -1e100])
+    assert (reward(failed, -2.0, 3), reward(failed, None, 3)) == (-8.0, None)
 
 
 class Nothing(Space):

@@ -14,7 +14,9 @@ from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.spaces.program.function_space import space
 from cambrian.strategies import STRATEGIES
-from cambrian.strategies.bayesian.tpe import TPE, freeze_trial, suggest
+from cambrian.strategies.bayesian.tpe import KEPT, TPE, freeze_trial, suggest
+from mocks import Toy, truth
+from tiers import slow_for
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -205,6 +207,57 @@ def test_a_wrong_sampler_or_setting_is_refused_before_the_search():
         TPE(settings={"startup": 3}).start(Problem(plain))
     with pytest.raises(UsageError, match=r"NSGAIISampler refuses its settings: .*population_size"):
         TPE("NSGAIISampler", {"population_size": 1}).start(Problem(plain))
+
+
+SAMPLERS = [n for n in optuna.samplers.__all__ if n.endswith("Sampler") and not n.startswith("Base")]
+
+
+@pytest.mark.parametrize("sampler", slow_for(("GPSampler",), SAMPLERS))
+def test_a_sampler_searches_or_is_refused(sampler):
+    """Whichever Optuna has: of 64 architectures twelve proposals are ten different ones or more, which with
+    as many random ones is so in nine of ten runs; or the search does not begin."""
+    strategy, toy = TPE(sampler), Toy(questions=3)
+    if sampler in KEPT:
+        with pytest.raises(UsageError, match=f"{sampler} .*: choose another sampler, one of .*TPESampler"):
+            strategy.start(Problem(toy))
+        return
+    state, seen = strategy.start(Problem(toy)), set()
+    for n in range(12):
+        proposal = strategy.propose(state, [], stream(1, sampler, n))
+        seen.add(proposal.architecture)
+        done = Done(truth(proposal.architecture, 0))
+        trial = Trial(n, proposal.architecture, Fidelity(), memory=proposal.memory, outcome=done)
+        state = strategy.learn(state, trial)
+    assert len(seen) >= 10
+
+
+def test_a_sampler_that_cannot_answer_is_refused_before_the_search(monkeypatch):
+    """Brute force cannot list the values of a real number; what a sampler imports may not be installed."""
+    with pytest.raises(UsageError, match=r"BruteForceSampler cannot answer the question 'rate': .*step"):
+        TPE("BruteForceSampler").start(Problem(plain))
+
+    def sample_independent(*arguments):
+        raise ModuleNotFoundError("No module named 'made_up'")
+
+    monkeypatch.setattr(optuna.samplers.RandomSampler, "sample_independent", sample_independent)
+    with pytest.raises(UsageError, match="RandomSampler cannot answer the question 'width': No module named"):
+        TPE("RandomSampler").start(Problem(plain))
+
+
+@space
+def unequal(pick, task):
+    """Three architectures, and one that is rejected."""
+    pick.require(pick("one", [0, 1]) + pick("other", [0, 1]) < 2, "both")
+
+
+def test_a_sampler_that_knows_everything_goes_on():
+    """Brute force has proposed all by its third trial, and proposes again what is known."""
+    strategy = TPE("BruteForceSampler")
+    state, seen = strategy.start(Problem(unequal)), []
+    for n in range(8):
+        seen.append(strategy.propose(state, [], stream(0, "brute", n)).architecture)
+        state = strategy.learn(state, Trial(n, seen[-1], Fidelity(), outcome=Done(0.0)))
+    assert len(set(seen[:3])) == len(set(seen)) == 3
 
 
 def test_without_optuna_it_says_what_to_install(monkeypatch):

@@ -39,6 +39,8 @@ Choose = Callable[[Decision, Before], int]
 Walk = tuple[tuple[Decision, int], ...]
 """The decisions that make an architecture, in order, each with the index of the option taken."""
 
+LARGEST = 1e100
+"""Rewards beyond it are taken for it: the gradients' squares, which Adam averages, must be finite."""
 RARE = 1e-6
 """The share of the weight for an option that is legal but that the space never draws: a policy may come to
 prefer it."""
@@ -97,10 +99,14 @@ def _decide(choose: Choose, rng: np.random.Generator, bins: int) -> Decide:
     return answer_from_decisions
 
 
-def reward(trial: Trial, worst: float | None) -> float | None:
-    """The reward of a trial: its value, or the worst value known if it failed; None before any value is
-    known."""
-    return worst if trial.value is None else trial.value
+def reward(trial: Trial, worst: float | None, power: int = 1) -> float | None:
+    """The reward of a trial: its value, or the worst value known if it failed, to this power with its sign,
+    within LARGEST; None before any value is known."""
+    value = worst if trial.value is None else trial.value
+    if value is None:
+        return None
+    bounded = min(abs(value), LARGEST ** (1 / power))
+    return math.copysign(float(bounded) ** power, value)  # monotone for negative values too
 
 
 def worse(trial: Trial, worst: float | None) -> float | None:

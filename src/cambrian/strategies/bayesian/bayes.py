@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 class Improving(ModelBased):
     """Expected improvement under a predictor; of several objectives, expected hypervolume improvement under
     one predictor for each. With `draws` measurements are noisy, and the front is one of so many that are
-    drawn from the posterior (qNEHVI); the predictor must be a Gaussian process then."""
+    drawn from the posterior (qNEHVI); the predictor must be a Gaussian process then. Of one
+    objective there is no front, and `draws` change nothing."""
 
     draws: Annotated[int, Span(0, 1024)] = field(default=0, metadata={"later": True})
     follows_all: ClassVar[bool] = True
@@ -82,7 +83,8 @@ class Improving(ModelBased):
 class Bayes(Improving):
     """The strategy for small budgets; its `surrogate` is any predictor with deviations. The default,
     "gp-scores", is a Gaussian process on paths and answers (see `PathKernel`) that takes normal scores as
-    they are; "gp" would standardise them first, as it does any values."""
+    they are; "gp" would standardise them first, as it does any values. `draws` are for several objectives,
+    and change nothing with one."""
 
     initial: int = 10
     refit: int = 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,6 +32,15 @@ Known = dict[str, Any]
 """The distribution with which each name was first asked in a study."""
 
 
+KEPT = {
+    "QMCSampler": "counts its points in its study",
+    "GridSampler": "has its grid in one random order",
+    "CmaEsSampler": "keeps its distribution as a pickle, which no run directory holds",
+    "PartialFixedSampler": "is around another sampler object",
+}
+"""Samplers that are more than a function of the study's trials, and what else they need."""
+
+
 @dataclass(frozen=True)
 class State:
     """The learned trials as Optuna's frozen trials, and the distributions of their parameters by name."""
@@ -46,15 +55,20 @@ class TPE:
     """`sampler` names a class of `optuna.samplers`, `settings` are its arguments. Every proposal builds a new
     study and seeds the sampler from the proposal's stream, so that a proposal is a function of the learned
     trials. A sampler's attributes of a trial are kept in the trial's memory; those of the study (NSGA-II's
-    parents) are computed again. Failed trials count as pruned, pending ones as running."""
+    parents) are computed again. Failed trials count as pruned, pending ones as running. A sampler that would
+    have to be kept from one proposal to the next is refused."""
 
     sampler: str = "TPESampler"
     settings: Mapping[str, Any] = field(default_factory=dict)
     needs: ClassVar[tuple[type, ...]] = ()
 
     def start(self, problem: Problem) -> State:
-        self.make_sampler(0)  # so that a wrong name or setting is reported before anything runs
-        return State(problem.space)
+        state = State(problem.space)
+        # So that a wrong name or setting, or a question that the sampler cannot answer, is reported before
+        # anything runs. A walk may be rejected, as any other.
+        with _quiet(), suppress(Rejected):
+            suggest(problem.space, self.study(state, ()).ask())
+        return state
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         with _quiet():
@@ -65,7 +79,9 @@ class TPE:
                 try:
                     return Evaluate(suggest(state.space, trial), memory=_memory(study, trial.number))
                 except Rejected:  # the study forgets it at the end of this proposal, as every other draw
-                    study.tell(trial, state=_optuna().trial.TrialState.FAIL)
+                    # A sampler may want to stop the study then, which nobody may outside `optimize`.
+                    with suppress(RuntimeError):
+                        study.tell(trial, state=_optuna().trial.TrialState.FAIL)
         return Evaluate(sample(state.space, rng))
 
     def learn(self, state: State, trial: Trial) -> State:
@@ -73,10 +89,16 @@ class TPE:
         return replace(state, trials=(*state.trials, freeze_trial(state.space, trial, known)), known=known)
 
     def make_sampler(self, seed: int) -> Any:
-        """The sampler. Raises UnknownName for a sampler that Optuna does not have, UsageError for settings
-        that it refuses."""
+        """The sampler. Raises UnknownName for one that Optuna does not have, UsageError for one that has to
+        be kept, or for settings that it refuses."""
         samplers = _optuna().samplers
-        names = [name for name in samplers.__all__ if name.endswith("Sampler") and name != "BaseSampler"]
+        every = [n for n in samplers.__all__ if n.endswith("Sampler") and not n.startswith("Base")]
+        names = [name for name in every if name not in KEPT]
+        if self.sampler in KEPT:
+            raise UsageError(
+                f"strategy 'tpe': {self.sampler} {KEPT[self.sampler]}, and a proposal here depends on the"
+                f" trials alone: choose another sampler, one of {', '.join(names)}"
+            )
         if self.sampler not in names:
             raise UnknownName("Optuna sampler", self.sampler, names)
         try:
@@ -95,21 +117,30 @@ class TPE:
 
 def suggest(space: Space, trial: Any) -> Architecture:
     """The architecture that an Optuna trial suggests, for use in an objective of your own. Raises Rejected
-    if the space's `pick.require` refuses it. A parameter is named by its question's path; if a path is asked
-    with other options than in the study's first trial, the options follow in the name."""
+    if the space's `pick.require` refuses it, UsageError for a question that the sampler cannot answer. A
+    parameter is named by its question's path; if a path is asked with other options than in the study's first
+    trial, the options follow in the name."""
     known: Known = {}
     # The earliest trial wins, as in the study itself, which refuses other options under a known name.
     for asked in trial.study.get_trials(deepcopy=False):
         known = {**asked.distributions, **known}
 
     def ask(path: str, distribution: Any) -> Any:
-        name = name_parameter(path, distribution, known)
-        if hasattr(distribution, "choices"):
-            return trial.suggest_categorical(name, distribution.choices)
-        number = trial.suggest_int if isinstance(distribution.low, int) else trial.suggest_float
-        return number(name, distribution.low, distribution.high, log=distribution.log)
+        try:
+            return _suggest(trial, name_parameter(path, distribution, known), distribution)
+        except (ImportError, TypeError, ValueError) as error:
+            # Not as it is: the ValueError of a user's own text says that an architecture cannot be.
+            sampler = type(trial.study.sampler).__name__
+            raise UsageError(f"Optuna's {sampler} cannot answer the question {path!r}: {error}") from None
 
     return space.walk(lambda choice: ask_choice(choice, ask))
+
+
+def _suggest(trial: Any, name: str, distribution: Any) -> Any:
+    if hasattr(distribution, "choices"):
+        return trial.suggest_categorical(name, distribution.choices)
+    number = trial.suggest_int if isinstance(distribution.low, int) else trial.suggest_float
+    return number(name, distribution.low, distribution.high, log=distribution.log)
 
 
 def freeze_trial(space: Space, trial: Trial, known: Known) -> Any:

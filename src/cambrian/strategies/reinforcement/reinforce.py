@@ -6,7 +6,6 @@ log-probability, weighted by the difference between the reward and a moving aver
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -71,10 +70,9 @@ class Reinforce:
 
     def learn(self, state: State, trial: Trial) -> State:
         state = replace(state, worst=worse(trial, state.worst))
-        value = reward(trial, state.worst)
+        value = reward(trial, state.worst, self.power)
         if value is None:
             return state
-        value = math.copysign(abs(value) ** self.power, value)  # monotone for negative values too
         # The baseline before this trial: one that included it would be correlated with the reward.
         before = value if state.baseline is None else state.baseline
         baseline = self.decay * before + (1 - self.decay) * value
