@@ -241,8 +241,8 @@ class Recorded:
 
 
 def test_the_seconds_of_a_table_are_no_time_of_the_run(tmp_path: Path) -> None:
-    """Trials of an hour each that are looked up fit ten minutes, as do the final trainings, also where a later
-    session goes on, and where a plan expected a second for each."""
+    """Trials of an hour each that are looked up fit ten minutes, as do the final trainings, also where a
+    later session goes on, and where a plan expected a second for each."""
     final = Final(Fidelity(1), top=3, baselines=("random",))
     for trials in (9, 20):
         search = Search(TinyChain(4), "random", Recorded(), budget=f"{trials},10m", final=final)

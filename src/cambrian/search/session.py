@@ -311,7 +311,9 @@ class Session:
         seconds = self.search.budget.seconds
         if seconds is None:
             return None
-        each = expect_final_seconds(self.ledger.facts().get("speed"), _list_seconds(r for r in rows if not r.final))
+        each = expect_final_seconds(
+            self.ledger.facts().get("speed"), _list_seconds(r for r in rows if not r.final)
+        )
         return FinalDeadlines(seconds, self.execution.read_clock(), each)
 
     def _has_larger_budget(self) -> bool:
