@@ -327,3 +327,37 @@ def test_a_recipe_that_a_method_cannot_follow_is_refused_before_the_search(photo
     """And not by three trials that crash alike."""
     with pytest.raises(UsageError, match="take the optimiser sgd, got 'muon'"):
         plan(photos, "60s", strategy=DARTS(second_order=True), recipe={"optimiser": "muon"})
+
+
+@pytest.mark.usefixtures("steady")
+@pytest.mark.parametrize(("strategy", "epochs"), [("spos", 3), ("darts", 2), ("r-darts", None)])
+def test_a_budget_of_epochs_leaves_a_choice(photos: cambrian.Task, strategy: str, epochs: int | None) -> None:
+    """Of four, a supernet has three, since scores cost none; what gates derive is trained alone for as long
+    as they were, once in each search. Too few are refused with what would do, and more than there are too."""
+    if epochs is None:
+        with pytest.raises(UsageError, match=r"a budget of 4 epochs is too small, .*: give it 8 epochs or"):
+            plan(photos, "4 epochs", strategy={"name": strategy, "arguments": {"searches": 4}}, workers=1)
+        return
+    search = plan(photos, "4 epochs", strategy=strategy, workers=1).search
+    assert search.fidelity.epochs == epochs
+    with pytest.raises(UsageError, match=r"epochs is 4, .* a supernet has 3 at most"):
+        plan(photos, "4 epochs", strategy=strategy, workers=1, changes={"epochs": 4})
+    with pytest.raises(UsageError, match=r"budget of 1 epoch is too small, .*: give it 2 epochs or more"):
+        plan(photos, "1 epoch", strategy=strategy, workers=1)
+    named = plan(photos, "4 epochs", strategy=strategy, workers=1, changes={"epochs": 3}).search
+    assert named.fidelity.epochs == 3
+    half = plan(photos, "4 epochs", strategy=strategy, workers=1, changes={"images": 64}).search
+    assert half.fidelity.epochs == (7 if strategy == "spos" else 4)
+    assert plan(photos, "4 epochs, 1h", strategy=strategy, workers=1).search.fidelity.epochs == epochs
+
+
+@pytest.mark.usefixtures("steady")
+def test_children_are_scored_within_a_budget_of_epochs(photos: cambrian.Task) -> None:
+    """They cost none, however long the supernet was trained."""
+    strategy = {"name": "random-shared", "arguments": {"children": 3}}
+    sizes = {"filters": 2, "cells": 1}
+    search = plan(photos, "2 epochs", strategy=strategy, workers=1, changes=sizes).search
+    search.final = None
+    result = search.run(quiet=True)
+    assert [t.kind for t in result.trials] == ["supernet", "trial", "trial", "trial"]
+    assert all(t.value is not None for t in result.trials)

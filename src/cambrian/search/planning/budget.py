@@ -86,5 +86,6 @@ class Budget(msgspec.Struct, frozen=True):
                 words += [f"{int(count)}{unit}"] if count else []
             words += [f"{rest:.3g}s"] if rest >= 0.001 or not words else []
             parts.append(" ".join(words))
-        parts += [f"{self.most_epochs:.15g} epochs"] if self.most_epochs is not None else []
+        if self.most_epochs is not None:
+            parts.append(f"{self.most_epochs:.15g} epoch" + "s" * (self.most_epochs != 1))
         return ", ".join(parts) or "until the strategy stops"

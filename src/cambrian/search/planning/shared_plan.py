@@ -24,6 +24,7 @@ from cambrian.search.loop.deadlines import SUPERNETS
 from cambrian.search.parts.compatibility import check_shared, learns_gates
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.forked import Failed
+from cambrian.search.planning.shared_epochs import bound_epochs
 from cambrian.search.planning.shared_prices import (
     FEWEST,
     FINAL,
@@ -120,6 +121,8 @@ def plan_amounts(
     fields, skeleton, final_skeleton = split_changes(facts, changes)
     _refuse_levels(fields)
     images = min(fields.get("images", len(task.train)), len(task.train))
+    asked = fields.get("epochs", getattr(strategy, "epochs", None))
+    bearable = bound_epochs(strategy, limits, round(images / len(task.train), 4), asked)
     sizes = [{**size, **skeleton} for size in ([facts.size(0)] if skeleton else facts.sizes or [{}])]
     measure = partial(measure_size, task, space, strategy, one_shot, device)
     last = remember(partial(measure_alone, task, space, device))
@@ -135,8 +138,11 @@ def plan_amounts(
         prices = add_prices(cost, strategy, one_shot, images, start.wait(), workers)
     planned = time.monotonic() - began
     seconds = _find_seconds(strategy, limits, prices, planned)
-    asked, most = fields.get("epochs", getattr(strategy, "epochs", None)), _bound_epochs(one_shot, images)
-    epochs, passes = _fit_training(seconds, prices, asked, most)
+    most = _find_most_of_use(one_shot, images)
+    bound = most if bearable is None else min(most, bearable)
+    # A budget of epochs is there to be spent on the supernet.
+    usual = USUAL if bearable is None else bound
+    epochs, passes = _fit_training(seconds, prices, asked or (usual if math.isinf(seconds) else None), bound)
     chunks = prices.count_chunks(epochs, seconds)
     if limits.trials is not None:
         chunks = _share_trials(strategy, limits.trials, chunks)
@@ -187,7 +193,7 @@ def _find_seconds(strategy: Strategy, limits: Budget, prices: Prices, planned: f
     return max(SUPERNETS * rest - prices.chunk - prices.extra, LEAST_STEPS * prices.step)
 
 
-def _bound_epochs(one_shot: OneShot, images: int) -> int:
+def _find_most_of_use(one_shot: OneShot, images: int) -> int:
     """The epochs beyond which more of them gain little."""
     return max(MOST_PASSES, min(LONGEST, math.ceil(MOST_STEPS / one_shot.batches(images))))
 
@@ -206,9 +212,8 @@ def _find_final_share(
 
 
 def _fit_training(seconds: float, prices: Prices, epochs: int | None, most: int) -> tuple[int, float]:
-    """The epochs that fit, `most` at most; and of very many images the part of one pass that does."""
-    if math.isinf(seconds):
-        return epochs or USUAL, 1.0
+    """The epochs that fit, `most` at most, unless they are named; and of very many images the part of one
+    pass that does."""
     passes = seconds / prices.each
     if epochs is None:
         epochs = max(1, min(most, int(passes)))
