@@ -71,7 +71,7 @@ _TITLES = {
 }
 OUTPUTS = {
     "classes": "logits [n, classes]; softmax makes them probabilities",
-    "numbers": "numbers [n, 1] in the unit of the training data",
+    "numbers": "numbers float64 [n, 1] in the unit of the training data",
     "labels": "logits [n, labels]; sigmoid makes them probabilities",
     "characters": "logits [n, characters, rows]; softmax over the characters makes them probabilities of the"
     " one after each row",

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from cambrian.errors import DataError
 from cambrian.goal import GoalName
 from cambrian.tasks.arrays import with_notes
 from cambrian.tasks.examples import Examples
 from cambrian.tasks.features import Column, describe_columns, fit_column, fit_columns, read_numbers
 from cambrian.tasks.nouns import TEXTS
 from cambrian.tasks.phrases import list_names, short
-from cambrian.tasks.readers.csv_columns import COUNTERS, counters, find_column, find_split
+from cambrian.tasks.readers.csv_columns import COUNTERS, counters, find_column, find_parts
+from cambrian.tasks.readers.csv_options import FEATURES, TEXTS, refuse_unread
 from cambrian.tasks.readers.csv_pixels import convert_labels, marks_of
 from cambrian.tasks.readers.csv_text import Table
 from cambrian.tasks.readers.features import make_examples, name_column
@@ -37,11 +39,11 @@ def read_features(
     categories. `text` is a column of texts, which is learned from alone, `length` the characters that are
     read."""
     places = _find_targets(table, target)
-    part, notes = find_split(table, split)
+    part, unused, notes = find_parts(table, split, places)
     lines, rows = zip(*table.rows, strict=True)
     cells = dict(enumerate(zip(*rows, strict=True)))
     ignored = {find_column(table, name) for name in _list(ignore) if name != "none"}
-    left = [i for i in cells if i not in {*places, part, *ignored}]
+    left = [i for i in cells if i not in {*places, part, unused, *ignored}]
     counting = [i for i in left if _counts_rows(table, i, cells[i])] if ignore is None else []
     if counting:
         named = ", ".join(table.name(i) for i in counting)
@@ -50,6 +52,8 @@ def read_features(
     marked = [names.get(find_column(table, name), name) for name in _list(categories)]
     features = {name: cells[i] for i, name in names.items()}
     written = _find_texts(table, features, text)
+    given = {"target": target, "categories": categories, "length": length}
+    refuse_unread(table.path, given, FEATURES if written is None else TEXTS)
     columns: tuple[Column, ...] = ()
     remarks = _say_unread(table, features, written)
     if written is None:
@@ -60,19 +64,22 @@ def read_features(
     source = describe_columns(columns) if written is None else f"the texts of {short(written)}"
     said = f"{table.path}: {learned} learned from {source}"
     marks = marks_of(table, part, lines, () if part is None else cells[part])
-    sentences = (*table.notes, *notes, said, *remarks)
+    sentences, form = (*table.notes, *notes, said, *remarks), table.form(places)
     if written is not None:
-        decode = decode_texts(str(table.path), features[written], length, MOST_CHARACTERS, written)
+        decode = decode_texts(str(table.path), features[written], length, MOST_CHARACTERS, written, form)
         decode = with_notes(decode, (*sentences, *targets.notes))
         return Examples(table.path.stem, targets.values, targets.labels, marks, decode, targets.goal, TEXTS)
-    return make_examples(table.path.stem, columns, features, targets, marks, sentences)
+    return make_examples(table.path.stem, columns, features, targets, marks, sentences, form)
 
 
 def _find_texts(table: Table, features: Mapping[str, Sequence[str]], text: str | None) -> str | None:
     """The column of texts: the one that is named, or the only one, where it is of words that hardly
     repeat."""
     if text is not None:
-        return name_column(table.header, find_column(table, text))
+        name = name_column(table.header, find_column(table, text))
+        if name not in features:
+            raise DataError(f"{table.path}: text={text!r:.60} is a column that is not learned from: name another")
+        return name
     if len(features) != 1:
         return None
     name, cells = next(iter(features.items()))
