@@ -41,8 +41,8 @@ class Prediction(msgspec.Struct, frozen=True):
 
 def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[Any]:
     """Probabilities float32 [n, classes] for images [n, height, width, channels]: uint8, or floats in
-    the unit that `model.json` names; of a network of numbers, these, float64 [n, 1]; of pixels, [n, classes, height,
-    width]; of texts those of the next character. Raises DataError where they have another size."""
+    the unit that `model.json` names; of a network of numbers, these, float64 [n, 1]; of pixels, [n, classes,
+    height, width]; of texts those of the next character. Raises DataError where they have another size."""
     import torch
 
     from cambrian.networks.normalisation import as_inputs

@@ -1,5 +1,5 @@
-"""The form of the table that a task was read from, as far as another table does not say it itself: new rows are
-read like those of the training."""
+"""The form of the table that a task was read from, as far as another table does not say it itself: new rows
+are read like those of the training."""
 
 from __future__ import annotations
 
@@ -38,10 +38,12 @@ class TableForm(msgspec.Struct, frozen=True, omit_defaults=True):
         fits = self.width == width + len(self.targets)
         left = [n for n in range(self.width) if n not in self.targets] if fits else []
         if len(left) != width or not left:
-            without = f", or {self.width - len(self.targets)} without those to predict" if self.targets else ""
+            without = (
+                f", or {self.width - len(self.targets)} without those to predict" if self.targets else ""
+            )
             raise DataError(
-                f"{where}: the columns are known by their number, and there are {width}: expected {self.width},"
-                f" as in the training{without}"
+                f"{where}: the columns are known by their number, and there are {width}: expected"
+                f" {self.width}, as in the training{without}"
             )
         return left
 

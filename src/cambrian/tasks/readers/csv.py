@@ -28,7 +28,7 @@ from cambrian.tasks.readers.csv_columns import (
 )
 from cambrian.tasks.readers.csv_features import read_features
 from cambrian.tasks.readers.csv_files import find_files
-from cambrian.tasks.readers.csv_options import FEATURES, FILES, PIXELS, TEXTS, refuse_unread
+from cambrian.tasks.readers.csv_options import OF_FEATURES, OF_FILES, OF_PIXELS, OF_TEXTS, refuse_unread
 from cambrian.tasks.readers.csv_pixels import PixelRows, as_integers, convert_labels, marks_of, read_pixels
 from cambrian.tasks.readers.csv_text import Table, read_table
 from cambrian.tasks.targets import read_targets
@@ -78,7 +78,7 @@ class Csv:
         split, unused, notes = find_parts(table, self.split, [self.label, self.image])
         spent = unused if split is None else split
         image = find_image(table, self.image, spent)
-        self._refuse_unread(table, PIXELS if image is None else FILES)
+        self._refuse_unread(table, OF_PIXELS if image is None else OF_FILES)
         if image is not None:
             columns = replace(of_files(table, self.label, image, spent), split=split)
             return _of_files(table, columns, notes, self.goal)
@@ -86,7 +86,7 @@ class Csv:
         return self._of_pixels(table, columns, notes)
 
     def _of_features(self, table: Table, target: str | int) -> Examples:
-        self._refuse_unread(table, FEATURES, TEXTS)
+        self._refuse_unread(table, OF_FEATURES, OF_TEXTS)
         check_settings(self, "csv")
         return read_features(
             table, target, self.split, self.ignore, self.categories, self.goal, self.text, self.length

@@ -15,7 +15,7 @@ from cambrian.tasks.features import Column, describe_columns, fit_column, fit_co
 from cambrian.tasks.nouns import TEXTS
 from cambrian.tasks.phrases import list_names, short
 from cambrian.tasks.readers.csv_columns import COUNTERS, counters, find_column, find_parts
-from cambrian.tasks.readers.csv_options import FEATURES, TEXTS, refuse_unread
+from cambrian.tasks.readers.csv_options import OF_FEATURES, OF_TEXTS, refuse_unread
 from cambrian.tasks.readers.csv_pixels import convert_labels, marks_of
 from cambrian.tasks.readers.csv_text import Table
 from cambrian.tasks.readers.features import make_examples, name_column
@@ -53,7 +53,7 @@ def read_features(
     features = {name: cells[i] for i, name in names.items()}
     written = _find_texts(table, features, text)
     given = {"target": target, "categories": categories, "length": length}
-    refuse_unread(table.path, given, FEATURES if written is None else TEXTS)
+    refuse_unread(table.path, given, OF_FEATURES if written is None else OF_TEXTS)
     columns: tuple[Column, ...] = ()
     remarks = _say_unread(table, features, written)
     if written is None:
@@ -78,7 +78,9 @@ def _find_texts(table: Table, features: Mapping[str, Sequence[str]], text: str |
     if text is not None:
         name = name_column(table.header, find_column(table, text))
         if name not in features:
-            raise DataError(f"{table.path}: text={text!r:.60} is a column that is not learned from: name another")
+            raise DataError(
+                f"{table.path}: text={text!r:.60} is a column that is not learned from: name another"
+            )
         return name
     if len(features) != 1:
         return None

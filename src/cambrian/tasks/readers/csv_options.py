@@ -8,13 +8,13 @@ from typing import Any
 
 from cambrian.errors import DataError
 
-PIXELS, FILES = "a table of pixels", "a table of image files"
-FEATURES, TEXTS = "a table of features", "a table of texts"
+OF_PIXELS, OF_FILES = "a table of pixels", "a table of image files"
+OF_FEATURES, OF_TEXTS = "a table of features", "a table of texts"
 READS = {
-    PIXELS: ("label", "split", "ignore", "goal", "layout", "shape"),
-    FILES: ("label", "split", "image", "goal"),
-    FEATURES: ("target", "split", "ignore", "goal", "categories"),
-    TEXTS: ("target", "split", "ignore", "goal", "text", "length"),
+    OF_PIXELS: ("label", "split", "ignore", "goal", "layout", "shape"),
+    OF_FILES: ("label", "split", "image", "goal"),
+    OF_FEATURES: ("target", "split", "ignore", "goal", "categories"),
+    OF_TEXTS: ("target", "split", "ignore", "goal", "text", "length"),
 }
 """`header` and `separator` are read of all of them."""
 
@@ -27,8 +27,8 @@ def refuse_unread(path: Path, options: Mapping[str, Any], *kinds: str) -> None:
         return
     meant = " or ".join(kind for kind, names in READS.items() if unread in names)
     remedy = "leave it out"
-    if options.get("target") is not None and unread in {*READS[PIXELS], *READS[FILES]}:
+    if options.get("target") is not None and unread in {*READS[OF_PIXELS], *READS[OF_FILES]}:
         remedy += ", or leave out target="
-    elif options.get("target") is None and unread in {*READS[FEATURES], *READS[TEXTS]}:
+    elif options.get("target") is None and unread in {*READS[OF_FEATURES], *READS[OF_TEXTS]}:
         remedy += ", or name the column to learn with target="
-    raise DataError(f"{path}: {unread}= is for {meant}, and this is read as {kinds[0]}: {remedy}")
+    raise DataError(f"{path}: {unread}= is for {meant}, and this is read as {' or '.join(kinds)}: {remedy}")

@@ -66,7 +66,9 @@ def read_table(path: Path, separator: str | None, header: str | None) -> Table:
     rows = _rows(path, separator)
     first = list(islice(rows, SAMPLE + 1))  # one more, which may be the header
     if not first or not (first[1:] or not is_header(path, [row for _, row in first], header)):
-        raise DataError(f"{path}: there are no rows: expected one example per row, such as a label and its pixels")
+        raise DataError(
+            f"{path}: there are no rows: expected one example per row, such as a label and its pixels"
+        )
     texts = [row for _, row in first]
     names, notes, body = None, tuple[str, ...](), first
     if is_header(path, texts, header):

@@ -59,7 +59,9 @@ def _count_labels(labels: Any) -> int:
         return len(labels)
     except TypeError as error:
         kind = type(labels).__name__
-        raise DataError(f"{NAME}: expected a label for each row, got one {kind!r}: give a list of them") from error
+        raise DataError(
+            f"{NAME}: expected a label for each row, got one {kind!r}: give a list of them"
+        ) from error
 
 
 def _read_targets(parts: Sequence[Any], goal: GoalName | None) -> Targets:

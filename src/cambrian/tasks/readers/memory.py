@@ -16,8 +16,8 @@ from cambrian.tasks.labels import class_names
 from cambrian.tasks.layouts import Form, Layout
 from cambrian.tasks.readers.features import read_tables
 from cambrian.tasks.readers.items import Items, array_of, axes_of, is_tensor
-from cambrian.tasks.reading import refuse_options
 from cambrian.tasks.readers.npz import NAMES, find_keys
+from cambrian.tasks.reading import refuse_options
 
 LAYOUTS = {2: (TRAIN, TEST), 3: (TRAIN, VALIDATION, TEST)}
 REMEDY = (

@@ -52,16 +52,20 @@ class Texts:
         check_settings(self, "texts")
         root = Path(self.path)
         folders = ClassFolders(root, KIND, SUFFIXES, inner=True)
-        files = folders.files
-        if not files:
+        if not folders.files:
             raise DataError(f"{show(root)}: no texts: give a folder with a folder of .txt files a class")
-        names = [_class_of(folders, file) for file in files]
+        files, within, parts, remarks = folders.place()
+        names = [_class_of(*pair) for pair in zip(within, files, strict=True)]
         labels = tuple(sorted(set(names)))
         targets = np.array([labels.index(name) for name in names], np.int64)
-        marks = np.array([folders.part_of(file) for file in files], np.int8)
+        marks = np.array(parts, np.int8)
         texts = read_files(files)
         decode = decode_texts(show(root.name), texts, self.length, self.characters)
-        notes = (f"{show(root)}: the folders are the classes, {list_names(labels)}", *folders.remark())
+        notes = (
+            f"{show(root)}: the folders are the classes, {list_names(labels)}",
+            *remarks,
+            *folders.remark(),
+        )
         return Examples(
             show(root.resolve().name), targets, labels, marks, with_notes(decode, notes), noun=TEXTS
         )
@@ -150,8 +154,7 @@ def list_texts(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     return list_within(paths, KIND, SUFFIXES)
 
 
-def _class_of(folders: ClassFolders, file: Path) -> str:
-    name = folders.folder_of(file)
-    if not name:
+def _class_of(folder: str, file: Path) -> str:
+    if not folder:
         raise DataError(f"{show(file)}: lies in no class folder: move it into one")
-    return show(name)
+    return show(folder)
