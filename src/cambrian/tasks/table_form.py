@@ -60,6 +60,6 @@ UNKNOWN = TableForm()
 def read_form(rendering: Mapping[str, Any]) -> TableForm:
     """The form that a task or an export has recorded. Raises DataError where it is damaged."""
     try:
-        return msgspec.convert(rendering.get(FORM, {}), TableForm)
+        return msgspec.convert(msgspec.convert(rendering, dict[str, Any]).get(FORM, {}), TableForm)
     except msgspec.ValidationError as error:
         raise DataError(f"the form of the table is damaged: {reason(error)}") from error
