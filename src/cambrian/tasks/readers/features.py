@@ -134,8 +134,7 @@ def _check_cells(name: str, cells: Any) -> Cells:
         single = cells.ndim == 1
     else:
         single = isinstance(cells, Sequence) and not isinstance(cells, str | bytes)
-        nested = Mapping | set | list | tuple
-        single = single and not any(isinstance(c, nested) or getattr(c, "ndim", 0) for c in cells)
+        single = single and not any(isinstance(c, Mapping | set | list | tuple) or getattr(c, "ndim", 0) for c in cells)
     if not single:
         kind = type(cells).__name__
         raise DataError(f"{NAME}: the column {name!r:.60} is {kind!r:.60}: expected one value for each row")
