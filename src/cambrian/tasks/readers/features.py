@@ -132,13 +132,18 @@ def _check_cells(name: str, cells: Any) -> Cells:
     """Raises DataError where they are not a column: one value for each row."""
     if hasattr(cells, "ndim"):
         single = cells.ndim == 1
+    elif isinstance(cells, Sequence) and not isinstance(cells, str | bytes):
+        single = not any(map(_is_nested, cells))
     else:
-        single = isinstance(cells, Sequence) and not isinstance(cells, str | bytes)
-        single = single and not any(isinstance(c, Mapping | set | list | tuple) or getattr(c, "ndim", 0) for c in cells)
+        single = False
     if not single:
         kind = type(cells).__name__
         raise DataError(f"{NAME}: the column {name!r:.60} is {kind!r:.60}: expected one value for each row")
     return cells
+
+
+def _is_nested(cell: Any) -> bool:
+    return isinstance(cell, list | tuple | set | Mapping) or getattr(cell, "ndim", 0) > 0
 
 
 def _as_array(source: Any) -> NDArray[Any]:
