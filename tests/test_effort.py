@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from cambrian.architecture import Architecture
-from cambrian.effort import ANEW, FREE, Axis, count_paid, find_axis, list_paid, read_axis, set_axis
+from cambrian.effort import (
+    ANEW,
+    FREE,
+    STOPPED,
+    Axis,
+    count_paid,
+    find_axis,
+    find_epochs,
+    list_paid,
+    read_axis,
+    set_axis,
+)
 from cambrian.errors import UsageError
-from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Point, Trial
+from cambrian.outcome import ENDLESS, Crashed, Done, Fidelity, Infeasible, Outcome, Point, Trial
+from cambrian.search.frame import list_records
+from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.epochs import PaidEpochs
 from cambrian.search.planning.budget import Budget
+from cambrian.search.result import Result
+from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.weights import FRESH, Continue
 
 
@@ -40,6 +56,30 @@ def test_a_trial_pays_for_its_epochs(one: Trial, paid: float) -> None:
     difference of one that did; none for a repeat."""
     assert list_paid([FIRST, one]) == [9.0, paid]
     assert count_paid(one, FIRST if one.weights != FRESH else None) == paid
+
+
+@pytest.mark.parametrize(
+    ("one", "epochs"),
+    [
+        (trial(0, Fidelity(27), Done(1.0)), 27.0),
+        (trial(0, Fidelity(27)), None),
+        (trial(0, Fidelity(27), Crashed("x")), None),
+        (trial(0, Fidelity(27), Infeasible("limit")), None),
+        (trial(0, Fidelity(27), Infeasible("nan", curve=(Point(1, {}), Point(2, {})))), 2.0),
+        (trial(0, Fidelity(27), Done(1.0, {"epochs": 6.5, "planned_epochs": 27.0})), 6.5),
+        (trial(0, Fidelity(27), Done(1.0, {"epochs": 27.0}, data={STOPPED: 4})), 4.0),
+        (trial(0, Fidelity(ENDLESS, seconds=3.0), Done(1.0, {"epochs": 1.5})), 1.5),
+        (trial(0, Fidelity(ENDLESS, seconds=3.0), Done(1.0)), None),
+        (trial(0, Fidelity(ENDLESS), Done(1.0)), None),
+        (trial(0, Fidelity(ENDLESS)), None),
+    ],
+)
+def test_the_epochs_that_a_network_was_trained_for(one: Trial, epochs: float | None) -> None:
+    """As its outcome says, not those that only bound its time; None where nothing says it."""
+    assert find_epochs(one) == epochs
+    half = msgspec.structs.replace(one, fidelity=msgspec.structs.replace(one.fidelity, fraction=0.5))
+    (record,) = list_records(Result(TinyChain(2), None, [Row(half, "k", "done", 1, 0)], {}, []))
+    assert record["epochs"] == (None if epochs is None else epochs / 2)
 
 
 def test_the_count_grows_with_the_trials() -> None:

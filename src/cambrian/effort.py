@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from cambrian.outcome import Done, Fidelity, Infeasible, Trial
+from cambrian.outcome import ENDLESS, Done, Fidelity, Infeasible, Trial
 from cambrian.weights import Continue, source_row
 
 ANEW = "anew"
@@ -65,6 +65,22 @@ def set_axis(fidelity: Fidelity, name: str, value: float) -> Fidelity:
 def count_epochs(fidelity: Fidelity) -> float:
     """The epochs of a training from the start."""
     return fidelity.epochs * fidelity.fraction
+
+
+def find_epochs(trial: Trial) -> float | None:
+    """The epochs that a trial's network was trained for, each over the part of the data that its fidelity
+    says; None where it has not ended, or is not known."""
+    outcome, fidelity = trial.outcome, trial.fidelity
+    if isinstance(outcome, Infeasible):
+        return float(outcome.curve[-1].step) if outcome.curve else None
+    if not isinstance(outcome, Done):
+        return None
+    counted = outcome.data.get(STOPPED, outcome.metrics.get("epochs"))
+    if counted is not None:
+        return float(counted)
+    # Where its time bounds a training, its fidelity's epochs are not those that it had.
+    bounded = fidelity.seconds is not None or fidelity.epochs >= ENDLESS
+    return None if bounded else float(fidelity.epochs)
 
 
 def grade_fidelity(fidelity: Fidelity) -> tuple[float, float, float]:

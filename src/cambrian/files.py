@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from cambrian.errors import UsageError
+
 
 @contextmanager
 def stage_file(path: Path) -> Iterator[Path]:
@@ -57,6 +59,13 @@ def remove_drafts(folder: Path, name: str = "*") -> None:
     for begin in (".", ".."):  # a draft may itself be written as a draft
         for draft in folder.glob(f"{begin}{name}.*.part*"):  # and what SQLite keeps beside one
             draft.unlink(missing_ok=True)
+
+
+def check_target(path: Path) -> None:
+    """Raise UsageError where no file can be written to `path`, for want of its folder or since it is one:
+    before the work whose result is to lie there."""
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UsageError(f"{path} cannot be written: name a file in a folder that exists")
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from cambrian.effort import grade_fidelity
-from cambrian.outcome import Trial
+from cambrian.architecture import Architecture
+from cambrian.effort import compare_size, grade_fidelity
+from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Objective
 from cambrian.weights import Inherit, Shared
 
@@ -104,6 +105,45 @@ def list_ends(measured: Sequence[Trial]) -> list[Trial]:
         if isinstance(t.weights, Inherit) and architectures.get(t.weights.row) == t.architecture
     }
     return [t for t in measured if t.number not in went_on]
+
+
+def find_measurements(trials: Iterable[Trial], full: Fidelity) -> dict[Architecture, Trial]:
+    """Of each architecture the trial that stands for it: the best of its fullest trainings. `full` is the
+    search's own fidelity."""
+    measured = list_ends([t for t in trials if t.score is not None])
+    return {t.architecture: t for t in sorted(measured, key=lambda t: _rank_measurement(t, full))}
+
+
+def _rank_measurement(trial: Trial, full: Fidelity) -> tuple[float, ...]:
+    """The place of a measurement of one architecture among others of it, the last being the best. First come
+    the kind of value and the fidelity: one with shared weights, or of small images, is another quantity, and
+    may be higher."""
+    fullness = *grade_fidelity(trial.fidelity), compare_size(trial.fidelity, full)
+    return grade_value(trial), *fullness, trial.score or 0.0, -trial.number
+
+
+def insert_better(
+    preferred: Sequence[Trial], others: Iterable[Trial], objectives: Sequence[Objective]
+) -> list[Trial]:
+    """The trials that a strategy prefers, in its order, and before the first one that it outdoes each of the
+    `others`, of which the strategy knows nothing: by the same kind of value, after a training that was no
+    shorter. The rest of the others is left out."""
+    ranked = list(preferred)
+    for trial in others:
+        end = ranked.index(trial) if trial in ranked else len(ranked)
+        place = next((n for n, than in enumerate(ranked[:end]) if _outdoes(trial, than, objectives)), None)
+        if place is not None:
+            ranked = [t for t in ranked if t.number != trial.number]
+            ranked.insert(place, trial)
+    return ranked
+
+
+def _outdoes(trial: Trial, than: Trial, objectives: Sequence[Objective]) -> bool:
+    if trial.score is None or grade_value(trial) != grade_value(than):
+        return False
+    # One that is higher after a longer training may owe it to that; it is still the best that is known.
+    fuller = grade_fidelity(trial.fidelity) >= grade_fidelity(than.fidelity)
+    return fuller and dominates(trial.scores(objectives), than.scores(objectives))
 
 
 def front_numbers(scores: Sequence[tuple[float, ...]]) -> list[int]:

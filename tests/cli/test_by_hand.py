@@ -12,6 +12,7 @@ import pytest
 
 from cambrian.cli import main
 from cambrian.cli.by_hand import train_by_hand
+from cambrian.errors import CambrianError, NothingSucceeded, UsageError
 from cambrian.search.planning import plan as planning
 from cambrian.search.result import Result
 from cambrian.spaces import SPACES
@@ -52,7 +53,8 @@ def test_only_a_race_has_a_network_by_hand(
 def test_the_network_by_hand_is_one_of_the_portfolio(
     kind: str, network: str, space: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Alone, for the same budget and with the other changes: of masks a U-Net."""
+    """Alone, for the same budget and with the other changes and options: of masks a U-Net. Weights that fit
+    the search's networks, and conditions on its choice, are not its own."""
     asked: list[tuple[Any, ...]] = []
 
     def plan(*arguments: Any, **options: Any) -> None:
@@ -64,10 +66,45 @@ def test_the_network_by_hand_is_one_of_the_portfolio(
         SimpleNamespace(columns=(), dense=kind == "dense", causal=kind == "causal"),
         SimpleNamespace(search=SimpleNamespace(budget="2m")),
     )
+    options = {
+        "changes": {"filters": 8},
+        "workers": 1,
+        "choose": "params<1k",
+        "recipe": {"pretrained": "mine.safetensors", "learning_rate": 0.1},
+    }
     with pytest.raises(InterruptedError):
-        train_by_hand(task, planned, tmp_path, {"changes": {"filters": 8}, "workers": 1})  # type: ignore[arg-type]
-    assert asked == [("2m", {"changes": {"filters": 8, "entrants": network}, "workers": 1})]
+        train_by_hand(task, planned, tmp_path, options)  # type: ignore[arg-type]
+    recipe = {"learning_rate": 0.1}
+    changes = {"filters": 8, "entrants": network}
+    assert asked == [("2m", {"changes": changes, "workers": 1, "recipe": recipe})]
+    assert options["choose"] == "params<1k"
     assert network in SPACES.make(space).portfolio
+
+
+@pytest.mark.parametrize("rows", [False, True])
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (UsageError("no resnet is so small"), "no resnet is so small"),
+        (NothingSucceeded("no trial succeeded\nTraceback"), "no trial succeeded"),
+    ],
+)
+def test_a_failure_by_hand_leaves_the_search_whole(
+    error: Exception, says: str, rows: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is planned or trained, or the other library's own: one sentence that says so."""
+
+    def fail(*arguments: Any, **options: Any) -> None:
+        raise error
+
+    for each in ("cambrian.search.planning.plan.plan", "cambrian.cli.by_hand.boost"):
+        monkeypatch.setattr(each, fail)
+    task = SimpleNamespace(columns=("a",) * rows, dense=False, causal=False, metric="accuracy")
+    planned = SimpleNamespace(search=SimpleNamespace(budget="2m"))
+    with pytest.raises(CambrianError) as caught:
+        train_by_hand(task, planned, tmp_path, {})  # type: ignore[arg-type]
+    reason = f"scikit-learn says {type(error).__name__}: {says}" if rows else says
+    assert str(caught.value) == f"nothing was trained by hand: {reason}. The search in {tmp_path} is whole"
 
 
 @pytest.mark.slow

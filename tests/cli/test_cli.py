@@ -275,8 +275,11 @@ def test_a_failure_is_told_in_words(
     assert f"no trial succeeded; the first of 1: {words}\n" in capsys.readouterr().err
 
 
-def test_text_is_printed_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_is_printed_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What looks like the display's markup is the user's own, and the command to go on can be pasted."""
+    monkeypatch.setattr("cambrian.search.ledger.run_directory.read_begun", lambda place: {})
     place = tmp_path / "my [bold]run[/i]"
     with pytest.raises(KeyboardInterrupt):
         run_search(Ended(None, "classes [/red] and [b]"), place, {}, False)  # type: ignore[arg-type]

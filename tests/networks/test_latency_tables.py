@@ -22,6 +22,7 @@ from cambrian.networks.measure.operation_totals import count_operations
 from cambrian.networks.measure.predicted_latency import PredictedLatency
 from cambrian.networks.measure.undefined import Undefined
 from cambrian.predictors import spearman
+from cambrian.search.latency import latency_sample
 from cambrian.search.latency.latency_fit import fit_ridge, fit_table
 from cambrian.search.latency.latency_sample import measure_sample
 from cambrian.spaces import SPACES
@@ -181,6 +182,15 @@ def test_the_command_and_the_limit(tmp_path, monkeypatch):
     assert measure_network([name], network, (1, 8, 8)) == {name: expected}
     assert "12 measurements" in PredictedLatency("phone.json").protocol("cpu")
     assert "rank correlation" in PredictedLatency("phone.json").protocol("cpu")
+
+
+def test_a_table_that_finds_no_place_is_refused_before_anything_is_measured(tmp_path, monkeypatch):
+    """In a folder that is not there, and in the place of one."""
+    monkeypatch.setattr(latency_sample, "measure_sample", lambda *arguments: pytest.fail("measured"))
+    for place in (tmp_path / "absent" / "phone.json", tmp_path):
+        refused = CliRunner().invoke(app, ["latency", "digits", "--out", str(place)])
+        assert isinstance(refused.exception, UsageError), refused.output
+        assert str(refused.exception) == f"{place} cannot be written: name a file in a folder that exists"
 
 
 def test_mistakes_are_one_sentence(tmp_path):

@@ -280,6 +280,7 @@ def test_measures_have_names() -> None:
         ("1M", "", 1e6),
         ("2.5b", "", 2.5e9),
         ("13,856", "", 13856),
+        ("1,250.5K", "", 1250500),
         ("1e6", "", 1e6),
         ("0.5", "J", 0.5),
         ("0.5 J", "J", 0.5),
@@ -295,6 +296,7 @@ def test_amounts_are_read_in_their_units(text: str, unit: str, expected: float) 
     [
         *(("5", "s"), ("5m", "s"), ("5MB", "s"), ("fast", "s"), ("-5ms", "s"), ("0ms", "s"), ("", "s")),
         *(("200", "B"), ("5s", "B"), ("1M B", "B"), ("nan", ""), ("inf", ""), ("1e999", ""), ("5ms", "")),
+        *(("1,5M", ""), ("0,5ms", "s"), ("0,500ms", "s"), ("1,50", ""), ("1,234,5", ""), ("1,2345", "")),
         *(("1MM", ""), ("--1", ""), ("٣", ""), ("1.2.3", "")),
     ],
 )
@@ -302,6 +304,12 @@ def test_amounts_that_cannot_be_meant_are_refused(text: str, unit: str) -> None:
     """Time and memory without a unit among them: nobody guesses which was meant."""
     with pytest.raises(UsageError, match=r"the limit x="):
         read_amount(text, unit, "x")
+
+
+def test_a_decimal_comma_is_refused_with_its_remedy() -> None:
+    """1,5M is not 15M."""
+    with pytest.raises(UsageError, match=r"x=1,5M: a comma separates thousands.*decimals with a point"):
+        read_amount("1,5M", "", "x")
 
 
 @given(st.floats(1e-9, 1e15), st.sampled_from(["s", "B", ""]))

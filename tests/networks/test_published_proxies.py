@@ -7,6 +7,7 @@ import csv
 import gzip
 import json
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 import torch
@@ -33,8 +34,11 @@ SAME = {
 """The suite's names of proxies that have the same definition as ours."""
 
 
+BATCHES = {"epe_nas": 6}
+"""Of 32 images about three share a class, so that it depends on which images these are: its scores of two
+batches agree by .92 only. Their mean over six is compared."""
 LEAST = {"epe_nas": 0.85}
-"""Of 32 images about three share a class, so that it depends on which images these are: .90 on 47 cells."""
+"""One batch of ours has .81 to .91 with the published scores, of one batch too, and the mean .87."""
 
 
 def read_rows(count: int) -> list[dict[str, str]]:
@@ -79,10 +83,13 @@ def test_proxies_with_the_same_definition_agree() -> None:
     `grasp` changes its sign between two drawings of the weights."""
     folder: Path = table("cifar10_jpeg")
     images = training_images(load(folder, limit=1000), Fidelity(), "search", 0, "cpu")
-    chosen = torch.from_numpy(stream(0, "batch").permutation(len(images))[:32])
-    batch = Batch(images.inputs(images.pixels[chosen]).contiguous(), images.targets[chosen])
+    parts = torch.from_numpy(stream(0, "batch").permutation(len(images))).split(32)
+    batches = [Batch(images.inputs(images.pixels[p]).contiguous(), images.targets[p]) for p in parts]
     rows = read_rows(60)
-    scores = [{name: score(name, network, batch) for name in SAME} for network in map(build, rows)]
+    scores = [
+        {name: fmean(score(name, network, b) for b in batches[: BATCHES.get(name, 1)]) for name in SAME}
+        for network in map(build, rows)
+    ]
     for name, theirs in SAME.items():
         agreement = spearman([s[name] for s in scores], [float(row[theirs]) for row in rows])
         assert agreement >= LEAST.get(name, 0.9), name

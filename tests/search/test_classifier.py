@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,8 +15,9 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 
 import cambrian
-from cambrian.errors import DataError
+from cambrian.errors import DataError, RunChanged
 from cambrian.search import classifier
+from cambrian.search.planning import table_plan
 from cambrian.tasks import Task
 
 X, Y = load_iris(return_X_y=True)
@@ -58,6 +60,56 @@ def test_a_directory_keeps_the_run(tmp_path: Path) -> None:
     assert cambrian.Result.open(tmp_path / "run").winner is not None
 
 
+@pytest.fixture
+def speeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each plan finds the machine slower than the one before, and trains for fewer epochs."""
+    times = itertools.count(1)
+    monkeypatch.setattr(table_plan, "_measure", lambda *arguments: (3e-3 * next(times), None))
+
+
+def own(pick: Any, task: Any) -> Any:
+    from torch import nn
+
+    width = pick("width", [4, 8])
+    return lambda: nn.Sequential(
+        nn.Flatten(), nn.Linear(task.channels, width), nn.Linear(width, task.classes)
+    )
+
+
+@pytest.mark.usefixtures("speeds")
+def test_fit_goes_on_in_its_directory(tmp_path: Path) -> None:
+    """Where a run has begun, with a larger budget or the same one, however fast the machine is now."""
+    values = []
+    for budget in ("1, 60s", "2, 60s", "2, 60s"):
+        model = cambrian.Classifier(budget, directory=tmp_path / "run", workers=1).fit(X[::2], NAMES[::2])
+        values.append([trial.value for trial in model.result_.trials])
+    assert list(map(len, values)) == [1, 2, 2]
+    assert values[1][:1] == values[0]
+    assert values[1] == values[2]
+
+
+@pytest.mark.usefixtures("speeds")
+def test_fit_goes_on_with_a_space_of_ones_own(tmp_path: Path) -> None:
+    """Which has no name by which another process could load it; another space, seed or other data, or
+    another share for the test, are refused in a sentence."""
+    space = cambrian.space(own)
+
+    def fit(budget: str, rows: slice = slice(None, None, 2), **settings: Any) -> cambrian.Classifier:
+        every: dict[str, Any] = {"space": space, "strategy": "random", "workers": 1} | settings
+        return cambrian.Classifier(budget, directory=tmp_path, **every).fit(X[rows], NAMES[rows])
+
+    fit("1, 60s")
+    assert len(fit("2, 60s").result_.trials) == 2
+    with pytest.raises(RunChanged, match="begun with another space: give the same, or another directory"):
+        fit("2, 60s", space="tabular")
+    with pytest.raises(RunChanged, match="begun with another strategy and seed"):
+        fit("2, 60s", strategy="evolution", seed=1)
+    with pytest.raises(RunChanged, match="holds a search of other data"):
+        fit("2, 60s", rows=slice(None, None, 3))
+    with pytest.raises(RunChanged, match="or with another share for the test"):
+        fit("2, 60s", test=0.2)
+
+
 def test_data_that_do_not_fit_are_refused(fitted: cambrian.Classifier) -> None:
     with pytest.raises(DataError, match="75 rows but 3 labels"):
         cambrian.Classifier("2").fit(X[::2], [0, 1, 2])
@@ -66,12 +118,12 @@ def test_data_that_do_not_fit_are_refused(fitted: cambrian.Classifier) -> None:
 
 
 class Sure:
-    """A plan and its result in one: a network that has learned its task by heart."""
+    """A plan, its search and its result in one: a network that has learned its task by heart."""
 
     winner = SimpleNamespace(value=1.0)
 
     def __init__(self, task: Task, *_: Any, **__: Any) -> None:
-        self.task = task
+        self.task, self.search, self.remarks = task, self, dict[str, Any]()
 
     def run(self, *_: Any, **__: Any) -> Sure:
         return self

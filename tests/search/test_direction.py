@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
+import numpy as np
 import pytest
 
 import cambrian
@@ -14,6 +16,7 @@ from cambrian.benchmarks import table
 from cambrian.cli.display import summary
 from cambrian.errors import RunChanged, UsageError
 from cambrian.estimators import ESTIMATORS
+from cambrian.estimators.extrapolated import Extrapolated
 from cambrian.estimators.function import Function
 from cambrian.estimators.tabular import Tabular
 from cambrian.outcome import Done, Fidelity, Trial
@@ -21,11 +24,14 @@ from cambrian.problem import lower_is_better
 from cambrian.recommendation import find_incumbents
 from cambrian.referee.comparison import compare
 from cambrian.referee.figures import facts
+from cambrian.search.loop.final_stage import Final
 from cambrian.search.parts.compatibility import trains_supernets
+from cambrian.search.parts.direction import turn_trial
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.strategies import STRATEGIES
+from cambrian.strategies.filtered import Filtered
 from cambrian.tasks import load
 from cambrian.weights import Inherit
 from commands import run_command
@@ -118,6 +124,87 @@ def written(place: Path, column: str, sign: float, space: TinyChain = SPACE) -> 
     file = place / f"{column}.csv"
     file.write_text("\n".join([",".join([*paths, column]), *rows]))
     return file
+
+
+def weigh(architecture):
+    """A number that no two architectures share."""
+    return sum(map(ord, architecture.key)) + len(architecture) / 10
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Trains nothing: its values are the weights of the architectures, or their opposites."""
+
+    minimize: bool = False
+    needs: ClassVar[tuple[type, ...]] = ()
+    builds: ClassVar[bool] = False
+    delivers: ClassVar[bool] = True
+
+    def run(self, job):
+        yield from ()
+        return Done(weigh(job.architecture) * (-1 if self.minimize else 1))
+
+
+@pytest.mark.parametrize("lower", [False, True])
+@pytest.mark.parametrize("final_lower", [False, True])
+def test_the_final_networks_are_compared_by_their_own_direction(tmp_path, lower, final_lower):
+    """Whichever the search has: the winner is the one of the highest weight, and the ledger of a version that
+    knew the search's direction alone is read with the final stage's."""
+    function = Function(lambda architecture, fidelity: len(architecture), builds=False, minimize=lower)
+    stage = Final(Fidelity(2), top=3, baselines=(), estimator="compared")
+    others = {"compared": Compared(final_lower)}
+
+    def run():
+        search = Search(SPACE, "random", function, budget=12, final=stage, estimators=others)
+        return search.run(tmp_path / "run", quiet=True)
+
+    result = run()
+    finalists = [t for t in result.finals if t.role == "finalist"]
+    best = max(finalists, key=lambda t: weigh(t.architecture))
+    assert len({t.value for t in finalists}) == 3
+    assert result.winner.architecture == best.architecture
+    assert {t.outcome.minimize for t in result.trials} == {lower}
+    assert {t.outcome.minimize for t in result.finals} == {final_lower}
+    assert turn_trial(best, {"": lower, "compared": not final_lower}).outcome.minimize is not final_lower
+    with pytest.MonkeyPatch.context() as patch:  # as an older version wrote it
+        patch.setattr(Search, "directions", {"": lower, "compared": lower})
+        (tmp_path / "run" / "ledger.sqlite").unlink()
+        run()
+    assert run().winner.architecture == best.architecture
+
+
+def test_every_estimator_has_its_own_direction():
+    """That of the task's metric, its own word, or high, whatever the search says of its first one; what is
+    told of a proxy's trial too. Filtering takes the highest proxies of old ledgers as of new ones."""
+    task = cambrian.load(
+        (np.random.default_rng(0).random((40, 4)), np.linspace(0, 1, 40)), features=True, metric="rmse"
+    )
+    others = {
+        "train": "train",
+        "curve": Extrapolated(),
+        "size": "params",
+        "loss": Function(loss, minimize=True),
+    }
+    search = Search(SPACE, "random", Function(gain, builds=False, minimize=True), task, 3, estimators=others)
+    known = {"": True, "train": True, "curve": True, "size": False, "loss": True}
+    assert search.directions == known
+    proxies = {"layers": Function(gain, builds=False)}
+    filtered = Filtered(strategy="", measures=("layers",), draws=4, keep=1)
+    search = Search(
+        SPACE, filtered, Function(loss, builds=False), budget=9, minimize=True, estimators=proxies
+    )
+    while (trial := search.ask()) is not None:
+        search.tell(trial.number, trial.number / 10)
+        *_, last = search._talk.coordinator.trials
+        assert last.outcome.minimize is not bool(last.estimator)
+    trials = search._talk.coordinator.trials
+    assert trials[-1].architecture == trials[3].architecture
+
+
+def test_no_accuracy_is_minimised():
+    """Nor that of an estimator around a training."""
+    with pytest.raises(UsageError, match="accuracy is a share of right answers: it cannot be minimised"):
+        Search("nasbench201", "random", Extrapolated(), load("digits", limit=200), 3, minimize=True)
 
 
 def test_a_table_of_losses(tmp_path):

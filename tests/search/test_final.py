@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from cambrian.architecture import Architecture, sample
-from cambrian.outcome import Artifact, Done, Fidelity, Infeasible, Trial
+from cambrian.outcome import Artifact, Crashed, Done, Fidelity, Infeasible, Outcome, Trial
 from cambrian.randomness import stream
 from cambrian.recommendation import rank_trials
 from cambrian.search.ledger.rows import Row
@@ -34,6 +36,23 @@ def stage(candidates: list[Architecture], baselines: tuple[str, ...] = ("random"
 
 def fresh(architectures: list[Architecture]) -> list[Candidate]:
     return [Candidate(architecture, Fidelity()) for architecture in architectures]
+
+
+def resume(candidates: list[Architecture], rows: list[Row], **settings: Any) -> FinalStage:
+    """The stage in another session, of whose rows these are known."""
+    final = Final(Fidelity(), top=3, baselines=())
+    common = {"seed": 0, "recipe": "r", "published": {}}
+    return FinalStage(SPACE, final, fresh(candidates), rows, **common, **settings)
+
+
+def end(row: Row, outcome: Outcome | None, number: int | None = None) -> Row:
+    """The row as the ledger has it after that outcome."""
+    trial = msgspec.structs.replace(row.trial, outcome=outcome)
+    return msgspec.structs.replace(row, trial=trial if number is None else renumber(trial, number))
+
+
+def renumber(trial: Trial, number: int) -> Trial:
+    return msgspec.structs.replace(trial, number=number)
 
 
 def claim(found: FinalStage) -> Row:
@@ -122,6 +141,181 @@ def test_with_more_time_what_was_cut_short_is_trained_anew() -> None:
             SPACE, settings, fresh([candidate]), [row], seed=0, recipe="r", published={}, again=again
         )
         assert isinstance(found.next(), Row if again else Stop)
+
+
+FAILURES = [Infeasible("nan"), Infeasible("oom"), Crashed("boom")]
+CUT = Done(0.5, {"epochs": 6.0, "planned_epochs": 8.0})
+SHORTER = Done(0.4, {"epochs": 2.0, "planned_epochs": 8.0})
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "handed_over"),
+    [
+        ([CUT, Done(0.8)], 1),
+        ([Infeasible("timeout"), Done(0.8)], 1),
+        ([Infeasible("timeout"), CUT, Done(0.8)], 2),
+        ([CUT, SHORTER], 0),
+        ([SHORTER, CUT], 1),
+        ([CUT, Infeasible("nan")], 0),
+        ([CUT, Crashed("boom"), Done(0.8)], 2),
+    ],
+)
+def test_of_several_trainings_of_a_network_the_fullest_is_handed_over(
+    outcomes: list[Outcome], handed_over: int
+) -> None:
+    """Whether the later ones were done in this session or in earlier ones."""
+    (candidate,) = cells(1)
+    row = claim(stage([candidate]))
+    rows = [end(row, outcome, n) for n, outcome in enumerate(outcomes)]
+    for again in (False, True):
+        resumed = resume([candidate], rows, again=again)
+        while isinstance(new := resumed.next(), Row):
+            resumed.claim(new)
+            resumed.finish(new.trial.number, Infeasible("oom"))
+        assert resumed.winner() is not None
+        assert resumed.winner().number == handed_over
+    present = resume([candidate], rows[:1], again=True)
+    for outcome in outcomes[1:]:
+        present.claim(msgspec.structs.replace(row, trial=renumber(row.trial, len(outcomes) - 1)))
+        present.finish(len(outcomes) - 1, outcome)
+    assert present.winner() is None, "nothing is chosen before the stage has begun"
+    assert isinstance(present.next(), Row | Stop)
+    assert present.winner().outcome == outcomes[handed_over]
+
+
+def test_a_front_that_was_cut_short_is_still_delivered_without_time_to_train_it_anew() -> None:
+    """With a little more time the winner is trained once more, and the others stay as they are."""
+    candidates = cells(2)
+    settings = {"front": 2}
+    before = resume(candidates, [], **settings)
+    rows = [end(claim(before), CUT) for _ in candidates]
+    later = resume(candidates, rows, again=True, **settings)
+    later.within(FinalDeadlines(100.0, 100.0, each=30.0), lambda: 100.0)
+    winner = claim(later)
+    later.finish(winner.trial.number, Done(0.9))
+    assert isinstance(later.next(), Stop)
+    assert later.winner().number == winner.trial.number
+    assert [trial.number for trial in later.front()] == [1]
+
+
+def test_compared_networks_that_were_cut_short_keep_their_places() -> None:
+    """Where there is no time to compare them anew the best of them wins, and not the first of the search."""
+    candidates = cells(3)
+    before = stage(candidates)
+    values = (0.4, 0.9, 0.6)
+    rows = [end(claim(before), Done(v, {"epochs": 1.0, "planned_epochs": 8.0})) for v in values]
+    later = resume(candidates, rows, again=True)
+    later.within(FinalDeadlines(100.0, 99.0, each=30.0), lambda: 99.0)
+    assert claim(later).trial.architecture == candidates[1]
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_the_next_finalist_stands_in_for_a_winner_that_fails(failure: Outcome) -> None:
+    """By their values on validation, one after the other; at last one that was not compared. The same in a
+    resumed session, which trains none of them again."""
+    candidates = cells(5)
+    found = stage(candidates, baselines=())
+    rows = []
+    for value in (0.4, None, 0.9):
+        row = claim(found)
+        rows.append(end(row, failure if value is None else Done(value)))
+        found.finish(row.trial.number, rows[-1].trial.outcome)
+    for place in (2, 0, 3):
+        row = claim(found)
+        assert (row.trial.role, row.trial.architecture) == ("winner", candidates[place])
+        rows.append(end(row, failure))
+        found.finish(row.trial.number, failure)
+    assert claim(resume(candidates, rows)).trial.architecture == candidates[4]
+    last = claim(found)
+    assert last.trial.architecture == candidates[4]
+    found.finish(last.trial.number, Done(0.3))
+    assert isinstance(found.next(), Stop)
+    assert found.winner().architecture == candidates[4]
+    again = resume(candidates, [*rows, end(last, Done(0.3))])
+    assert isinstance(again.next(), Stop)
+    assert again.winner().architecture == candidates[4]
+
+
+def test_a_network_beyond_the_compared_ones_stands_in() -> None:
+    """Also for a single one; a few of them, not the whole search."""
+    settings = Final(Fidelity(), top=1, baselines=())
+    trials = [Trial(n, a, Fidelity(), outcome=Done(1 - n / 10)) for n, a in enumerate(cells(5))]
+    candidates = find_candidates(SPACE, settings, trials, trials)
+    found = FinalStage(SPACE, settings, candidates, [], seed=0, recipe="r", published={})
+    tried = []
+    while isinstance(row := found.next(), Row):
+        found.claim(row)
+        found.finish(row.trial.number, Crashed("boom"))
+        tried.append((row.trial.role, row.trial.architecture))
+    assert tried == [("winner", trial.architecture) for trial in trials[:3]]
+
+
+def test_a_network_that_was_not_begun_stands_in_for_a_finalist_that_failed() -> None:
+    """Time allows one finalist alone, which fails."""
+    candidates = cells(3)
+    now = [0.0]
+    found = stage(candidates, baselines=())
+    found.within(FinalDeadlines(100.0, 0.0, each=30.0), lambda: now[0])
+    first = claim(found)
+    now[0] = 90.0
+    found.finish(first.trial.number, Infeasible("nan"))
+    assert claim(found).trial.architecture == candidates[1]
+
+
+def test_a_network_that_stands_in_has_the_least_seconds_of_a_winner() -> None:
+    """From its own beginning on, though the one before took all the time."""
+    now = [90.0]
+    deadlines = FinalDeadlines(100.0, 90.0, each=10.0)
+    found = stage(cells(2), baselines=())
+    found.within(deadlines, lambda: now[0])
+    first = claim(found)
+    assert deadlines.of(first.trial) == 100.0
+    now[0] = 100.0
+    found.finish(first.trial.number, Infeasible("nan"))
+    second = claim(found)
+    assert second.trial.role == "winner"
+    assert deadlines.of(second.trial) == 103.0
+
+
+def test_a_network_that_had_no_time_in_a_front_is_trained_once_it_is_chosen() -> None:
+    """That it was given up is no evidence against it; trained, it is handed over at once."""
+    candidates = cells(2)
+    before = resume(candidates, [], front=2)
+    rows = [end(claim(before), Done(0.5)), end(claim(before), Infeasible("timeout"))]
+    trials = [row.trial for row in rows]
+    assert resume(candidates, rows, front=2).find_another(trials) is None
+    chosen = resume(candidates[1:], rows, front=1)
+    assert chosen.find_another(trials) == candidates[1]
+    row = claim(chosen)
+    assert (row.trial.role, row.trial.architecture) == ("winner", candidates[1])
+    trained = resume(candidates[1:], [*rows, end(row, Done(0.7))], front=1)
+    assert trained.find_another([*trials, end(row, Done(0.7)).trial]) is None
+    assert isinstance(trained.next(), Stop)
+    assert trained.winner().number == row.trial.number
+
+
+def test_whether_another_network_than_before_is_to_be_trained() -> None:
+    """Where the first that has not failed has no training, and another one has, or had begun; not once any
+    was compared."""
+    one, two, three = cells(3)
+    running = claim(stage([one]))
+    winner, failed = end(running, Done(0.5)), end(claim(stage([two])), Infeasible("nan"), 1)
+    compared = end(claim(stage([one, two])), Done(0.5))
+
+    def find(candidates: list[Architecture], rows: list[Row], front: int = 1) -> Architecture | None:
+        return resume(candidates, rows, front=front).find_another([row.trial for row in rows])
+
+    for first in (running, winner):
+        assert find([one], [first]) is None
+        assert find([two, one], [first]) == two
+        assert find([two, three], [first, failed]) == three
+    assert find([two, one], [winner, failed]) is None
+    assert find([one, two], []) is None
+    assert find([one, two], [failed]) is None
+    assert find([two], [failed]) is None
+    assert find([one, two], [winner], front=0) is None
+    assert find([two, three], [winner], front=0) == two
+    assert find([one, two], [end(winner, Done(0.5), 2), compared], front=0) is None
 
 
 def test_failed_finalists_are_never_chosen() -> None:

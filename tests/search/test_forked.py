@@ -32,3 +32,13 @@ def test_results_come_in_order_and_failures_are_told() -> None:
     assert said[2] == "it took longer than 2 s"
     assert results[4] == "x" * 300_000
     assert results[5] != os.getpid()
+
+
+def test_an_error_is_cut_within_a_letter() -> None:
+    """Its text is kept to a few hundred bytes, of which a letter may be two."""
+
+    def fail_at_length() -> None:
+        raise ValueError("x" + "é" * 600)
+
+    (failed,) = call_each([fail_at_length], at_once=1, seconds=5.0)
+    assert str(failed).startswith("its process failed: ValueError: xéé")

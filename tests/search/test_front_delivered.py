@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from cambrian.errors import UsageError
 from cambrian.estimators.build import build_measured, measure_at
 from cambrian.outcome import Done, Fidelity, Infeasible, Point, Trial
 from cambrian.request import Evaluate
+from cambrian.search.display.progress import read_progress
+from cambrian.search.loop.execution import Execution
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.result import Result
 from cambrian.search.search import Search
@@ -78,6 +81,97 @@ def test_the_named_network_is_delivered_alone_and_another_one_later(tmp_path: Pa
     assert again.winner.architecture == cheapest.architecture
     assert len(again.trials) == before
     assert Result.open(tmp_path).facts["choose"] == "value>0.5"
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounded(Priced):
+    """Final trainings say how many seconds they have."""
+
+    def run(self, job: Any) -> Any:
+        outcome = yield from super().run(job)
+        left = job.deadline - time.monotonic()
+        if job.stage == "search":
+            return outcome
+        return Done(outcome.value, {**outcome.metrics, "left": left, "epochs": 1.0, "planned_epochs": 2.0})
+
+
+def test_another_choice_has_its_share_of_a_time_that_is_spent(tmp_path: Path) -> None:
+    """A third of the hour from then on, which is said; the choice before, which is trained, has nothing to
+    do. A larger budget is its own word: no more than that is spent."""
+
+    def resume(budget: str, choose: str | None, clock: float | None = None) -> Result:
+        STAGES.clear()
+        final = Final(Fidelity(epochs=2), top=1, baselines=())
+        search = Search(
+            TinyChain(3),
+            "random",
+            Bounded(),
+            budget=budget,
+            final=final,
+            objectives=("-price",),
+            choose=choose,
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            if clock is not None:
+                patch.setattr(Execution, "read_clock", lambda self: clock)
+            return search.run(tmp_path / "run", quiet=True)
+
+    def seconds(result: Result) -> float:
+        assert result.winner is not None
+        return float(result.winner.outcome.metrics["left"])
+
+    first = resume("40,1h", None)
+    assert seconds(first) == pytest.approx(3600, abs=300)
+    with pytest.warns(UserWarning, match=r"budget of 40 trials, 1h was spent on another.* share of 20m once"):
+        other = resume("40,1h", "price<0.2", 3700.0)
+    assert seconds(other) == pytest.approx(3700 + 1200, abs=300)
+    assert other.winner.architecture != first.winner.architecture
+    assert STAGES == ["deliver"]
+    assert resume("40,1h", "price<0.2", 4900.0).winner == other.winner
+    assert resume("40,1h", None, 4900.0).winner == first.winner
+    assert STAGES == []
+    longer = resume("40,2h", None, 7100.0)
+    assert STAGES == ["deliver"]
+    # The ledger has the patched clock's 3700 s, from which on this session counts.
+    assert seconds(longer) == pytest.approx(7200 - 3700, abs=300)
+
+
+@dataclasses.dataclass(frozen=True)
+class Interrupted(Priced):
+    """The user stops the run in the final training of the architecture that the environment names."""
+
+    def run(self, job: Any) -> Any:
+        if job.stage == "deliver" and job.architecture.key == os.environ["STOPPED_AT"]:
+            raise KeyboardInterrupt
+        return (yield from super().run(job))
+
+
+def test_an_interrupted_training_gives_way_to_another_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take the time of the network that is wanted now; that it was given up is no evidence against
+    it. A choice that was interrupted leaves no finished run."""
+
+    def run(choose: str | None) -> Result:
+        STAGES.clear()
+        return make_search(Interrupted(), choose=choose).run(tmp_path / "run", quiet=True)
+
+    knee = make_search().run(quiet=True).knees[0].architecture
+    monkeypatch.setenv("STOPPED_AT", knee.key)
+    with pytest.raises(KeyboardInterrupt):
+        run(None)
+    result = run("price<0.2")
+    assert STAGES == ["deliver", "deliver"]
+    assert [t.role for t in result.finals] == ["winner", "winner", "baseline random"]
+    assert [getattr(t.outcome, "reason", "") for t in result.finals] == ["timeout", "", ""]
+    assert read_progress(result).state == "finished"
+    with pytest.raises(KeyboardInterrupt):
+        run(None)
+    assert read_progress(Result.open(tmp_path / "run")).state == "interrupted"
+    monkeypatch.setenv("STOPPED_AT", "")
+    last = run(None).winner
+    assert last is not None
+    assert last.architecture == knee
 
 
 @dataclasses.dataclass(frozen=True)

@@ -73,6 +73,19 @@ def test_a_running_search_says_its_share_its_level_and_its_time(tmp_path):
         lock.release()
 
 
+def test_a_final_stage_with_more_time_has_its_own_end(tmp_path):
+    """Thirty of sixty seconds are left where another network was given them."""
+    lock = Lock(tmp_path)
+    since = held_since(tmp_path)
+    try:
+        for events, left in (([], 0.0), ([(1.0, "extended", {"seconds": 60.0})], 30.0)):
+            progress = read_progress(run_of(tmp_path, 15, 0, "20s", events=events), now=since)
+            assert progress.left == pytest.approx(left)
+            assert progress.share == pytest.approx(30 / 60 if events else 0.99)
+    finally:
+        lock.release()
+
+
 def test_the_final_stage_has_its_name(tmp_path):
     """Once the search has stopped under the present budget, and not when a larger one continues it."""
     stop = (1.0, "stop", {"reason": "enough", "budget": budget_of("9"), "failing": False})

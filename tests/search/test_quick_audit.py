@@ -125,14 +125,18 @@ def test_a_race_says_it_too() -> None:
 
 @pytest.mark.slow
 def test_a_planned_search_audits_and_goes_on(tmp_path: Any) -> None:
-    """A minute of toy data: the audit's trials come first, and all later ones are of one fidelity."""
+    """A minute of toy data: the audit's trials come first, of as many networks as its time has, and all later
+    ones are of one fidelity."""
     planned = cambrian.plan(
         toy_task(), "60s", workers=1, space="tiny-chain", strategy="random", audit=True, baselines=()
     )
     assert isinstance(planned.search.strategy, Audited)
     trials = planned.search.run(tmp_path / "run", quiet=True).trials
-    count = planned.search.strategy.sample * 4
-    assert all("audit" in t.reason for t in trials[:count])
+    audited = ["audit" in trial.reason for trial in trials]
+    count = sum(audited)
+    assert 0 < count <= planned.search.strategy.sample * 4
+    assert all(audited[:count])
+    assert len({t.fidelity for t in trials[:count]}) == 4
     assert len({t.fidelity for t in trials[count:]}) == 1
 
 

@@ -128,14 +128,16 @@ def test_boosting_is_scikit_learns(houses: Path) -> None:
 
 
 def test_the_direction_cannot_be_wrong(houses: Path) -> None:
-    """An error is never maximised, a share never minimised, and a proxy does not choose by both."""
+    """An error is never maximised, a share never minimised; a proxy that is to be high leaves it to the
+    final networks to be compared by an error."""
     low = cambrian.load(houses, target="price", metric="rmse")
     with pytest.raises(UsageError, match="rmse is an error: it cannot be maximised"):
         Search("tabular", "random", "train", low, 2, minimize=False)
     with pytest.raises(UsageError, match="r2 is a share"):
         Search("tabular", "random", "train", cambrian.load(houses, target="price"), 2, minimize=True)
-    with pytest.raises(UsageError, match="rmse is to be low, and the search ranks by values"):
-        plan(low, "2", workers=1, estimator={"name": "proxy", "arguments": {"measure": "params"}})
+    search = plan(low, "2", workers=1, estimator={"name": "proxy", "arguments": {"measure": "params"}}).search
+    assert search.final is not None
+    assert (search.directions[""], search.directions[search.final.estimator]) == (False, True)
 
 
 def test_supernets_learn_classes_alone(houses: Path) -> None:

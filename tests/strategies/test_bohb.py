@@ -18,6 +18,8 @@ from cambrian.request import Evaluate, trial_of
 from cambrian.spaces import SPACES
 from cambrian.strategies.multifidelity.bohb import BOHB, Observed
 from cambrian.strategies.multifidelity.density import Coordinates, Density, impute
+from chance import assert_even
+from reseeding import stream as reseeded
 
 SIX = mocks.Toy(questions=6)
 
@@ -106,9 +108,19 @@ def test_densities_are_those_of_the_formulas() -> None:
 def test_what_was_not_asked_has_the_value_of_another() -> None:
     """A path that a row lacks is filled from the rows that have it."""
     rows = [{"a": 0.0, "b": 0.25}, {"a": 1.0}, {"a": 1.0, "b": 0.75}]
-    table = impute(rows, ["a", "b"], stream(0, "impute"))
+    table = impute(rows, ["a", "b"], np.zeros(2), stream(0, "impute"))
     assert table[:, 0].tolist() == [0.0, 1.0, 1.0]
     assert table[1, 1] in (0.25, 0.75)
+
+
+@pytest.mark.statistical
+def test_what_no_row_was_asked_is_even() -> None:
+    """Each row has a number from 0 to 1 and a category of three, drawn for itself."""
+    options = np.array([2.0, 0.0, 3.0])
+    table = impute([{"a": 0.0}] * 2000, ["a", "number", "category"], options, reseeded(0, "even"))
+    assert not table[:, 0].any()
+    assert_even(np.bincount((table[:, 1] * 4).astype(int), minlength=4), favoured=3)
+    assert_even(np.bincount(table[:, 2].astype(int), minlength=3), favoured=3)
 
 
 @pytest.mark.parametrize("name", ["tiny-chain", "pnas", "mnasnet", "metaqnn", "network-morphism"])

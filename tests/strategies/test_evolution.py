@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -161,6 +161,20 @@ def test_a_planted_optimum_sooner_than_by_chance():
         assert_finds({"name": "evolution", "arguments": arguments}, TOY, budget, 20, measured=(200, 200))
 
 
+@pytest.mark.parametrize("trials", [4, 8, 17])
+def test_few_trials_select_too(trials):
+    """After the random ones the worst of the population has no child, and a crossover has two parents."""
+    strategy = Evolution(crossover=1.0)
+    state = strategy.start(Problem(TOY, trials=trials))
+    assert state.size < trials
+    members, changes = population(*range(state.size)), set()
+    for n in range(50):
+        child = strategy.propose(replace(state, population=members, born=trials), [], stream(n, "few"))
+        assert child.parent > 0
+        changes.add(apart(child.architecture, members[child.parent].architecture))
+    assert max(changes) > 1
+
+
 def test_settings():
     """The paper's, a third of few trials, and what cannot be."""
     paper = Evolution.paper()
@@ -169,8 +183,10 @@ def test_settings():
         (Evolution(), None, 50, 10),
         (Evolution(), 1000, 50, 10),
         (Evolution(), 150, 50, 10),
-        (Evolution(), 30, 10, 2),
-        (Evolution(), 1, 1, 1),
+        (Evolution(), 30, 10, 3),
+        (Evolution(), 17, 5, 3),
+        (Evolution(), 1, 3, 3),
+        (Evolution(population=2), 30, 2, 2),
         (Evolution(sample=5), 9, 5, 5),
         (paper, 30, 100, 25),
     ]

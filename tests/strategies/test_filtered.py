@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from cambrian.errors import UsageError
 from cambrian.estimators.function import Function
 from cambrian.outcome import Fidelity
 from cambrian.predictors.rank_sum import sum_log_ranks
+from cambrian.problem import Problem
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.spaces import SPACES
@@ -44,13 +46,12 @@ def skips(architecture: Architecture, fidelity: Fidelity) -> float:
     return 100.0 + sum("skip" in str(answer) for answer in architecture.values())
 
 
-def run(filtered: Filtered, budget: int, **more: Any) -> Result:
+def run(filtered: Filtered, budget: int, directory: Path | None = None, **more: Any) -> Result:
     """A search of cells whose value is the number of convolutions, and whose proxies are functions."""
     space = SPACES.make("nasbench201")
     proxies = {"naswot": Function(skips, builds=False), "layers": Function(count, builds=False)}
-    return Search(
-        space, filtered, Function(count, builds=False), budget=budget, estimators=proxies, **more
-    ).run()
+    search = Search(space, filtered, Function(count, builds=False), budget=budget, estimators=proxies, **more)
+    return search.run(directory)
 
 
 def test_the_best_by_the_proxy_are_measured_in_its_order() -> None:
@@ -118,6 +119,41 @@ def test_lag_changes_nothing_but_the_wait() -> None:
     filtered = Filtered(strategy="", measures=("layers", "naswot"), draws=7, keep=3)
     one, four = run(filtered, 60), run(filtered, 60, lag=4)
     assert [t.architecture for t in one.trials] == [t.architecture for t in four.trials]
+
+
+@pytest.mark.parametrize(
+    ("trials", "measures", "draws"), [(60, 2, 15), (60, 1, 30), (400, 2, 50), (15, 2, 5), (None, 2, 50)]
+)
+def test_by_default_half_of_the_trials_are_trained(trials: int | None, measures: int, draws: int) -> None:
+    """Of few trials the scores take half, or as many as there are to be of the best; never more than 50
+    draws."""
+    problem = Problem(SPACES.make("nasbench201"), trials=trials)
+    filtered = Filtered(measures=("layers", "naswot")[:measures])
+    assert filtered.start(problem).draws == draws
+
+
+def test_no_budget_goes_to_proxies_alone() -> None:
+    """By default some are trained; a number of draws that leaves no room for the best is refused, with one
+    that does."""
+    result = run(Filtered(measures=("layers", "naswot")), 60)
+    assert [t.estimator for t in result.trials] == ["layers"] * 15 + ["naswot"] * 15 + [""] * 30
+    sentence = (
+        "50 draws by 2 measures and the training of the best 5 take 105 trials, and the run has 60: take"
+    )
+    with pytest.raises(UsageError, match=sentence + " draws=27"):
+        run(Filtered(measures=("layers", "naswot"), draws=50), 60)
+    with pytest.raises(UsageError, match="take 15 trials, and the run has 14: take a larger budget"):
+        run(Filtered(measures=("layers", "naswot")), 14)
+    assert len(run(Filtered(measures=("layers", "naswot"), draws=27), 60).trials) == 60
+
+
+def test_a_run_that_goes_on_has_as_many_draws_as_before(tmp_path: Path) -> None:
+    """Though twice as large a budget would have begun with twice as many."""
+    filtered = Filtered(measures=("layers", "naswot"))
+    short = run(filtered, 20, tmp_path / "run")
+    longer = run(filtered, 40, tmp_path / "run")
+    assert [t.architecture for t in longer.trials[:20]] == [t.architecture for t in short.trials]
+    assert [t.estimator for t in longer.trials] == ["layers"] * 5 + ["naswot"] * 5 + [""] * 30
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,6 +18,8 @@ from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.request import Evaluate, Stop, Wait, trial_of
 from cambrian.strategies.multifidelity.asha import ASHA
+from cambrian.strategies.multifidelity.dyhpo import DyHPO
+from cambrian.strategies.multifidelity.freeze_thaw import FreezeThaw
 from cambrian.strategies.multifidelity.hyperband import Hyperband, make_brackets
 from cambrian.strategies.multifidelity.ladder import make_ladder
 from cambrian.strategies.multifidelity.pasha import PASHA, estimate_noise
@@ -71,6 +74,44 @@ def ladder(epochs: int, eta: int = 3, values: Sequence[float] = ()):
 def test_levels_are_counted_by_multiplication(epochs: int, eta: int, levels: list[int]) -> None:
     """Of 243 epochs there are six levels, although int(log(243) / log(3)) is 4."""
     assert [level.fidelity.epochs for level in ladder(epochs, eta)] == levels
+
+
+@pytest.mark.parametrize(
+    "strategy", [DyHPO(initial=9, candidates=5, first=5, refine=1), FreezeThaw(steps=4, fit=1)]
+)
+@pytest.mark.parametrize("questions", [0, 1])
+@pytest.mark.parametrize("failing", [False, True])
+def test_few_architectures_are_trained_to_the_end(strategy: Any, questions: int, failing: bool) -> None:
+    """All there are, 1 or 4, though fewer than are begun at first; not one twice that has failed."""
+    game = Game(strategy, Fidelity(epochs=4), (lambda trial: Crashed("made up")) if failing else by_answers)
+    game.state = strategy.start(Problem(mocks.Toy(questions), fidelity=Fidelity(epochs=4)))
+    trials = game.play(50)
+    assert len(trials) == len({(t.architecture, t.fidelity.epochs) for t in trials})
+    assert len(trials) == 4**questions * (1 if failing else 4)
+
+
+@pytest.mark.parametrize("strategy", [DyHPO, FreezeThaw])
+@pytest.mark.parametrize(
+    ("values", "steps", "expected"),
+    [
+        ((4, 12, 36, 108), 10, [4, 12, 36, 108]),
+        ((12, 108), 10, [12, 108]),
+        ((4, 12, 36, 108, 200), 3, [36, 108]),
+        ((1, 2, 4, 8, 16, 32, 64, 108), 4, [32, 64, 108]),
+        (tuple(range(1, 109)), 4, [27, 54, 81, 108]),
+        ((), 4, [27, 54, 81, 108]),
+    ],
+)
+def test_steps_are_those_that_a_table_has(
+    strategy: Any, values: Sequence[int], steps: int, expected: list[int]
+) -> None:
+    """All, or of many the nearest to even ones by their ratio: to 27 of 108 epochs 32, to 81 both 64 and
+    108, of which 81 is 1.27 and 1.33 times as much. A free axis is stepped evenly."""
+    axes = (Axis("epochs", tuple(map(float, values))),)
+    problem = Problem(SPACE, fidelity=Fidelity(epochs=108), axes=axes)
+    fidelities = strategy(steps=steps).list_fidelities(problem)
+    assert [fidelity.epochs for fidelity in fidelities] == expected
+    assert strategy(steps=steps).start(problem).epochs == tuple(expected)
 
 
 def test_levels_that_a_table_lacks_are_skipped() -> None:

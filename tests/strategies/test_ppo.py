@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,8 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Trial
 from cambrian.policies import controller
 from cambrian.policies.decisions import walk_of
-from cambrian.problem import Problem
+from cambrian.problem import Objective, Problem
+from cambrian.request import trial_of
 from cambrian.strategies import Stop, Wait
 from cambrian.strategies.reinforcement.ppo import PPO, Lesson, clip_objective, ratios, steepest
 from cambrian.testing import StrategyCase, StrategySuite
@@ -157,6 +159,53 @@ def test_reranking_waits_for_the_search_and_repeats_it_independently():
     assert (proposal.replicate, proposal.fidelity) == (1, None)
 
 
+def rerank(strategy, seconds, **problem):
+    """The state after ten trials of the search, and of its best ones the second values `seconds`, best
+    first; with the best ones."""
+    fidelity = Fidelity(epochs=2)
+    state = strategy.start(Problem(Toy(), fidelity=fidelity, **problem))
+    searched = play(strategy, Toy(), planted, 10)[0]
+    for trial in searched:
+        state = strategy.learn(state, msgspec.structs.replace(trial, fidelity=fidelity))
+    best = []
+    for value in seconds:
+        again = trial_of(10 + len(best), strategy.propose(state, (), stream(0, "r")), fidelity)
+        best.append(searched[again.parent])
+        outcome = Crashed("made up") if value is None else Done(best[-1].value + value)
+        state = strategy.learn(state, msgspec.structs.replace(again, outcome=outcome))
+    return state, best
+
+
+def test_the_best_is_known_by_both_values():
+    """At the same fidelity by their mean, of which one that failed has no part."""
+    strategy = PPO(hidden=8, trials=10, rerank=3)
+    assert strategy.recommend(rerank(strategy, ())[0]) == ()
+    state, best = rerank(strategy, (-3.0, None, 3.0))
+    assert len({t.architecture for t in best}) == 3
+    assert strategy.recommend(state) == [best[n].architecture for n in (2, 1, 0)]
+    assert strategy.recommend(rerank(strategy, (1.0,))[0]) == [best[0].architecture]
+    several = rerank(strategy, (-3.0, 1.0, 3.0), objectives=(Objective(), Objective("cost", minimize=True)))
+    assert strategy.recommend(several[0]) == ()
+
+
+@pytest.mark.parametrize("epochs", [1, 7])
+def test_the_best_is_known_by_a_longer_training(epochs):
+    """Its value alone, however far ahead another one was in the search."""
+    strategy = PPO(hidden=8, trials=10, rerank=3, rerank_epochs=epochs)
+    best = rerank(strategy, (0.0, 0.0, 0.0))[1]
+    seconds = (0.3, None, 0.4)
+    state, _ = rerank(strategy, [s and s - t.value for s, t in zip(seconds, best)])
+    assert strategy.recommend(state) == [best[n].architecture for n in (2, 0, 1)]
+
+
+def test_a_reranking_for_as_many_epochs_is_a_second_measurement():
+    """And not the first one, read again."""
+    strategy = PPO(hidden=8, trials=10, rerank=3, rerank_epochs=2)
+    state, best = rerank(strategy, (-3.0, 0.0, 3.0))
+    assert [t.replicate for t in state.reranked] == [1, 1, 1]
+    assert strategy.recommend(state) == [best[n].architecture for n in (2, 1, 0)]
+
+
 def test_reranking_nothing_stops():
     """Where every trial failed there is no best one."""
     trials, _, reason = play(PPO(hidden=8, trials=6, rerank=2), Toy(), lambda a: Crashed("x"), 20)
@@ -164,6 +213,14 @@ def test_reranking_nothing_stops():
     assert reason
     state = PPO().start(Problem(Toy()))
     assert not isinstance(PPO().propose(state, (), stream(0, "p")), Stop)
+
+
+def test_a_reranking_that_leaves_nothing_to_rank_is_refused():
+    """Before anything runs; where the trials of the search are said, it may not come to the reranking."""
+    with pytest.raises(UsageError, match=r"rerank is less than the run's 5 trials, .* got 5"):
+        PPO(rerank=5).start(Problem(Toy(), trials=5))
+    assert PPO(rerank=4).start(Problem(Toy(), trials=5)).trials == 1
+    assert PPO(rerank=5, trials=9).start(Problem(Toy(), trials=5)).trials == 9
 
 
 def test_trials_of_another_origin_are_learned_from():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -16,8 +19,13 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.problem import Objective, Problem
 from cambrian.recommendation import dominates
+from cambrian.search.search import Search
 from cambrian.strategies import STRATEGIES
+from cambrian.strategies.filtered import Filtered
+from cambrian.strategies.remeasured import Remeasured
 from cambrian.strategies.scalarised import Scalarised, State, combine_losses, draw_weights, scalarise_trial
+from cambrian.strategies.strategy import Evaluate, Stop, Wait
+from cambrian.weights import Fresh, Inherit
 from mocks import Toy
 from reseeding import stream
 
@@ -92,6 +100,61 @@ def test_a_strategy_of_its_own_trials_is_refused() -> None:
         STRATEGIES.parse("scalarised(strategy=filtered)")
     with pytest.raises(UsageError, match="unknown strategy 'evolutoin'; did you mean 'evolution'"):
         STRATEGIES.parse("scalarised(strategy=evolutoin)")
+
+
+@dataclass(frozen=True)
+class Said:
+    """Proposes what its state is."""
+
+    needs: ClassVar[tuple[type, ...]] = ()
+    requests: ClassVar[tuple[type, ...]] = (Evaluate, Fresh, Inherit)
+    order: ClassVar[str] = "arrival"
+    estimators: ClassVar[dict[str, str]] = {"params": "params"}
+    axes: ClassVar[tuple[str, ...]] = ("epochs",)
+
+    def start(self, problem: Problem) -> Any:
+        return Stop("at once")
+
+    def propose(self, state: Any, pending: Sequence[Trial], rng: Any) -> Any:
+        return state
+
+    def learn(self, state: Any, trial: Trial) -> Any:
+        return state
+
+
+ENDED, WAITS, ASKS = Stop("it has ended"), Wait(), Evaluate(Architecture({"n": 1}))
+
+
+@pytest.mark.parametrize(
+    ("directions", "proposal"),
+    [
+        ((ENDED, ENDED, ASKS), ASKS),
+        ((ASKS, ENDED, ENDED), ASKS),
+        ((ENDED, WAITS, ENDED), WAITS),
+        ((ENDED, ENDED, ENDED), ENDED),
+    ],
+)
+def test_the_turn_of_an_ended_direction_is_the_next_ones(directions: Any, proposal: Any) -> None:
+    """Whoever's turn it is; the search ends when all directions have."""
+    strategy = Scalarised(Said(), len(directions))
+    state = replace(strategy.start(Problem(Toy(), OBJECTIVES)), inner=directions)
+    for turn in range(len(directions)):
+        assert strategy.propose(state, [trial(n, 0.0) for n in range(turn)], stream(0, "turn")) == proposal
+
+
+@pytest.mark.parametrize("wrapper", [Scalarised, Remeasured, partial(Filtered, measures=("params",))])
+def test_what_is_wrapped_says_what_it_needs_of_a_run(wrapper: Any) -> None:
+    """The weights that it asks for, the order in which it learns, its estimators and the axes."""
+    wrapped = wrapper(strategy=Said())
+    assert set(wrapped.requests) == set(Said.requests)
+    assert (wrapped.order, wrapped.axes) == (Said.order, Said.axes)
+    assert wrapped.estimators == Said.estimators
+
+
+def test_the_weights_that_directions_inherit_are_kept() -> None:
+    """As those of the strategy alone; none where it trains every network anew."""
+    for inner, keeps in (("tournament(inherits=true)", True), ("tournament", False)):
+        assert Search("tiny-chain", Scalarised(inner), "train").keeps is keeps
 
 
 def test_failures_are_passed_on() -> None:

@@ -152,6 +152,14 @@ def test_where_the_first_answers_are_rejected_it_begins_anywhere():
     assert all(t.architecture["x"] > 0.5 for t in trials)
 
 
+def test_a_hierarchical_tournament_has_two_members_at_least():
+    """Of five the share is less than one: the worst has no child all the same."""
+    strategy = HierarchicalTournament(initial=5, mutations=5)
+    _, state, _ = play(strategy, TOY, rugged, 5)
+    worst = min(state.population, key=lambda member: member.value).number
+    assert worst not in {strategy.propose(state, [], stream(n, "two")).parent for n in range(50)}
+
+
 def test_nobody_dies_in_the_hierarchical_tournament():
     """Parents may be of any age, and are the best where the whole population is drawn."""
     trials, state, _ = play(HierarchicalTournament(initial=10, mutations=20, share=1.0), TOY, rugged, 60)

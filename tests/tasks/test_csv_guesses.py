@@ -69,6 +69,16 @@ def test_no_header(tmp_path: Path, place: str, index: int | None, words: bool) -
     assert index is None or said(task, "column 0 counts the rows and is not used: ignore=none")
 
 
+def test_counters_are_no_pixels_whatever_else_is_left_out(tmp_path: Path) -> None:
+    """By their name or by counting; `none` among the names keeps them."""
+    for name in ("id", "what"):
+        rows = [[str(i), "7", str(y), *row] for i, (row, y) in enumerate(zip(ROWS, Y, strict=True))]
+        header = [name, "other", "label", *(f"px{i}" for i in range(36))]
+        path = write(tmp_path / "d.csv", [header, *rows])
+        holds(load(path, ignore="other"))
+    refused(path, "37 values", ignore="none,other")
+
+
 def test_black_and_white_with_the_label_last(tmp_path: Path) -> None:
     """Where pixels are 0 and 1, the column unlike its neighbour is the label."""
     drawn = RNG.integers(0, 2, (60, 36))

@@ -212,6 +212,7 @@ OPTIONS = {
     "layout": ("channels-last", "pixels"),
     "shape": ("5x5", "pixels"),
     "categories": ("0", "features"),
+    "decimal": ("point", "features texts"),
     "text": ("0", "texts"),
     "length": (4, "texts"),
 }

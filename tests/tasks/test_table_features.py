@@ -64,6 +64,68 @@ def test_options_override(table: Path) -> None:
     assert load(table, target=2).labels == ("f", "m")
 
 
+def test_counters_are_left_out_unless_none_is_named(table: Path) -> None:
+    """Whatever else is left out."""
+    for ignore, names in (
+        (None, ["age", "sex", "grade"]),
+        ("name", ["age", "sex", "grade"]),
+        ("age,none", ["id", "sex", "grade"]),
+    ):
+        task = load(table, target="bought", ignore=ignore)
+        assert [column["name"] for column in task.columns] == names
+        assert said(task, "'id') counts the rows and is not used: ignore=none keeps it") == (
+            "id" not in names
+        )
+
+
+def test_names_that_are_alike(tmp_path: Path) -> None:
+    """Columns are told apart by capitals, those of one name by a number, as pandas gives; whoever is meant by
+    a name that several have is not guessed."""
+    path = tmp_path / "t.csv"
+    cells = [[str(n % 5), str(n % 7), str(n % 3), str(n % 4), "ab"[n % 2]] for n in range(ROWS)]
+    path.write_text("\n".join(map(",".join, [["A", "a", "x", "x", "Y"], *cells])))
+    task = load(path, target="y")
+    assert [column["name"] for column in task.columns] == ["A", "a", "x", "x.1"]
+    assert task.inputs[:, 0, 0].tolist() == [list(map(float, row[:4])) for row in cells]
+    assert said(task, "columns have the same name as others and are called 'x.1' here")
+    assert np.array_equal(read_rows(path, task.columns), task.inputs)
+    assert [c["name"] for c in load(path, target="Y", ignore="a").columns] == ["A", "x", "x.1"]
+    refused(path, r"'x' may be column 2 \('x'\) or column 3 \('x'\): give", target="Y", ignore="x")
+    capitals = tmp_path / "c.csv"
+    capitals.write_text("\n".join(map(",".join, [["ID", "Id", "x", "z", "Y"], *cells])))
+    refused(capitals, r"'id' may be column 0 \('ID'\) or column 1 \('Id'\)", target="id")
+    with pytest.raises(DataError, match="several columns are called '1': give each a name of its own"):
+        read_rows({1: [1, 2], "1": [1, 2]}, task.columns)
+
+
+def test_columns_are_those_of_the_training_rows(tmp_path: Path) -> None:
+    """Where a column says which these are: quantiles, medians, categories, and what is left out."""
+    path = tmp_path / "t.csv"
+    parts = ["train", "train", "val", "test"]
+    rows = [
+        [str(n), "ab"[n // 4 % 2] if n % 4 < 2 else "c", str(n % 4 // 2), parts[n % 4], "yn"[n // 4 % 2]]
+        for n in range(4 * ROWS, 8 * ROWS)
+    ]
+    path.write_text("\n".join(map(",".join, [["size", "kind", "later", "split", "y"], *rows])))
+    task = load(path, target="y")
+    known = np.array([float(row[0]) for row in rows if row[3] == "train"])
+    assert [column["name"] for column in task.columns] == ["size", "kind"]
+    assert task.columns[0]["knots"][-1] == known.max()
+    assert task.columns[0]["fill"] == np.median(known)
+    assert task.columns[1]["categories"] == ("a", "b")
+    assert not task.inputs[task.test, 0, 0, 1:].any()
+
+
+def test_a_box_that_is_ticked_or_not(tmp_path: Path) -> None:
+    """One word and gaps are one feature."""
+    path = tmp_path / "t.csv"
+    rows = [["x" * (n % 3 == 0), str(n % 5), "ab"[n % 2]] for n in range(ROWS)]
+    path.write_text("\n".join(map(",".join, [["member", "size", "y"], *rows])))
+    task = load(path, target="y")
+    assert task.columns[0] == {"name": "member", "categories": ("x",)}
+    assert task.inputs[:, 0, 0, 0].tolist() == [float(n % 3 == 0) for n in range(ROWS)]
+
+
 def test_prepared_tasks_keep_the_columns(table: Path, tmp_path: Path) -> None:
     task = load(table, target="bought")
     task.save(tmp_path / "task")
@@ -107,10 +169,11 @@ def test_numbers_become_normal_scores(values: list[int]) -> None:
 
 @given(st.lists(st.sampled_from(["a", "b", "c", "", "NA", "?"]), min_size=8, max_size=40))
 def test_categories_are_one_hot(cells: list[str]) -> None:
-    """One 1 in each row, none where the value is missing or was never seen."""
+    """One 1 in each row, none where the value is missing or was never seen; a single word with gaps is a box
+    that is ticked or not."""
     known = sorted({cell for cell in cells if cell in "abc" and cell})
     column = fit_column("x", cells)
-    if len(known) < 2:
+    if not known or set(cells) == {*known[:1]}:
         assert column is None
         return
     assert column == Column("x", tuple(known))

@@ -31,6 +31,7 @@ from cambrian.search.parts.compatibility import check_axes, check_needs, check_s
 from cambrian.search.parts.components import component
 from cambrian.spaces.space import Space
 from cambrian.strategies.bayesian.tpe import Known, ask_choice, freeze_trial, name_parameter, suggest
+from cambrian.strategies.inner import has_trait
 from cambrian.strategies.strategy import Strategy
 from cambrian.weights import Fresh
 
@@ -109,7 +110,7 @@ class StrategySampler(BaseSampler):  # type: ignore[misc, unused-ignore]  # Any 
         check_needs(self.strategy, self.space)
         check_serves(self.strategy, {"": OptunaObjective()})
         check_axes(self.strategy, OptunaObjective(), Fidelity())
-        if getattr(self.strategy, "needs_trials", False) and self._trials is None:
+        if has_trait(self.strategy, "needs_trials") and self._trials is None:
             raise UsageError(
                 f"{type(self.strategy).__name__} has to know how many trials there will be:"
                 " StrategySampler(..., trials=100)"

@@ -28,7 +28,7 @@ from cambrian.cli.listing import complete
 from cambrian.cli.options.data import Read, load_task
 from cambrian.cli.options.given import refuse_others, refuse_these
 from cambrian.cli.options.numbers import count
-from cambrian.errors import CambrianError, UsageError
+from cambrian.errors import UsageError
 from cambrian.search.parts.devices import count_cores
 
 if TYPE_CHECKING:
@@ -160,6 +160,7 @@ def audit(
     from cambrian.audits import entrance
     from cambrian.audits.audit import check_sample
     from cambrian.registry import parts
+    from cambrian.search.ledger.run_directory import choose_place
 
     texts = None if shortcuts is None else [each for text in shortcuts for each in parts(text)]
     machine: dict[str, Any] = {"workers": workers, "device": device}
@@ -182,28 +183,23 @@ def audit(
         unread = ("space", "truth") if data is not None else (*TRAINS, *BUSY)
         refuse_these(context, unread, "for live training, which --benchmark is not")
         chosen = {"benchmark": TableOptions(benchmark, minimize, questions, depth, replicates).open()}
-    place = run or _claim(benchmark, task)
-    _present(
-        place,
-        as_json,
-        lambda **more: entrance.audit(
-            task,
-            shortcuts=texts,
-            sample=sample,
-            twice=twice,
-            directory=place,
-            seed=seed,
-            **chosen,
-            **machine,
-            **more,
-        ),
-    )
-
-
-def _claim(benchmark: str | None, task: Any) -> Path:
-    from cambrian.search.ledger.run_directory import claim
-
-    return claim(f"audit-{task.name if benchmark is None else Path(benchmark).stem}")
+    name = task.name if task is not None and benchmark is None else Path(str(benchmark)).stem
+    with choose_place(run, f"audit-{name}") as place:
+        _present(
+            place,
+            as_json,
+            lambda **more: entrance.audit(
+                task,
+                shortcuts=texts,
+                sample=sample,
+                twice=twice,
+                directory=place,
+                seed=seed,
+                **chosen,
+                **machine,
+                **more,
+            ),
+        )
 
 
 def _present(place: Path, as_json: bool, play: Callable[..., Audit]) -> None:
@@ -213,7 +209,6 @@ def _present(place: Path, as_json: bool, play: Callable[..., Audit]) -> None:
     from cambrian.audits.figures import facts
     from cambrian.audits.page import write_all
     from cambrian.cli.display.audit import print_audit, watch_audit
-    from cambrian.search.ledger.run_directory import disclaim
 
     console = Console(stderr=True)
     tell = partial(console.print, highlight=False, markup=False, soft_wrap=True)
@@ -221,9 +216,6 @@ def _present(place: Path, as_json: bool, play: Callable[..., Audit]) -> None:
     try:
         with watch_audit(console) as watch:
             audited = play(watch=watch, tell=tell)
-    except CambrianError:  # of a refusal before anything was measured: the empty directory goes, too
-        disclaim(place)
-        raise
     except KeyboardInterrupt:
         say_stopped(f"stopped; go on with: cambrian audit --run {shlex.quote(str(place))}", tell, as_json)
         raise

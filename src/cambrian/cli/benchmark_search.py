@@ -67,7 +67,7 @@ def search_table(
 ) -> None:
     """Search the table of the options. Whatever else was given on the command line is refused: it would train
     networks."""
-    from cambrian.search.ledger.run_directory import claim
+    from cambrian.search.ledger.run_directory import choose_place
     from cambrian.search.parts.components import SEVERAL, usual
     from cambrian.search.planning.budget import Budget
     from cambrian.search.result import Result
@@ -92,11 +92,11 @@ def search_table(
         objectives=others,
         choose=choose,
     )
-    place = run or claim(table.name)
     say(_describe_search(table, "; ".join(map(str, search.objectives)), options.minimize), to_json=as_json)
     if again:
         say("the best two are measured once more, and the higher mean is recommended", to_json=as_json)
-    run_search(search, place, {}, as_json, logs=logs)
+    with choose_place(run, table.name) as place:
+        run_search(search, place, {}, as_json, logs=logs)
     best = Result.open(place).best
     if best is not None:
         # Only now, so that the search cannot have seen it.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.cli.app import say
-from cambrian.errors import UsageError
+from cambrian.errors import CambrianError, UsageError
 from cambrian.search.display.tally import percent, value_text
 
 if TYPE_CHECKING:
@@ -36,24 +36,45 @@ def check_raced(planned: Plan, as_json: bool) -> None:
 
 def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any]) -> None:
     """Train the small residual network, or U-Net, alone for the time of the search in `place`, with the
-    search's own recipe, or gradient boosting of a table's rows, and print both."""
+    search's own recipe, or gradient boosting of a table's rows, and print both. Raises CambrianError where
+    that fails, whose sentence says that the search is whole."""
+    try:
+        if task.columns:
+            _compare_boosting(task, place)
+        else:
+            _compare_network(task, planned, place, options)
+    except CambrianError as error:
+        # Of a training that failed the first line: its traceback is in the run that is named.
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise CambrianError(
+            f"nothing was trained by hand: {reason}. The search in {place} is whole"
+        ) from error
+    except KeyboardInterrupt:
+        say(f"stopped; the search in {place} is whole", to_json=True)
+        raise
+
+
+def _compare_boosting(task: Task, place: Path) -> None:
+    from cambrian.search.result import Result
+    from cambrian.tasks.metrics import is_share
+
+    try:
+        score = boost(task)
+    except Exception as error:  # another library, which has rules of its own for rows and classes
+        raise CambrianError(f"scikit-learn says {type(error).__name__}: {error}") from error
+    shown = percent(score) if is_share(task.metric) else f"{score:.4g}"
+    _print_both(Result.open(place), BOOSTING, (shown, ""))
+
+
+def _compare_network(task: Task, planned: Plan, place: Path, options: dict[str, Any]) -> None:
     from rich.console import Console
 
     from cambrian.cli.display.live import watch_search
     from cambrian.search.planning.plan import plan
     from cambrian.search.result import Result
-    from cambrian.tasks.metrics import is_share
 
-    if task.columns:
-        _print_both(
-            Result.open(place),
-            BOOSTING,
-            (percent(boost(task)) if is_share(task.metric) else f"{boost(task):.4g}", ""),
-        )
-        return
     network, kind = _choose_network(task)
-    changes = {**options.pop("changes", {}), "entrants": network}
-    alone = plan(task, planned.search.budget, changes=changes, **options)
+    alone = plan(task, planned.search.budget, **_leave_out(options, network))
     say(f"by hand: a small {kind} alone, {alone.search.budget}")
     with watch_search(Console(stderr=True), {}) as watch:
         by_hand = alone.search.run(place / "by-hand", watch)
@@ -61,6 +82,15 @@ def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any
     _print_both(found, "by hand", _describe(by_hand.winner))
     if _are_same(found.winner, by_hand.winner):
         say("both are the same network, trained in the same way: the difference is chance")
+
+
+def _leave_out(options: dict[str, Any], network: str) -> dict[str, Any]:
+    """The options of the search that hold for a network by hand: weights are of another network, and
+    conditions choose among several."""
+    kept = {name: value for name, value in options.items() if name != "choose"}
+    if "recipe" in kept:
+        kept["recipe"] = {name: value for name, value in kept["recipe"].items() if name != "pretrained"}
+    return {**kept, "changes": {**kept.get("changes", {}), "entrants": network}}
 
 
 def _are_same(one: Trial | None, other: Trial | None) -> bool:

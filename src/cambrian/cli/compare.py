@@ -26,7 +26,7 @@ from cambrian.cli.display.panels import COMPARE
 from cambrian.cli.listing import complete
 from cambrian.cli.options.given import refuse, refuse_these
 from cambrian.cli.options.numbers import amount, count, share
-from cambrian.errors import CambrianError, UsageError
+from cambrian.errors import UsageError
 from cambrian.search.parts.devices import count_cores
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def compare(
     adds to it."""
     from cambrian.cli.options.data import load_task
     from cambrian.referee import comparison as referee
-    from cambrian.search.ledger.run_directory import claim
+    from cambrian.search.ledger.run_directory import choose_place
     from cambrian.search.parts.devices import choose_device
 
     if benchmark is not None and task is not None:
@@ -138,12 +138,11 @@ def compare(
         _present(run, as_json, lambda watch: referee.resume(run, workers=workers, watch=watch, tell=tell))
         return
     # Defaults are filled in here, not by typer: `_alone` has to know which options the user gave.
-    contest: Contest
+    table: Contest | None = None
     if benchmark is not None:
         refuse_these(context, TRAINS, "for live training with --task, which --benchmark is not")
-        table = TableOptions(benchmark, minimize, questions, depth, replicates)
-        contest = _table(table, _or(budget, "300"), cost)
-        place = run or claim(f"compare-{Path(benchmark).stem}")
+        columns = TableOptions(benchmark, minimize, questions, depth, replicates)
+        table, name = _table(columns, _or(budget, "300"), cost), Path(benchmark).stem
     else:
         if minimize is not None:
             raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
@@ -151,23 +150,23 @@ def compare(
         refuse_these(context, ("cost",), "for --benchmark: live training measures its times")
         # One data seed: the searches share their trials, hence the split.
         data = load_task(str(task), "accuracy", limit, size, 0)
-        chosen = choose_device(device)
-        place = run or claim(f"compare-{data.name}")
-        contest = _live(data, _or(budget, "300"), place, space, epochs, filters, cells, chosen)
-    _present(
-        place,
-        as_json,
-        lambda watch: referee.compare(
-            contest,
-            _or(strategies, RIVALS),
-            seeds=_or(seeds, 30),
-            directory=place,
-            workers=workers,
-            margin=_or(margin, 0.05),
-            watch=watch,
-            tell=tell,
-        ),
-    )
+        chosen, name = choose_device(device), data.name
+    with choose_place(run, f"compare-{name}") as place:
+        contest = table or _live(data, _or(budget, "300"), place, space, epochs, filters, cells, chosen)
+        _present(
+            place,
+            as_json,
+            lambda watch: referee.compare(
+                contest,
+                _or(strategies, RIVALS),
+                seeds=_or(seeds, 30),
+                directory=place,
+                workers=workers,
+                margin=_or(margin, 0.05),
+                watch=watch,
+                tell=tell,
+            ),
+        )
 
 
 def _alone(**options: Any) -> None:
@@ -221,7 +220,6 @@ def _present(place: Path, as_json: bool, play: Any) -> None:
 
     from cambrian.referee.figures import facts, plainly
     from cambrian.referee.page import write_all
-    from cambrian.search.ledger.run_directory import disclaim
 
     console = Console(stderr=True)
     tell = partial(console.print, highlight=False, markup=False, soft_wrap=True)
@@ -231,9 +229,6 @@ def _present(place: Path, as_json: bool, play: Any) -> None:
         with Progress(*columns, console=console, transient=True) as progress:
             bar = progress.add_task("searches")
             comparison = play(lambda line, done, total: progress.update(bar, completed=done, total=total))
-    except CambrianError:  # of a refusal before anything was played: the empty directory goes, too
-        disclaim(place)
-        raise
     except KeyboardInterrupt:
         say_stopped(f"stopped; go on with: cambrian compare --run {shlex.quote(str(place))}", tell, as_json)
         raise

@@ -13,6 +13,7 @@ from cambrian.cli.listing import complete
 from cambrian.cli.options.data import Read, Target, load_task
 from cambrian.cli.options.numbers import count
 from cambrian.cli.search import Data, Device, Seed, Size
+from cambrian.errors import UsageError
 
 
 @app.command(
@@ -43,17 +44,21 @@ def latency(
     """Measure a few networks here and predict the latency of all others of a space from their operations."""
     import msgspec
 
-    from cambrian.files import write_file
+    from cambrian.files import check_target, write_file
     from cambrian.search.latency.latency_sample import measure_sample
     from cambrian.search.parts.components import space_for
     from cambrian.search.parts.devices import choose_device
     from cambrian.spaces import SPACES
 
+    check_target(out)
     task = load_task(data, None, None, size, seed, read, target)
     skeleton = {k: v for k, v in {"filters": filters, "cells": cells}.items() if v is not None}
     place = space_for(SPACES.parse(space), task)
     table = measure_sample(place, task, measurements, measure, choose_device(device), seed, skeleton)
-    write_file(out, msgspec.json.format(msgspec.json.encode(table)))
+    try:
+        write_file(out, msgspec.json.format(msgspec.json.encode(table)))
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror or error}") from error
     if as_json:
         give(table)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from cambrian.cli.app import give, say, say_stopped
-from cambrian.errors import NothingSucceeded
+from cambrian.errors import CambrianError, NothingSucceeded
 
 if TYPE_CHECKING:
     from cambrian.search.result import Result
@@ -51,7 +52,7 @@ def run_search(
     except NothingSucceeded as error:
         _fail(str(error), error.result, as_json)
     except KeyboardInterrupt:
-        say_stopped(f"stopped; go on with: cambrian resume {shlex.quote(str(place))}", print_line, as_json)
+        say_stopped(_describe_stop(place), print_line, as_json)
         raise
     # A run without a single success is a failure of the command, though its directory is whole.
     if all(t.value is None for t in result.trials + result.finals):
@@ -66,6 +67,16 @@ def run_search(
             as_json,
         )
     summarise(result, as_json)
+
+
+def _describe_stop(place: Path) -> str:
+    """How to go on after Ctrl-C."""
+    from cambrian.search.ledger.run_directory import read_begun
+
+    with suppress(CambrianError):  # what is wrong with the run is said when it goes on
+        if read_begun(place) is None:
+            return "stopped before the search began: give the same command again"
+    return f"stopped; go on with: cambrian resume {shlex.quote(str(place))}"
 
 
 def _fail(sentence: str, result: Result, as_json: bool) -> NoReturn:

@@ -264,8 +264,8 @@ def search(
         bool,
         typer.Option(
             "--by-hand",
-            help="Train a small residual network for the same time afterwards, of a table gradient boosting,"
-            " and print both.",
+            help="Train a small residual network for the same time afterwards, whatever --limit, --choose and"
+            " --pretrained say; of a table gradient boosting; and print both.",
             rich_help_panel=FINAL,
         ),
     ] = False,
@@ -319,7 +319,7 @@ def search(
     in the run directory with its weights."""
     began = time.monotonic()
     from cambrian.loggers.opening import check_log
-    from cambrian.search.ledger.run_directory import claim
+    from cambrian.search.ledger.run_directory import choose_place
     from cambrian.search.planning.budget import Budget
     from cambrian.search.planning.plan import plan
     from cambrian.search.planning.wording import describe_data
@@ -419,16 +419,22 @@ def search(
     for label, text in planned.rows[1:]:  # the first row is about the data
         say(f"{label:>9}  {text}", to_json=as_json)
     # The directory is claimed last, so that a mistake above leaves none behind.
-    directory = run or claim(task.name)
-    run_search(planned.search, directory, planned.trials, as_json, logs=log)
+    with choose_place(run, task.name) as directory:
+        run_search(planned.search, directory, planned.trials, as_json, logs=log)
     if by_hand:
         # It pays for reading the data and planning as the search does.
         train_by_hand(task, planned, directory, {**common, "began": time.monotonic() - loaded})
 
 
 def _check_unused(run: Path | None) -> None:
-    """Refuse a directory that holds a run: a second plan measures anew, and would differ from the first."""
-    if run is not None and (run / "ledger.sqlite").exists():
+    """Refuse a directory that cannot be made, or that holds a run: a second plan measures anew, and would
+    differ from the first."""
+    from cambrian.search.ledger.run_directory import check_place, read_begun
+
+    if run is None:
+        return
+    check_place(run)
+    if read_begun(run) is not None:
         raise UsageError(
             f"{run} holds a run already: go on with cambrian resume {shlex.quote(str(run))}, or name another"
             " directory"

@@ -54,7 +54,7 @@ def train(
     It is a published one, or one of your own or of another run, written as a JSON file."""
     from cambrian.cli.options.architectures import architecture_of
     from cambrian.outcome import Fidelity
-    from cambrian.search.ledger.run_directory import claim
+    from cambrian.search.ledger.run_directory import choose_place
     from cambrian.search.loop.final_stage import Final
     from cambrian.search.search import Search
 
@@ -76,8 +76,8 @@ def train(
         workers=1,
         final=Final(fidelity, top=1, baselines=()),
     )
-    place = run or claim(f"{task.name}-{Path(architecture).stem}")
-    run_search(search, place, {}, as_json, architecture=answers)
+    with choose_place(run, f"{task.name}-{Path(architecture).stem}") as place:
+        run_search(search, place, {}, as_json, architecture=answers)
 
 
 @app.command(
@@ -93,7 +93,10 @@ def resume(
     ray_address: RayAddress = None,
     as_json: Json = False,
 ) -> None:
-    """Continue an interrupted run, or a finished one under a larger budget or with another choice."""
+    """Continue an interrupted run, or a finished one under a larger budget or with another choice.
+
+    Where its time is spent, a network that another choice names is trained in the final stage's share of the
+    time, once more."""
     from cambrian.architecture import Architecture
     from cambrian.cli.display.resumed import explain_standstill
     from cambrian.search.result import Result

@@ -36,12 +36,13 @@ class Estimator(Protocol):
     """Implementations are frozen dataclasses whose fields are their JSON settings. They wrap one
     another with `yield from inner.run(job)`.
 
-    An estimator may have five members besides the ones below. `serves: tuple[type, ...]` are the kinds of
+    An estimator may have six members besides the ones below. `serves: tuple[type, ...]` are the kinds of
     requests and weights that it can serve (without it: `Evaluate` with `Fresh` weights, and `Continue`, which
     it may treat as fresh). With `raw`, architectures that are the same function are measured separately.
     With `reads_history`, its jobs carry the trials that the strategy had learned before the request.
     `axes: tuple[Axis, ...]` are the parts of the fidelity that it can measure at several values (without it:
-    none). `leaves` is False if it never leaves files, so that no place is made for them."""
+    none). `leaves` is False if it never leaves files, so that no place is made for them. `minimize` is True
+    if lower values are better; of those of a task's metric, the metric knows."""
 
     @property
     def needs(self) -> tuple[type, ...]:

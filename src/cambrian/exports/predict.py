@@ -17,7 +17,7 @@ from cambrian.errors import DataError, UsageError
 from cambrian.exports.export import MODEL
 from cambrian.exports.mask_images import list_mask_files, write_mask
 from cambrian.exports.program import load_program
-from cambrian.files import write_file
+from cambrian.files import check_target, write_file
 from cambrian.goal import choose_outputs, read_goal, write_number
 
 if TYPE_CHECKING:
@@ -158,8 +158,7 @@ def check_table(path: Path) -> None:
     """Raise UsageError for a file that `write_table` could not write: before anything is predicted."""
     if path.suffix.lower() != ".csv":
         raise UsageError(f"predictions are written as a .csv file, got {path}: name it predictions.csv")
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise UsageError(f"{path} cannot be written: name a file in a folder that exists")
+    check_target(path)
 
 
 def write_table(rows: Sequence[Prediction], path: Path) -> None:

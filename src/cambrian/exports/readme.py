@@ -19,9 +19,10 @@ network = load()  # with the weights, in evaluation mode; .train() to go on trai
 
 _COLUMNS = """`cambrian predict` takes a .csv. `model.json` has under "columns" how the cells of a row
 become features, one column after the other: a number is interpolated between "knots" and "scores" where
-the column has these, "fill" stands for a missing one, and a "flagged" column has 1 after it then; of
-"categories" the one that the row has is 1, and the others are 0. "rendering" has under "table" the header
-and the separator of such a file, and of columns without names how many there are.
+the column has these (in float64, rounded to float32 afterwards), "fill" stands for a missing one, and a
+"flagged" column has 1 after it then; of "categories" the one that the row has is 1, and the others are 0.
+"decimal" is what begins the decimals of numbers in the .csv, where the table had commas in them; "rendering"
+has under "table" its header and its separator, and of columns without names how many there are.
 """
 
 _README = """# {name}: {title} {kind}

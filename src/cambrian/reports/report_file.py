@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import Unread, UsageError
-from cambrian.files import write_file
+from cambrian.files import check_target, write_file
 from cambrian.reports.contents import story_of
 from cambrian.reports.report import report_html
 
@@ -44,6 +44,7 @@ def report(
             )
         path = result.directory / "report.html"
     target = Path(path)
+    check_target(target)
     rows = rank_surrogates(result, fit=surrogates) if table1 is None else table1
     text = report_html(story_of(result, plan=plan, table1=rows))
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from cambrian.effort import find_epochs
 from cambrian.outcome import Done, Trial, describe_collapse, describe_failure
 from cambrian.reports.contents import Story
 from cambrian.reports.evidence import search_trials
@@ -93,7 +94,7 @@ def _supernet_row(story: Story, trial: Trial, users: int) -> list[object]:
         cell_text(trial.method.get("name") or "–"),
         story.value(trial.value),
         users,
-        integer_text(trial.fidelity.epochs),
+        integer_text(find_epochs(trial)),
         "–" if outcome is None else f"{outcome.seconds:,.1f}",
         began,
         retraining_reason(trial) or describe_failure(trial) or describe_collapse(trial) or "–",

@@ -58,9 +58,11 @@ def _delivers_any(search: Search) -> bool:
 
 
 def _make_means(search: Search, begun: Mapping[str, Any]) -> dict[str, Means]:
+    directions = search.directions
     return {
         name: Means(
             make_recipe(search, name, begun),
+            directions[name],
             list_served(estimator),
             bool(getattr(estimator, "raw", False)),
             bool(getattr(estimator, "reads_history", False)),

@@ -5,16 +5,23 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from cambrian.errors import RunError
+from cambrian.codec import encode
+from cambrian.errors import RunChanged, RunError, join_words
 from cambrian.goal import GoalName
+from cambrian.search.identity.settings import describe_component, resume_search
+from cambrian.search.ledger.run_directory import read_begun
+from cambrian.search.parts.components import component
 from cambrian.search.planning.plan import plan
+from cambrian.search.search import Search
 from cambrian.tasks import load
 from cambrian.tasks.labels import read_labels
 from cambrian.tasks.readers.items import array_of
@@ -23,6 +30,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cambrian.search.result import Result
+    from cambrian.tasks.task import Task
+
+ASKED = "asked"
+"""The fact of a run that says which space and strategy an estimator was given."""
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]
@@ -52,17 +63,19 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self.quiet = quiet
 
     def search(self, X: Any, y: Any, goal: GoalName | None) -> Result:
-        """Fit a network to `y`, and keep the result. Raises RunError where no network could be trained."""
+        """Fit a network to `y`, and keep the result. Raises RunError where no network could be trained,
+        RunChanged where the directory holds another search."""
         tables = np.ndim(X) == 2
         options: dict[str, Any] = {"features": True} if tables else {}
         task = load((X, y), test=self.test, goal=goal, **options)
-        settings = {name: getattr(self, name) for name in ("space", "strategy", "workers", "device", "seed")}
         place = self.directory
         if place is None:
             made = tempfile.mkdtemp(prefix="cambrian-")
             weakref.finalize(self, shutil.rmtree, made, ignore_errors=True)
             place = Path(made) / "run"
-        result: Result = plan(task, self.budget, **settings).run(place, quiet=self.quiet)
+        begun = read_begun(Path(place))
+        search = self._plan(task) if begun is None else self._go_on(task, Path(place), begun)
+        result: Result = search.run(place, quiet=self.quiet)
         if result.winner is None:
             raise RunError("no network was trained within the budget: give more time")
         self.n_features_in_ = int(np.shape(X)[-1])
@@ -70,14 +83,53 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self.result_ = result
         return result
 
+    def _plan(self, task: Task) -> Search:
+        settings = {name: getattr(self, name) for name in ("space", "strategy", "workers", "device", "seed")}
+        search = plan(task, self.budget, **settings).search
+        search.remarks[ASKED] = self._describe()
+        return search
+
+    def _go_on(self, task: Task, place: Path, begun: Mapping[str, Any]) -> Search:
+        """The search that was begun in `place`: another plan measures the machine's speed anew, and would be
+        of another search. Raises RunChanged where it is of other data or settings."""
+        settings = begun["settings"]
+        if settings["task"] is None or settings["task"]["digest"] != task.digest:
+            raise RunChanged(
+                f"{place} holds a search of other data, or with another share for the test: give what it was"
+                " begun with, or another directory"
+            )
+        # A run that the command line began was asked for in other words, and goes on as it is.
+        asked, now = begun.get(ASKED, {}), self._describe()
+        changed = [name for name in asked if asked[name] != now[name]]
+        changed += ["seed"] if settings["seed"] != self.seed else []
+        if changed:
+            raise RunChanged(
+                f"{place} holds a search that was begun with another {join_words(changed)}: give the same, or"
+                " another directory"
+            )
+        own = {"space": self.space, "strategy": self.strategy}
+        search: Search = resume_search(Search, place, self.budget, own=own)
+        return search
+
+    def _describe(self) -> dict[str, Any]:
+        """The space and the strategy that were asked for, as JSON."""
+        asked = {"space": self.space, "strategy": self.strategy}
+        described = {
+            kind: None if given is None else describe_component(kind, component(kind, given))
+            for kind, given in asked.items()
+        }
+        plain: dict[str, Any] = msgspec.json.decode(encode(described))
+        return plain
+
 
 class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     """Finds and trains a network within `budget`, a time such as "10m" or a number of trials.
 
     `space`, `strategy`, `workers`, `device` and `seed` are those of `cambrian.plan`; `directory` is where the
-    run is kept and goes on after an interruption (None: a temporary one, which ends with this object). Of the
-    data, a share `test` is kept from the search and the training, and `test_score_` is the network's score
-    there: without a choice having been made by it.
+    run is kept (None: a temporary one, which ends with this object). After an interruption, or with a larger
+    budget, `fit` on the same data goes on there, on the device and with the workers that it was begun with.
+    Of the data, a share `test` is kept from the search and the training, and `test_score_` is the network's
+    score there: without a choice having been made by it.
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
@@ -88,8 +140,9 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any) -> Classifier:
         """Images [n, height, width] or [n, height, width, channels], or tables [n, columns] of numbers and
-        categories, as arrays or DataFrames; and a class for each. Raises DataError for others, and RunError
-        where no network could be trained."""
+        categories, as arrays or DataFrames; and a class for each. Raises DataError for others, RunError where
+        no network could be trained, and RunChanged where `directory` holds a search of other data or
+        settings."""
         self.search(X, y, "classes")
         # In the order of the network's outputs, with the type that the labels came in.
         self.classes_ = find_values(y)
@@ -132,8 +185,7 @@ class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
     """
 
     def fit(self, X: Any, y: Any) -> Regressor:
-        """Images or tables as those of a classifier, and a number for each. Raises DataError for others, and
-        RunError where no network could be trained."""
+        """Images or tables as those of a classifier, and a number for each. Raises as a classifier does."""
         self.search(X, y, "numbers")
         return self
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from cambrian.effort import count_epochs
+from cambrian.effort import find_epochs
 from cambrian.errors import MissingExtra
 from cambrian.outcome import Crashed, Done, Infeasible, Trial
 
@@ -24,8 +24,8 @@ def make_frame(result: Result) -> Any:
 
 def list_records(result: Result) -> list[dict[str, Any]]:
     """A record for each trial, the search's first; None where a trial has no such thing. `score` is the value
-    turned so that higher is better, `epochs` those of full data, `answers.PATH` and `metrics.NAME` the
-    answers and the further metrics."""
+    turned so that higher is better, `epochs` those that were trained, of full data, `answers.PATH` and
+    `metrics.NAME` the answers and the further metrics."""
     trials = [*result.trials, *result.finals]
     answers = list(dict.fromkeys(path for t in trials for path, _ in t.architecture.items()))
     metrics = list(dict.fromkeys(name for t in trials for name in _read_metrics(t)))
@@ -34,6 +34,7 @@ def list_records(result: Result) -> list[dict[str, Any]]:
 
 def _record(trial: Trial, answers: list[str], metrics: list[str]) -> dict[str, Any]:
     given, measured = dict(trial.architecture.items()), _read_metrics(trial)
+    epochs = find_epochs(trial)
     record: dict[str, Any] = {
         "number": trial.number,
         "kind": trial.kind,
@@ -42,7 +43,7 @@ def _record(trial: Trial, answers: list[str], metrics: list[str]) -> dict[str, A
         "value": trial.value,
         "score": trial.score,
         "seconds": trial.outcome.seconds if trial.outcome is not None else None,
-        "epochs": count_epochs(trial.fidelity),
+        "epochs": None if epochs is None else epochs * trial.fidelity.fraction,
         "cached": trial.cached,
         "key": trial.architecture.key,
     }

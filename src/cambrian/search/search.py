@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from cambrian.search.display.opening import announce
 from cambrian.search.engines.engine import Engine
 from cambrian.search.identity.agreement import agree
 from cambrian.search.identity.settings import describe_component, describe_settings, resume_search
-from cambrian.search.ledger.run_directory import at_work, claim
+from cambrian.search.ledger.run_directory import at_work, choose_place
 from cambrian.search.ledger.store import ROOM
 from cambrian.search.loop.ask_tell import Conversation
 from cambrian.search.loop.execution import ATTEMPTS, Watch
@@ -38,8 +38,8 @@ from cambrian.search.parts.components import (
 from cambrian.search.parts.devices import AUTO, choose_device
 from cambrian.search.parts.direction import (
     check_direction,
-    check_finals,
     choose_direction,
+    list_directions,
     objective_name,
     read_objective,
     take_reference,
@@ -71,13 +71,13 @@ class Search:
     is one. `limits` are hard bounds on measures of the network, as
     {"params": 1e6, "latency": "5ms"}, checked before training; `timeout` (seconds) and `memory` (bytes) bound
     one trial; `attempts` is how often a trial may be lost to kills before it counts as crashed. With
-    `minimize` lower values are better; left open, the estimator knows. `estimators` are further ones, by the
-    names that the strategy's requests give. `objectives` are metrics that count besides the estimator's value
-    ("params", "latency", "-accuracy" ...; a leading "-" or "+" says that lower or higher is better, and so
-    does a bound, "latency<10ms", the worst value of use). Of several, the final stage trains networks at the
-    front's knees, or with `choose`, as "latency<5ms", the best one that keeps this. `order`
-    is "number" or "arrival" (see `Order`), left open the strategy's own. `room` bytes of
-    weights and other files are kept for a strategy that goes on from those of earlier trials.
+    `minimize` lower values of `estimator` are better; left open, it knows. `estimators` are further ones, by
+    the names that the strategy's requests give, each with a direction that it knows itself. `objectives` are
+    metrics that count besides the estimator's value ("params", "latency", "-accuracy" ...; a leading "-" or
+    "+" says that lower or higher is better, and so does a bound, "latency<10ms", the worst value of use). Of
+    several, the final stage trains networks at the front's knees, or with `choose`, as "latency<5ms", the
+    best one that keeps this. `order` is "number" or "arrival" (see `Order`), left open the strategy's own.
+    `room` bytes of weights and other files are kept for a strategy that goes on from those of earlier trials.
 
     Raises Incompatible where space, strategy and estimator cannot work together, and Unread for `workers` or
     `memory` that the engine would not read."""
@@ -146,8 +146,7 @@ class Search:
         self._talk: Conversation | None = None
         self._held = ExitStack()
         check_compatible(self)
-        check_direction(self.objective, self.estimator, said=minimize is not None)
-        check_finals(self.minimize, self.task, self.estimators, self.final)
+        check_direction(self.objective, self.estimator, self.task, said=minimize is not None)
 
     def _read_final(self, final: Final | None, said: bool) -> Final | None:
         """The final stage, where there is one. Raises UsageError for one that was asked for and would train
@@ -202,7 +201,12 @@ class Search:
         quiet: bool = False,
     ) -> Result:
         """Without a search: train `architecture` as a winner, on train and validation, and test it once.
-        Raises IllegalArchitecture where the space does not hold it."""
+        Raises IllegalArchitecture where the space does not hold it, UsageError without a final stage."""
+        if self.final is None:
+            raise UsageError(
+                "an architecture is trained as a final stage, and this search has none: leave out final=None,"
+                ' and give an estimator that leaves trained networks, such as "train"'
+            )
         chosen = replay(self.space, architecture)
         return self._run(directory, watch, quiet, lambda session: session.train(chosen))
 
@@ -215,6 +219,7 @@ class Search:
     ) -> Search:
         """The search that began the run in `directory`, to be run there again; a larger `budget` lets
         it go on, `choose` lets it end with another network of its front, `engine` lets it run elsewhere.
+        Where a budget of time is spent, another network has the final stage's share of it once more.
         Raises RunError where one of its components has no name by which it could be loaded."""
         search: Search = resume_search(Search, Path(directory), budget, choose, engine)
         return search
@@ -229,25 +234,28 @@ class Search:
         from cambrian.search.result import Result
 
         check_task(self)
-        place = self._choose_place(directory)
-        if watch is None:
-            watch = Watch() if quiet else announce(self, place)
-        with open_session(self, place, watch) as session:
-            work(session)
-            rows, facts, events = session.ledger.rows(), session.ledger.facts(), session.ledger.events()
-            result = Result(self.space, self.task, rows, facts, events, directory=place)
+        with self._choose_place(directory) as place:
+            if watch is None:
+                watch = Watch() if quiet else announce(self, place)
+            with open_session(self, place, watch) as session:
+                work(session)
+                rows, facts, events = session.ledger.rows(), session.ledger.facts(), session.ledger.events()
+                result = Result(self.space, self.task, rows, facts, events, directory=place)
         check_success(result)
         return result
 
-    def _choose_place(self, directory: str | Path | None) -> Path | None:
+    @contextmanager
+    def _choose_place(self, directory: str | Path | None) -> Iterator[Path | None]:
         """The run directory; None where everything stays in memory."""
-        # Absolute from here on: a worker may have another working directory.
-        if directory is not None:
-            return Path(directory).absolute()
         # Weights are files, and several workers share the data by files.
-        if self.final is None and (self.task is None or self.engine.slots == 1):
-            return None
-        return claim(self.task.name if self.task else "search").absolute()
+        needed = self.final is not None or (self.task is not None and self.engine.slots > 1)
+        if directory is None and not needed:
+            yield None
+            return
+        named = None if directory is None else Path(directory)
+        with choose_place(named, self.task.name if self.task else "search") as place:
+            # Absolute from here on: a worker may have another working directory.
+            yield place.absolute()
 
     # -- ask and tell -----------------------------------------------------------------------------
 
@@ -255,13 +263,17 @@ class Search:
         """The next trial for the caller to evaluate; None when the search has ended. Every asked
         trial is to be told, in any order; at most `lag` may be out at once. With a directory a later
         search goes on there, once `close` was called or this process has ended."""
-        if self._talk is None:
-            place = None if directory is None else Path(directory).absolute()
+        if self._talk is not None:
+            return self._talk.ask()
+        place = None if directory is None else Path(directory).absolute()
+        with ExitStack() as held:
             # Locked until `close`: two processes that ask would each propose the same numbers.
-            ledger = self._held.enter_context(at_work(place))
-            coordinator = make_coordinator(self, ledger, agree(self, ledger))
-            self._talk = Conversation(coordinator, ledger, self.budget)
-        return self._talk.ask()
+            ledger = held.enter_context(at_work(place))
+            talk = Conversation(make_coordinator(self, ledger, agree(self, ledger)), ledger, self.budget)
+            trial = talk.ask()
+            # Only a conversation that has begun holds the lock: after a refusal another one may begin.
+            self._talk, self._held = talk, held.pop_all()
+        return trial
 
     def tell(self, number: int, value: object) -> None:
         """Take the result of trial `number`: a number to maximise (or to `minimize`), or an Outcome."""
@@ -287,6 +299,11 @@ class Search:
         """The name of the values, and which way is better."""
         spec = describe_component("estimator", self.estimator)
         return Objective(objective_name(spec, self.task), self.minimize, self.reference)
+
+    @property
+    def directions(self) -> dict[str, bool]:
+        """Whether lower values are better, by the estimators' names."""
+        return list_directions(self.minimize, self.estimators, self.task)
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

@@ -24,7 +24,12 @@ from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.run_directory import at_work, clear_leftovers, prepare_task, working_place
 from cambrian.search.loop.coordinator import Coordinator
-from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expect_final_seconds
+from cambrian.search.loop.deadlines import (
+    FinalDeadlines,
+    SearchDeadlines,
+    expect_final_seconds,
+    extend_final,
+)
 from cambrian.search.loop.epochs import PaidEpochs
 from cambrian.search.loop.execution import Execution, Watch
 from cambrian.search.loop.final_stage import (
@@ -35,6 +40,7 @@ from cambrian.search.loop.final_stage import (
     find_candidates,
 )
 from cambrian.search.parts.components import find_published
+from cambrian.search.parts.direction import turn_trial
 from cambrian.search.parts.pretrained import find_pretrained
 from cambrian.search.parts.space_check import check_space, find_warnings
 from cambrian.search.planning.budget import Budget
@@ -81,7 +87,7 @@ class Session:
             elapsed=max((r.elapsed or 0.0 for r in ledger.rows()), default=search.spent),
             keeps=search.keeps,
             room=search.room,
-            minimize=search.minimize,
+            directions=search.directions,
         )
 
     def make_work(self, timed: bool = True) -> Work:
@@ -264,12 +270,17 @@ class Session:
         rows = self.ledger.rows()
         finals = [r for r in rows if r.final]
         stage = self._make_stage(candidates, finals, front)
-        deadlines = self._make_final_deadlines([r.trial for r in rows])
+        another = stage.find_another([r.trial for r in finals])
+        deadlines = self._make_final_deadlines([r.trial for r in rows], another is not None)
         if deadlines is not None:
             stage.within(deadlines, self.execution.read_clock)
         self.watch.on_stage("final", stage.total())
         self._show_ended(r.trial for r in finals)
         unfinished = [r for r in finals if r.state == "running"]
+        if another is not None and all(r.trial.architecture != another for r in unfinished):
+            # They would take the time of the network that is wanted now.
+            self.execution.drop(stage, unfinished, "another network was chosen before it was ready")
+            unfinished = []
         self.execution.drive(stage, unfinished, lambda: None, deadlines)
         winner, others = stage.winner(), [t.number for t in stage.front()]
         noted = {"front": others} if others else {}
@@ -281,11 +292,12 @@ class Session:
         self, candidates: Sequence[Candidate], finals: Sequence[Row], front: int = 0
     ) -> FinalStage:
         assert self.search.final is not None
+        directions = self.search.directions
         return FinalStage(
             self.search.space,
             self.search.final,
             candidates,
-            finals,
+            [msgspec.structs.replace(r, trial=turn_trial(r.trial, directions)) for r in finals],
             seed=self.search.seed,
             recipe=make_recipe(self.search, self.search.final.estimator, self.begun),
             published=find_published(self.search.space),
@@ -298,12 +310,21 @@ class Session:
         """The threads of a final training: all that the engine has for it, where it is the only one."""
         return self.search.engine.threads_of_one if final.continues else 0
 
-    def _make_final_deadlines(self, trials: Sequence[Trial]) -> FinalDeadlines | None:
-        seconds = self.search.budget.seconds
+    def _make_final_deadlines(self, trials: Sequence[Trial], another: bool) -> FinalDeadlines | None:
+        """`another`: whether the time was for one network, and another one is to be trained now."""
+        seconds, now = self.search.budget.seconds, self.execution.read_clock()
         if seconds is None:
             return None
+        assert self.search.final is not None
+        end = extend_final(seconds, self.search.final.share, now) if another else seconds
+        if end > seconds:
+            self.ledger.note("extended", seconds=end)
+            self.watch.on_warning(
+                f"the budget of {self.search.budget} was spent on another network: for this one the final"
+                f" stage has its share of {Budget(seconds=end - now)} once more"
+            )
         each = expect_final_seconds(self.ledger.facts().get("speed"), trials)
-        return FinalDeadlines(seconds, self.execution.read_clock(), each)
+        return FinalDeadlines(end, now, each)
 
     def _has_larger_budget(self) -> bool:
         """Whether the run ended under a smaller budget, so that trainings cut short by it are done anew."""

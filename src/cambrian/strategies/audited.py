@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import msgspec
 import numpy as np
 
-from cambrian.architecture import Architecture
+from cambrian.architecture import Architecture, replay
 from cambrian.effort import count_epochs
 from cambrian.errors import UsageError
 from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.problem import Problem
+from cambrian.recommendation import find_measurements, insert_better, rank_trials
 from cambrian.settings import COUNT, POSITIVE, Span
-from cambrian.strategies.inner import read_inner
+from cambrian.spaces.knowledge import Begins, know
+from cambrian.strategies.inner import list_aside, read_inner
 from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.promise import (
     PLANNED,
@@ -43,11 +45,12 @@ USUAL = 100
 
 @dataclass(frozen=True)
 class State:
-    """`candidates` are the fidelities by name, and every architecture of `drawn` is measured at each. `inner`
-    is the state of the strategy that goes on, None before the `choice` is made; `known` are its trials."""
+    """`candidates` are the fidelities by name, and every architecture of `drawn`, some of which have a name,
+    is measured at each. `inner` is the state of the strategy that goes on, None before the `choice` is made;
+    `known` are its trials, those of the audit that it has learned among them."""
 
     problem: Problem
-    drawn: tuple[Architecture, ...]
+    drawn: Mapping[Architecture, str]
     candidates: Mapping[str, Fidelity]
     audited: tuple[Trial, ...] = ()
     choice: Choice | None = None
@@ -61,7 +64,8 @@ class Audited:
     the images, and with twice the epochs, as far as the estimator can. Then the `strategy` goes on at the
     fidelity of the highest promise, having learned what was measured there; a progressive one keeps as many
     more networks as they are cheaper. `networks` are those that the budget would measure at the search's own
-    fidelity (None: as many as it has trials).
+    fidelity (None: as many as it has trials). Architectures that the space begins with, as that of a user's
+    own network, are of the sample, and so have a value at the chosen fidelity too.
 
     A strategy that asks for several fidelities itself is refused, and so are several objectives: the audit's
     longest trainings would be the only ones that were measured fully enough for a front."""
@@ -72,6 +76,7 @@ class Audited:
     seconds: Annotated[float | None, POSITIVE] = None
     own_trials: ClassVar[bool] = True
     one_objective: ClassVar[bool] = True
+    begins: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -105,10 +110,14 @@ class Audited:
         return getattr(self.inner, "estimators", {})
 
     def start(self, problem: Problem) -> State:
-        candidates = list_candidates(problem)
-        drawn = draw_stratified(problem, self.sample) if len(candidates) > 1 else ()
-        state = State(problem, drawn, candidates)
-        return state if drawn else self._go_on(state, Choice(PLANNED))
+        candidates, begins = list_candidates(problem), know(problem.space, Begins)
+        named = {} if begins is None else begins.begins
+        # First, as in other searches.
+        begun = {replay(problem.space, architecture): name for name, architecture in named.items()}
+        left = self.sample - len(begun) if len(candidates) > 1 else 0
+        others = draw_stratified(problem, left) if left > 0 else ()
+        state = State(problem, {**dict.fromkeys((*begun, *others), ""), **begun}, candidates)
+        return state if state.drawn else self._go_on(state, Choice(PLANNED))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: Generator) -> Proposal:
         if state.choice is None:
@@ -123,9 +132,10 @@ class Audited:
         return msgspec.structs.replace(proposal, fidelity=chosen, reason=reason)
 
     def learn(self, state: State, trial: Trial) -> State:
+        if trial.memory.get("phase") == AUDIT:
+            state = dataclasses.replace(state, audited=(*state.audited, trial))
         if state.choice is not None:
             return self._learn_on(state, trial)
-        state = dataclasses.replace(state, audited=(*state.audited, trial))
         ended = len(state.audited) == self._count(state) or self._is_late(state)
         return self._go_on(state, self._choose(state)) if ended else state
 
@@ -134,11 +144,25 @@ class Audited:
         trainings are higher, and say nothing of the other networks."""
         if state.choice is None:
             return ()
-        inner = self._fit(state.choice)
+        inner, problem = self._fit(state.choice), state.problem
+        aside, learned = self.sets_aside(state), {t.number for t in state.known}
+        # Networks of the audit that the strategy was not told of may be better than its own.
+        untold = [t for t in state.audited if t.number not in learned and t.number not in aside]
+        trials = [t for t in (*state.known, *untold) if t.number not in aside]
+        ranked = rank_trials(trials, problem.objectives)
         if isinstance(inner, Recommends):
-            return list(inner.recommend(state.inner))[:MOST]
-        ranked = sorted((t for t in state.known if t.value is not None), key=lambda t: -float(t.value or 0.0))
+            measured = find_measurements(trials, problem.fidelity)
+            preferred = [measured[a] for a in inner.recommend(state.inner) if a in measured]
+            ranked = [*insert_better(preferred, untold, problem.objectives), *ranked]
         return list(dict.fromkeys(t.architecture for t in ranked))[:MOST]
+
+    def sets_aside(self, state: State) -> frozenset[int]:
+        """The audit's rows at other fidelities than the chosen one."""
+        if state.choice is None:
+            return frozenset()
+        chosen = state.candidates[state.choice.name]
+        others = (t.number for t in state.audited if t.fidelity != chosen)
+        return frozenset(others) | list_aside(self._fit(state.choice), state.inner)
 
     def keeps(self, state: State) -> Sequence[int]:
         """The rows that the strategy may begin with; all of them, where it does not say."""
@@ -155,14 +179,10 @@ class Audited:
     def _audit(self, state: State, place: int) -> Evaluate:
         """The next measurement of the audit: an architecture at all fidelities, then the next one."""
         architecture, name = divmod(place, len(state.candidates))
-        fidelity = list(state.candidates)[name]
+        fidelity, drawn = list(state.candidates)[name], list(state.drawn)[architecture]
+        begun = {"begins": state.drawn[drawn]} if state.drawn[drawn] and fidelity == PLANNED else {}
         memory = {"phase": AUDIT, "fidelity": fidelity}
-        return Evaluate(
-            state.drawn[architecture],
-            state.candidates[fidelity],
-            reason={"audit": fidelity},
-            memory=memory,
-        )
+        return Evaluate(drawn, state.candidates[fidelity], reason={"audit": fidelity, **begun}, memory=memory)
 
     def _is_late(self, state: State) -> bool:
         """Whether the audit has taken its time, as on a machine that became slower than it was measured."""
@@ -188,26 +208,33 @@ class Audited:
         return choose_fidelity(values, costs, networks, costly)
 
     def _go_on(self, state: State, choice: Choice) -> State:
-        """The state of the strategy that begins, having learned the audit's trials of its fidelity."""
-        problem = dataclasses.replace(state.problem, fidelity=state.candidates[choice.name])
+        """The state of the strategy that begins, having learned the audit's trials of its fidelity. Those
+        that it does not learn are spent: it has so many fewer, the last of which it may keep for its end."""
+        fidelity, trials = state.candidates[choice.name], state.problem.trials
+        if trials is not None:
+            learned = sum(self._teaches(t, fidelity) for t in state.audited)
+            trials = max(1, trials - len(state.audited) + learned)
+        problem = dataclasses.replace(state.problem, fidelity=fidelity, trials=trials)
         state = dataclasses.replace(state, choice=choice, inner=self._fit(choice).start(problem))
         for trial in state.audited:
             state = self._learn_on(state, trial)
         return state
 
     def _learn_on(self, state: State, trial: Trial) -> State:
-        """The state when the strategy that goes on has learned the trial; one of the audit only where it has
-        the chosen fidelity, and the strategy learns of others' trials."""
+        """The state when the strategy that goes on has learned the trial, if it does."""
         assert state.choice is not None
-        inner = self._fit(state.choice)
         if trial.memory.get("phase") == AUDIT:
-            chosen = state.candidates[state.choice.name]
-            if trial.fidelity != chosen or getattr(inner, "own_trials", False):
+            if not self._teaches(trial, state.candidates[state.choice.name]):
                 return state
             # The phase is the audit's own memory: to the other strategy it is a trial like any.
             trial = msgspec.structs.replace(trial, memory={})
-        learned = inner.learn(state.inner, trial)
+        learned = self._fit(state.choice).learn(state.inner, trial)
         return dataclasses.replace(state, inner=learned, known=(*state.known, trial))
+
+    def _teaches(self, trial: Trial, chosen: Fidelity) -> bool:
+        """Whether the strategy that goes on learns this trial of the audit: where it has the chosen fidelity,
+        and the strategy learns others' trials."""
+        return trial.fidelity == chosen and not getattr(self.inner, "own_trials", False)
 
     def _fit(self, choice: Choice) -> Any:
         """The strategy that goes on at the chosen fidelity."""

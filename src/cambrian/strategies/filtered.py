@@ -27,15 +27,18 @@ if TYPE_CHECKING:
 
 PROXY, BEST = "proxy", "best"
 """The phases of the filter, in the memory of their trials."""
+DRAWS = 50
+"""The most draws where nobody names their number."""
 
 
 @dataclass(frozen=True)
 class State:
-    """`scored` are the learned trials of the proxies, and `trained` those of the best; `inner` is the state
-    of the strategy that goes on from there."""
+    """Of `draws` architectures, `scored` are the learned trials of the proxies, and `trained` those of the
+    best; `inner` is the state of the strategy that goes on from there."""
 
     problem: Problem
     inner: Any
+    draws: int
     scored: tuple[Trial, ...] = ()
     trained: tuple[Trial, ...] = ()
     best: tuple[Architecture, ...] = ()
@@ -46,13 +49,14 @@ class Filtered:
     """Draws `draws` architectures, scores them by each of the `measures`, and has the best `keep` measured:
     by the sum of the logarithms of their ranks, where there are several measures. Then the `strategy` goes
     on, which has learned these; with `strategy=""` the search ends. Every score is a row of the run, with its
-    seconds, and counts as a trial of the budget.
+    seconds, and counts as a trial of the budget: by default there are 50 draws, or fewer, of which the scores
+    take half of the run's trials.
 
     A strategy that learns its own trials alone cannot go on from these."""
 
     strategy: Any = "random"
     measures: tuple[str, ...] = ("jacob_cov", "macs")
-    draws: Annotated[int, COUNT] = 50
+    draws: Annotated[int | None, COUNT] = None
     keep: Annotated[int, COUNT] = 5
     own_trials: ClassVar[bool] = True
 
@@ -62,7 +66,7 @@ class Filtered:
         object.__setattr__(self, "measures", measures)
         if not measures:
             raise UsageError("strategy 'filtered': measures are empty: name at least one, such as naswot")
-        if self.keep > self.draws:
+        if self.draws is not None and self.keep > self.draws:
             raise UsageError(f"strategy 'filtered': keep is at most the {self.draws} draws, got {self.keep}")
         _ = self.inner  # a strategy that cannot be had is refused at once
 
@@ -77,7 +81,7 @@ class Filtered:
 
     @property
     def estimators(self) -> Mapping[str, str]:
-        return {measure: measure for measure in self.measures}
+        return {**getattr(self.inner, "estimators", {}), **{measure: measure for measure in self.measures}}
 
     @property
     def requests(self) -> tuple[type, ...]:
@@ -89,13 +93,20 @@ class Filtered:
     def order(self) -> str:
         return str(getattr(self.inner, "order", "number"))
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        return tuple(getattr(self.inner, "axes", ()))
+
     def start(self, problem: Problem) -> State:
-        return State(problem, self.inner.start(self._leave_budget(problem)) if self.inner else None)
+        draws = self._count_draws(problem)
+        inner = self.inner.start(self._leave_budget(problem, draws)) if self.inner else None
+        return State(problem, inner, draws)
 
     def propose(self, state: State, pending: Sequence[Trial], rng: Generator) -> Proposal:
         scoring = [*state.scored, *(t for t in pending if _phase(t) == PROXY)]
-        if len(scoring) < self.draws * len(self.measures):
-            return self._score(state, scoring, rng)
+        draws = _read_draws(scoring[0], state) if scoring else state.draws
+        if len(scoring) < draws * len(self.measures):
+            return self._score(state, scoring, draws, rng)
         if len(state.scored) < len(scoring):
             return Wait()  # the best are known when all are scored
         training = [*state.trained, *(t for t in pending if _phase(t) == BEST)]
@@ -109,8 +120,9 @@ class Filtered:
 
     def learn(self, state: State, trial: Trial) -> State:
         if _phase(trial) == PROXY:
-            state = dataclasses.replace(state, scored=(*state.scored, trial))
-            complete = len(state.scored) == self.draws * len(self.measures)
+            draws = _read_draws(trial, state)
+            state = dataclasses.replace(state, scored=(*state.scored, trial), draws=draws)
+            complete = len(state.scored) == draws * len(self.measures)
             return dataclasses.replace(state, best=self._choose(state)) if complete else state
         if _phase(trial) == BEST:
             state = dataclasses.replace(state, trained=(*state.trained, trial))
@@ -120,30 +132,51 @@ class Filtered:
             return state
         return dataclasses.replace(state, inner=self.inner.learn(state.inner, trial))
 
-    def _score(self, state: State, scoring: Sequence[Trial], rng: Generator) -> Evaluate:
+    def _score(self, state: State, scoring: Sequence[Trial], draws: int, rng: Generator) -> Evaluate:
         """The next score: all draws by the first measure, then the same ones by the others."""
-        measure, place = divmod(len(scoring), self.draws)
+        measure, place = divmod(len(scoring), draws)
         drawn = sorted(scoring, key=lambda t: t.number)
         architecture = drawn[place].architecture if measure else sample(state.problem.space, rng)
-        return Evaluate(architecture, estimator=self.measures[measure], memory={"phase": PROXY})
+        memory = {"phase": PROXY, "draws": draws}
+        return Evaluate(architecture, estimator=self.measures[measure], memory=memory)
 
     def _choose(self, state: State) -> tuple[Architecture, ...]:
         """The best distinct architectures by the sum of their ranks; one without a score is ranked last."""
         trials = sorted(state.scored, key=lambda t: t.number)
-        # A search that minimises has turned the values of all its rows; of a proxy higher is still better.
-        sign = -1.0 if state.problem.objectives[0].minimize else 1.0
-        values = [np.nan if t.value is None else sign * t.value for t in trials]
-        ranks = sum_log_ranks(list(np.reshape(values, (len(self.measures), self.draws))))
+        # Turned upwards by the proxies' own direction, whichever the search has.
+        values = [np.nan if t.value is None else t.value for t in trials]
+        ranks = sum_log_ranks(list(np.reshape(values, (len(self.measures), state.draws))))
         ranked = [trials[i].architecture for i in np.argsort(-ranks, kind="stable")]
         return tuple(dict.fromkeys(ranked))[: self.keep]
 
-    def _leave_budget(self, problem: Problem) -> Problem:
-        """The problem with the trials that are left after the filter's own."""
+    def _count_draws(self, problem: Problem) -> int:
+        """Raises UsageError where the trials of the run are too few for the scores and the training of the
+        best."""
+        measures, trials = len(self.measures), problem.trials
+        if trials is None:
+            return self.draws or max(DRAWS, self.keep)
+        draws = self.draws or max(min(DRAWS, trials // (2 * measures)), self.keep)
+        needed, fitting = draws * measures + self.keep, (trials - self.keep) // measures
+        if needed > trials:
+            advice = f"draws={fitting}" if fitting >= self.keep else "a larger budget, or a smaller keep"
+            raise UsageError(
+                f"strategy 'filtered': {draws} draws by {measures} measures and the training of the best"
+                f" {self.keep} take {needed} trials, and the run has {trials}: take {advice}"
+            )
+        return draws
+
+    def _leave_budget(self, problem: Problem, draws: int) -> Problem:
+        """The problem with the trials that are left after the scores."""
         if problem.trials is None:
             return problem
-        spent = self.draws * len(self.measures)
-        return dataclasses.replace(problem, trials=max(problem.trials - spent, 1))
+        return dataclasses.replace(problem, trials=max(problem.trials - draws * len(self.measures), 1))
 
 
 def _phase(trial: Trial) -> str:
     return str(trial.memory.get("phase", ""))
+
+
+def _read_draws(trial: Trial, state: State) -> int:
+    """The number of draws that the score was proposed with: a run that goes on with a larger budget does not
+    have more of them by then."""
+    return int(trial.memory.get("draws", state.draws))

@@ -19,6 +19,12 @@ def has_trait(strategy: Any, name: str) -> bool:
     return False
 
 
+def list_aside(strategy: Any, state: Any) -> frozenset[int]:
+    """The rows on whose values the strategy's recommendation does not rest."""
+    sets_aside = getattr(strategy, "sets_aside", None)
+    return frozenset() if sets_aside is None else frozenset(sets_aside(state))
+
+
 def read_inner(outer: object, given: Any, own_trials: bool = False) -> Any:
     """The strategy that `given` describes. Raises UsageError for one that learns no trials but its own,
     unless `own_trials` says that it will get no others."""

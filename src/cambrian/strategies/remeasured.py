@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 
 from cambrian.architecture import Architecture
+from cambrian.effort import grade_fidelity
+from cambrian.errors import UsageError
 from cambrian.outcome import Done, Trial
 from cambrian.problem import Problem
-from cambrian.recommendation import list_fullest, rank_trials
+from cambrian.recommendation import find_measurements, rank_trials
 from cambrian.registry import name_of
 from cambrian.settings import COUNT
-from cambrian.strategies.inner import read_inner
+from cambrian.strategies.inner import list_aside, read_inner
 from cambrian.strategies.settings import check_settings
-from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
-from cambrian.weights import Fresh
+from cambrian.strategies.strategy import Evaluate, Proposal, Recommends, Stop, Wait
+from cambrian.weights import FRESH, Continue, Fresh, Shared, Weights
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -51,8 +53,9 @@ class State:
 @dataclass(frozen=True)
 class Remeasured:
     """The `strategy`, whose last `best` trials are second, independent measurements of the `best`
-    architectures so far, each at the fidelity of its first. It recommends the one with the highest mean of
-    two. Values have to differ from one measurement of an architecture to the next: those of a training, of a
+    architectures so far, as it recommends them where it does, each at the fidelity of its first and with the
+    same first weights, if these were another network's. It recommends the one with the highest mean of two.
+    Values have to differ from one measurement of an architecture to the next: those of a training, of a
     noisy function, or of repeated rows of a table (`--replicates seed`).
 
     It needs a budget of trials: one of time does not say which are the last."""
@@ -64,7 +67,13 @@ class Remeasured:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        _ = self.inner  # a strategy that cannot be had is refused at once
+        # A strategy that cannot be had is refused at once.
+        if Shared in getattr(self.inner, "requests", ()) and not isinstance(self.inner, Recommends):
+            raise UsageError(
+                f"strategy 'remeasured': {type(self.inner).__name__} scores networks with the weights of a"
+                " supernet, where a second score is the same as the first: name a strategy that trains them,"
+                " such as evolution"
+            )
 
     @cached_property
     def inner(self) -> Any:
@@ -118,16 +127,21 @@ class Remeasured:
         return dataclasses.replace(state, inner=inner, first=(*state.first, trial))
 
     def recommend(self, state: State) -> Sequence[Architecture]:
-        """The architectures that were measured twice, by the mean of their values; none before, and none
-        where a better one was measured since."""
+        """The architectures that were measured twice, by the mean of their values, and then those that the
+        inner strategy recommends; these alone before, and where a better one was measured since."""
+        inner = self._ask_inner(state)
         best = [t.number for t in self._choose_best(state)]
         measured = {_number_of_first(t) for t in state.second}
         if len(state.problem.objectives) > 1 or not measured or best[0] not in measured:
-            return ()
+            return inner
         first = {t.number: t for t in state.first}
         means = [average_scores(first[_number_of_first(t)], t) for t in state.second]
         ranked = sorted(range(len(means)), key=lambda n: -means[n])
-        return [state.second[n].architecture for n in ranked]
+        return list(dict.fromkeys([*(state.second[n].architecture for n in ranked), *inner]))
+
+    def sets_aside(self, state: State) -> frozenset[int]:
+        """As the inner strategy does."""
+        return list_aside(self.inner, state.inner)
 
     def _count_first(self, problem: Problem) -> float:
         """The trials before the second measurements."""
@@ -140,22 +154,36 @@ class Remeasured:
             return Stop("the best are measured twice")
         trial = best[done]
         memory = {"phase": AGAIN, "first": trial.number}
+        # The inner strategy may have measured it several times itself.
+        others = (t.replicate for t in state.first if t.architecture == trial.architecture)
         return Evaluate(
             trial.architecture,
             trial.fidelity,
             reason={"again": trial.number},
             memory=memory,
+            replicate=1 + max(others),
+            weights=find_first_weights(trial, state.first),
             estimator=trial.estimator,
-            replicate=1,
         )
 
     def _choose_best(self, state: State) -> list[Trial]:
-        """The best trials of distinct architectures, of those that were measured most fully, best first."""
-        fullest = list_fullest(rank_trials(state.first, state.problem.objectives))
+        """The best trials of distinct architectures, best first: those that the inner strategy recommends
+        before others, and of all those that were measured as fully as the first, whose values can be
+        compared."""
+        aside = self.sets_aside(state)
+        trials = [t for t in state.first if t.number not in aside]
+        measured = find_measurements(trials, state.problem.fidelity)
+        preferred = [measured[a] for a in self._ask_inner(state) if a in measured]
+        ranked = [*preferred, *rank_trials(trials, state.problem.objectives)]
         distinct: dict[Architecture, Trial] = {}
-        for trial in fullest:
-            distinct.setdefault(trial.architecture, trial)
+        for trial in ranked:
+            if grade_fidelity(trial.fidelity) == grade_fidelity(ranked[0].fidelity):
+                distinct.setdefault(trial.architecture, trial)
         return list(distinct.values())[: self.best]
+
+    def _ask_inner(self, state: State) -> list[Architecture]:
+        """The architectures that the inner strategy recommends, best first; none where the best values do."""
+        return list(self.inner.recommend(state.inner)) if isinstance(self.inner, Recommends) else []
 
 
 def remeasure_best(strategy: Any) -> Any:
@@ -168,6 +196,15 @@ def average_scores(first: Trial, second: Trial) -> float:
     """The mean of both measurements; that of the first alone where the second failed."""
     scores = [t.score for t in (first, second) if isinstance(t.outcome, Done) and t.score is not None]
     return float(np.mean(scores))
+
+
+def find_first_weights(trial: Trial, trials: Sequence[Trial]) -> Weights:
+    """The weights with which the trial's training began, behind any number of `trials` that it continues: a
+    second training that continued them as well would be the same one in part."""
+    weights, known = trial.weights, {t.number: t for t in trials}
+    while isinstance(weights, Continue):
+        weights = known[weights.row].weights if weights.row in known else FRESH
+    return weights
 
 
 def is_again(trial: Trial) -> bool:

@@ -3,13 +3,14 @@ Algorithm with On-line Landscape Approximation for Expensive Multiobjective Opti
 Transactions on Evolutionary Computation 10(1), 2006, Equation 2), along several weight vectors.
 
 Each weight vector is a direction: a search of its own by the other strategy, for the value along these
-weights. Directions take turns with their proposals, and every one learns all trials.
+weights. Directions take turns with their proposals, and every one learns all trials. The turn of one that has
+ended is the next one's; the search ends when all have.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +23,8 @@ from cambrian.randomness import stream
 from cambrian.settings import Span
 from cambrian.strategies.inner import read_inner
 from cambrian.strategies.settings import check_settings
-from cambrian.strategies.strategy import Proposal
+from cambrian.strategies.strategy import Evaluate, Proposal, Stop
+from cambrian.weights import Fresh
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,12 +70,31 @@ class Scalarised:
     def needs(self) -> tuple[type, ...]:
         return tuple(self.inner.needs)
 
+    @property
+    def requests(self) -> tuple[type, ...]:
+        return tuple(getattr(self.inner, "requests", (Evaluate, Fresh)))
+
+    @property
+    def order(self) -> str:
+        return str(getattr(self.inner, "order", "number"))
+
+    @property
+    def estimators(self) -> Mapping[str, str]:
+        return getattr(self.inner, "estimators", {})
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        return tuple(getattr(self.inner, "axes", ()))
+
     def start(self, problem: Problem) -> State:
         return self._begin(State(problem, draw_weights(problem, self.directions), ()))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         turn = (len(state.trials) + len(pending)) % len(state.weights)
-        proposal: Proposal = self.inner.propose(state.inner[turn], pending, rng)
+        for along in (*state.inner[turn:], *state.inner[:turn]):
+            proposal: Proposal = self.inner.propose(along, pending, rng)
+            if not isinstance(proposal, Stop):
+                break
         return proposal
 
     def learn(self, state: State, trial: Trial) -> State:

@@ -8,35 +8,46 @@ exported network: rows to be predicted are encoded like those of the training.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
 from cambrian.errors import DataError, did_you_mean
+from cambrian.tasks.cells import (
+    Cells,
+    Mark,
+    find_wrong,
+    read_both,
+    read_numbers,
+    read_word,
+    refuse_ambiguous,
+)
 from cambrian.tasks.phrases import list_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MISSING = ("", "na", "n/a", "nan", "null", "none", "<na>", "?", "-")
-"""Cells without a value, in small letters."""
 MOST_CATEGORIES = 100
 """Distinct words of a column up to which they are categories."""
 KNOTS = 65
 """Quantiles of a column of numbers that are kept; between them its scores are interpolated."""
 FEW = 10
 """Distinct numbers up to which they are kept as they are: they are counts or grades."""
-
-Cells = Any
-"""A sequence of cells, or an array of them."""
+ROUNDED = 1e-3
+"""The part of their range by which float32 may round a few numbers: seconds since 1970 would become one
+number."""
+NUMBER = re.compile(r"[+-]?(?!0\d)(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""A number, of which there are several ways to write it; 007 is a name."""
+WHOLE = re.compile(r"0|-?[1-9]\d*", re.ASCII)
 
 
 class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     """A column: its `categories`, or of a column of numbers the quantiles `knots` and their `scores`, both
     empty where numbers stay as they are, and the `fill` for missing ones. `flagged`: a number more says
-    which are missing."""
+    which are missing. `decimal` is what begins the decimals of numbers (see `cambrian.tasks.cells`)."""
 
     name: str
     categories: tuple[str, ...] = ()
@@ -44,6 +55,7 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
     scores: tuple[float, ...] = ()
     fill: float = 0.0
     flagged: bool = False
+    decimal: Mark = ""
 
     @property
     def width(self) -> int:
@@ -52,15 +64,22 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def fit_columns(
-    table: Mapping[str, Cells], where: str, categories: Sequence[str] = ()
+    table: Mapping[str, Cells],
+    where: str,
+    categories: Sequence[str] = (),
+    marks: Mapping[str, Mark] | None = None,
 ) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """The columns of `table`, cells by the columns' names, and a sentence for those that are left out: words
     that hardly repeat, and columns of a single value. `categories` are columns of numbers that are
-    categories. Raises DataError where no column is left."""
+    categories, `marks` what begins the decimals of the others. Raises DataError where no column is left."""
     for name in categories:
         if name not in table:
             raise DataError(f"{where}: no column {name!r:.60}{did_you_mean(name, table)}")
-    fitted = {name: fit_column(name, cells, name in categories) for name, cells in table.items()}
+    marks = marks or {}
+    fitted = {
+        name: fit_column(name, cells, name in categories, marks.get(name, ""))
+        for name, cells in table.items()
+    }
     left = [name for name, column in fitted.items() if column is None]
     columns = tuple(column for column in fitted.values() if column is not None)
     if not columns:
@@ -72,30 +91,38 @@ def fit_columns(
     return columns, (f"{where}: {named} not used, {list_names(left)}: {reason}",)
 
 
-def fit_column(name: str, cells: Cells, category: bool = False) -> Column | None:
+def fit_column(name: str, cells: Cells, category: bool = False, mark: Mark = "") -> Column | None:
     """The column of these cells; None where nothing can be learned from it."""
-    numbers = None if category else read_numbers(cells)
+    numbers = None if category else read_numbers(cells, mark)
     if numbers is None:
-        words = sorted({word for cell in cells if (word := read_word(cell)) is not None})
+        present = [word for cell in cells if (word := read_word(cell)) is not None]
+        words = sorted(_name_alike(set(present)))
         few = len(words) <= min(MOST_CATEGORIES, max(2, len(cells) // 2))
-        return Column(name, tuple(words)) if few and len(words) > 1 else None
+        # A box that is ticked or not is one word, and gaps.
+        differ = len(words) > 1 or 0 < len(present) < len(cells)
+        return Column(name, tuple(words)) if few and differ else None
     known = numbers[~np.isnan(numbers)]
     flagged = len(known) < len(numbers)
     if len(np.unique(known)) < 2 and not (flagged and len(known)):
         return None
     knots, scores = fit_scores(known)
-    return Column(name, (), knots, scores, float(np.median(known)), flagged)
+    return Column(name, (), knots, scores, float(np.median(known)), flagged, mark)
 
 
 def fit_scores(known: NDArray[np.float64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Quantiles of the numbers, and the normal scores of their ranks; none for a few distinct numbers.
+    """Quantiles of the numbers, and the normal scores of their ranks; none for a few distinct numbers. Where
+    float32 would round the differences of these away, they are the knots, and the scores are their distances
+    from the median, as parts of the range.
 
     >>> knots, scores = fit_scores(np.arange(1001.0))
     >>> knots[32], round(scores[32], 3), round(scores[48], 3)
     (500.0, 0.0, 0.674)
+    >>> fit_scores(np.array([1.0, 2.0])), fit_scores(1.7e9 + np.array([0.0, 10.0, 40.0]))[1]
+    (((), ()), (-0.25, 0.0, 0.75))
     """
-    if len(np.unique(known)) <= FEW:
-        return (), ()
+    distinct = np.unique(known)
+    if len(distinct) <= FEW:
+        return ((), ()) if _survive_rounding(distinct) else _scale(distinct, float(np.median(known)))
     from scipy.special import ndtri
 
     knots = np.unique(np.quantile(known, np.linspace(0, 1, KNOTS)))
@@ -105,6 +132,18 @@ def fit_scores(known: NDArray[np.float64]) -> tuple[tuple[float, ...], tuple[flo
     ranks = (low + high) / 2 / len(ordered)
     scores = ndtri(np.clip(ranks, 0.5 / len(ordered), 1 - 0.5 / len(ordered)))
     return tuple(knots.tolist()), tuple(scores.tolist())
+
+
+def _survive_rounding(distinct: NDArray[np.float64]) -> bool:
+    """Whether float32 keeps these numbers apart."""
+    with np.errstate(over="ignore"):  # what is too large becomes infinite
+        error = np.abs(distinct.astype(np.float32) - distinct).max()
+    return bool(error <= ROUNDED * (distinct[-1] - distinct[0] or abs(distinct[0])))
+
+
+def _scale(distinct: NDArray[np.float64], median: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    spread = distinct[-1] - distinct[0] or 1.0
+    return tuple(distinct.tolist()), tuple(((distinct - median) / spread).tolist())
 
 
 def encode(columns: Sequence[Column], table: Mapping[str, Cells], where: str) -> NDArray[np.float32]:
@@ -143,47 +182,51 @@ def describe_columns(columns: Sequence[Column]) -> str:
     return f"{len(columns)} column{'s' * (len(columns) != 1)}: {', '.join(kinds)}"
 
 
-def read_numbers(cells: Cells) -> NDArray[np.float64] | None:
-    """float64 [n], nan where a cell is missing; None where some cell is another word."""
-    array = np.asarray(cells)
-    if array.dtype.kind in "uifb":
-        numbers = array.astype(np.float64)
-        return np.where(np.isfinite(numbers), numbers, np.nan)
-    numbers = np.full(len(cells), np.nan)
-    for n, cell in enumerate(cells):
-        word = read_word(cell)
-        if word is None:
-            continue
-        try:
-            # A comma is a decimal point where only one stands in the cell.
-            numbers[n] = float(word.replace(",", ".") if word.count(",") == 1 else word)
-        except ValueError:
-            return None
-    return np.where(np.isfinite(numbers), numbers, np.nan)
+def name_number(word: str) -> str | None:
+    """The number as a table of numbers writes it; None where the word is not one.
 
-
-def read_word(cell: Any) -> str | None:
-    """The cell as text; None where its value is missing. A whole float is written as an integer, since
-    tables of numbers with gaps hold floats."""
-    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
+    >>> name_number("1.0"), name_number("2.50"), name_number("01"), name_number("a")
+    ('1', '2.5', None, None)
+    """
+    if not NUMBER.fullmatch(word):
         return None
-    if isinstance(cell, float | np.floating) and float(cell).is_integer():
-        cell = int(cell)
-    text = str(cell).strip()
-    return None if text.lower() in MISSING else text
+    number = float(word)
+    if WHOLE.fullmatch(word) or not np.isfinite(number):
+        return word
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
+def _name_alike(words: set[str]) -> set[str]:
+    """The words; where all are numbers, each as a table of numbers writes it."""
+    named = {name for word in words if (name := name_number(word)) is not None}
+    return named if all(map(NUMBER.fullmatch, words)) else words
 
 
 def _encode_column(column: Column, cells: Cells, where: str) -> NDArray[np.float32]:
     if column.categories:
-        place = {word: n for n, word in enumerate(column.categories)}
-        rows = np.array([place.get(read_word(cell) or "", -1) for cell in cells], np.int64)
-        return np.asarray(rows[:, None] == np.arange(len(place)), np.float32)
-    numbers = read_numbers(cells)
+        rows = _find_categories(column.categories, cells)
+        return np.asarray(rows[:, None] == np.arange(len(column.categories)), np.float32)
+    readings = read_both(cells)
+    if not column.decimal:
+        refuse_ambiguous(readings, where, column.name)
+    numbers = readings.numbers(column.decimal)
     if numbers is None:
-        wrong = next(cell for cell in cells if read_numbers([cell]) is None)
+        wrong = find_wrong(cells)
         raise DataError(f"{where}: {wrong!r:.60} in column {column.name!r:.60} is not a number: mend the row")
     absent = np.isnan(numbers)
     numbers = np.where(absent, column.fill, numbers)
     if column.knots:
         numbers = np.interp(numbers, column.knots, column.scores)
     return np.stack([numbers, absent][: column.width], axis=1).astype(np.float32)
+
+
+def _find_categories(categories: Sequence[str], cells: Cells) -> NDArray[np.int64]:
+    """int64 [n], -1 where a cell is none of the categories."""
+    place = {word: n for n, word in enumerate(categories)}
+    if all(map(NUMBER.fullmatch, categories)):
+        numbers = {name_number(word): n for word, n in place.items()}
+    else:
+        numbers = {}
+    words = [read_word(cell) or "" for cell in cells]
+    found = {w: place[w] if w in place else numbers.get(name_number(w) or "", -1) for w in set(words)}
+    return np.array([found[word] for word in words], np.int64)

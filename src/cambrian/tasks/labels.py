@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import DataError
-from cambrian.tasks.nouns import IMAGES, one_of, singular
+from cambrian.tasks.cells import MISSING, read_numbers
+from cambrian.tasks.nouns import IMAGES, ROWS, one_of, singular
 from cambrian.tasks.phrases import list_names, short
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 EXACT = 2**53  # the whole numbers that floats hold exactly
 FEW = 10  # images a class, below which many classes are worth a sentence
 NO_TYPES = "expected labels that are integers or strings"
+CLASSES = ("none", "-")  # that words of a table may be, unlike the other cells without a value
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +54,38 @@ def read_labels(
     if names is not None and array.dtype.kind in "iub":
         return _name_classes(array.astype(np.int64), tuple(names), where, noun, notes)
     distinct, targets = np.unique(array, return_inverse=True)
+    if array.dtype.kind == "U":
+        notes += describe_doubtful(distinct.tolist(), where, noun)
     notes += _remarks(distinct, len(array), where, noun)
     return Classes(targets.reshape(-1).astype(np.int64), tuple(map(str, distinct.tolist())), notes)
+
+
+def find_missing(words: Sequence[str], noun: str) -> list[int]:
+    """The places of the words that are no labels: among numbers all cells without a value, among other words
+    in a table those that cannot be a class. `noun` is what has the labels.
+
+    >>> find_missing(["1", "-", "NA"], "rows"), find_missing(["a", "-", "NA"], "rows")
+    ([1, 2], [2])
+    """
+    doubtful = [i for i, word in enumerate(words) if word.strip().lower() in MISSING]
+    others = [word for word in words if word.strip().lower() not in MISSING] if doubtful else []
+    if others and read_numbers(others) is not None:
+        return doubtful
+    return [
+        i
+        for i in doubtful
+        if not words[i].strip() or (noun == ROWS and words[i].strip().lower() not in CLASSES)
+    ]
+
+
+def describe_doubtful(labels: Sequence[str], where: str, noun: str) -> tuple[str, ...]:
+    """A sentence about classes that are called like cells without a value."""
+    doubtful = [label for label in labels if label.lower() in MISSING]
+    if not doubtful:
+        return ()
+    taken = "is taken as a class" if len(doubtful) == 1 else "are taken as classes"
+    remedy = f"leave its {noun} out if it means that they have none"
+    return (f"{where}: {list_names(doubtful)} {taken}: {remedy}",)
 
 
 def class_names(names: Any) -> tuple[str, ...] | None:
@@ -190,9 +222,9 @@ def _plain(array: NDArray[Any], where: str, noun: str) -> NDArray[Any]:
 def _strip(array: NDArray[Any], where: str, noun: str) -> NDArray[Any]:
     # NumPy 1 does not have `np.strings`.
     array = np.strings.strip(array) if hasattr(np, "strings") else np.char.strip(array)
-    empty = np.flatnonzero(array == "")
-    if len(empty):
-        raise _missing(where, noun, int(empty[0]), len(empty))
+    missing = find_missing(array.tolist(), noun)
+    if missing:
+        raise _missing(where, noun, missing[0], len(missing))
     return array
 
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.goal import CLASSES, IGNORED, Goal, GoalName
-from cambrian.tasks.features import read_numbers
-from cambrian.tasks.labels import read_labels
+from cambrian.tasks.cells import find_marks, find_wrong, read_numbers
+from cambrian.tasks.labels import describe_doubtful, read_labels
 from cambrian.tasks.masks import find_ignored
 from cambrian.tasks.nouns import IMAGES, ROWS
 from cambrian.tasks.phrases import short
@@ -61,7 +61,7 @@ def read_targets(
     if goal == "numbers":
         return _read_measured(values, where, name)
     if goal == "labels":
-        return _read_sets(values, where, names)
+        return _read_sets(values, where, names, noun)
     if goal == "pixels":
         return _read_masks(values, where, names)
     if goal == "heads":
@@ -75,7 +75,7 @@ def read_targets(
 def read_column(values: Any, where: str, goal: GoalName | None, name: str) -> Targets:
     """The targets in a column of a table, by the rule above where no goal is named."""
     if goal is None and _separates(values) is not None:
-        targets = read_targets(values, where, "labels")
+        targets = read_targets(values, where, "labels", noun=ROWS)
         note = f"{where}: the cells of {short(name)} hold several labels: goal=classes takes each as one"
         return Targets(targets.values, targets.labels, targets.goal, (note, *targets.notes))
     if goal is None and is_measured(values):
@@ -138,9 +138,10 @@ def _read_measured(values: Any, where: str, name: str) -> Targets:
     if np.ndim(array) != 1:
         shape = list(np.shape(array))
         raise DataError(f"{where}: expected one number per example to predict, got an array of shape {shape}")
-    numbers = read_numbers(array)
+    marks, notes = find_marks({name: array}, where)
+    numbers = read_numbers(array, marks[name])
     if numbers is None:
-        wrong = next(cell for cell in array if read_numbers([cell]) is None)
+        wrong = find_wrong(array)
         raise DataError(f"{where}: {str(wrong)!r:.60} is not a number: write numbers, or give goal=classes")
     missing = np.flatnonzero(np.isnan(numbers))
     if len(missing):
@@ -152,7 +153,7 @@ def _read_measured(values: Any, where: str, name: str) -> Targets:
         raise DataError(
             f"{where}: all numbers to predict are {numbers[0]:g}, so that there is nothing to learn"
         )
-    return Targets(numbers, (name,), Goal("numbers"))
+    return Targets(numbers, (name,), Goal("numbers"), notes)
 
 
 def _read_masks(values: Any, where: str, names: Sequence[str] | None) -> Targets:
@@ -198,7 +199,7 @@ def _split(cell: str, sign: str) -> list[str]:
     return [label.strip() for label in cell.split(sign) if label.strip()]
 
 
-def _read_sets(values: Any, where: str, names: Sequence[str] | None) -> Targets:
+def _read_sets(values: Any, where: str, names: Sequence[str] | None, noun: str) -> Targets:
     """Rows of 0 and 1, or cells and lists of labels."""
     if count_axes(values) == 2 and not isinstance(values, list | tuple):
         rows = np.asarray(values)
@@ -217,4 +218,4 @@ def _read_sets(values: Any, where: str, names: Sequence[str] | None) -> Targets:
     rows = np.zeros((len(sets), len(words)), np.int64)
     for row, labels_of_row in zip(rows, sets, strict=True):
         row[[place[label] for label in labels_of_row]] = 1
-    return Targets(rows, tuple(words), Goal("labels"))
+    return Targets(rows, tuple(words), Goal("labels"), describe_doubtful(words, where, noun))

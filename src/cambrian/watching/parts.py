@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from cambrian.architecture import Architecture
+from cambrian.effort import find_epochs
 from cambrian.outcome import Done, Trial, describe_failure
 from cambrian.pictures import charts, draw
 from cambrian.pictures.markup import escape
@@ -213,7 +214,7 @@ def _row(story: Story, trial: Trial) -> list[object]:
         _name(trial),
         value,
         trial.reason.get("level", "–"),
-        integer_text(metrics.get("epochs", trial.fidelity.epochs)),
+        integer_text(find_epochs(trial)),
         integer_text(metrics.get("params")),
         integer_text(metrics.get("macs")),
         f"{outcome.seconds:,.1f}" if outcome is not None and trial.cached is None else "–",

@@ -11,7 +11,6 @@ from cambrian.cli.display.saved import describe_saved
 from cambrian.counts import counted
 from cambrian.errors import UsageError
 from cambrian.outcome import ENDLESS, Done, Trial
-from cambrian.recommendation import rank_trials
 from cambrian.reports.verdict import tell_shortfall
 from cambrian.search.delivery.front_choice import describe_hypervolume, name_begun
 from cambrian.search.display.progress import read_progress
@@ -111,7 +110,7 @@ def _leaderboard(result: Result, top: int = 5) -> Any:
     table = Table(title="best under search", box=None, title_justify="left", header_style="dim")
     for name in ("trial", "level", "validation", "params", "macs", "seconds"):
         table.add_column(name, justify="right")
-    for trial in rank_trials(result.trials)[:top]:
+    for trial in result.recommended[:top]:
         level = str(trial.reason.get("level", "-"))
         table.add_row(str(trial.number), level, value_text(trial), *_sizes(trial))
     return table

@@ -17,6 +17,8 @@ UNITS = {
 }
 """By the unit of a measure, the units in which an amount may be written. Other units are those of counts."""
 EXAMPLES = {"s": "5ms or 0.2s", "B": "200MB or 1.5GiB"}
+_WHOLE = "(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9][0-9_]*)"
+"""Of a number, what stands before the point."""
 _STEPS = {"s": ("s", "ms", "us", "ns"), "B": ("TB", "GB", "MB", "KB", "B")}
 
 
@@ -28,11 +30,16 @@ def read_amount(text: str, unit: str, name: str) -> float:
     (0.005, 1500000.0)
     """
     match = re.fullmatch(
-        r"([0-9][0-9,_]*\.?[0-9]*(?:e[+-]?[0-9]{1,3})?|\.[0-9]+)\s*([A-Za-zµ]*)", text.strip()
+        rf"({_WHOLE}(?:\.[0-9]*)?(?:e[+-]?[0-9]{{1,3}})?|\.[0-9]+)\s*([A-Za-zµ]*)", text.strip()
     )
     # A count's unit may be left out or repeated: 300K, or 5 J for a measure in J.
     factors = UNITS.get(unit, COUNTS | {"": 1.0, unit: 1.0})
     factor = None if match is None else _factor(match[2], factors)
+    if match is None and re.match(r"[0-9]+,[0-9]", text.strip()):
+        raise UsageError(
+            f"cannot read the limit {name}={text}: a comma separates thousands, as in 13,856: begin decimals"
+            " with a point, as in 1.5"
+        )
     if match is None or factor is None:
         raise UsageError(f"cannot read the limit {name}={text}: {_describe_expectation(unit)}")
     amount = float(match[1].replace(",", "").replace("_", "")) * factor

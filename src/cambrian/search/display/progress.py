@@ -50,10 +50,13 @@ def read_progress(result: Result, now: float | None = None) -> Progress:
 
 def is_finished(result: Result) -> bool:
     """Whether nothing is left to do under the run's budget: a network was chosen, or, where none is to be
-    trained, the search has stopped. Trials that their time cut off stay open in the ledger."""
+    trained, the search has stopped. Trials that their time cut off stay open in the ledger; a final training
+    that is open was interrupted, as one of another choice may be."""
     name = "final" if _trains(result) else "stop"
     end = _last_event(result, name)
     if end is None or end.get("failing") or not _is_of_budget(result, end):
+        return False
+    if any(row.final and row.trial.outcome is None for row in result.rows):
         return False
     return result.winner is not None or not _trains(result)
 
@@ -96,13 +99,19 @@ def _share(result: Result, budget: Budget, elapsed: float) -> float | None:
     """The larger one of the shares of seconds and of trials: whichever ends first."""
     shares = []
     if budget.seconds is not None:
-        shares.append(elapsed / budget.seconds)
+        shares.append(elapsed / _find_end(result, budget.seconds))
     planned = _planned(result, budget)
     if planned:
         ended = sum(t.outcome is not None for t in [*result.trials, *result.finals])
         shares.append(ended / (planned + _final_trainings(result)))
     # A run that is not finished is not done, though its last training may end after its time.
     return min(max(shares), 0.99) if shares else None
+
+
+def _find_end(result: Result, seconds: float) -> float:
+    """The run's seconds at its end, which may be later than its budget's for another network."""
+    extended = _last_event(result, "extended")
+    return seconds if extended is None else max(seconds, float(extended["seconds"]))
 
 
 def _planned(result: Result, budget: Budget) -> int | None:
@@ -120,7 +129,7 @@ def _time_left(result: Result, budget: Budget, elapsed: float, stage: str) -> fl
     trainings are longer."""
     left = []
     if budget.seconds is not None:
-        left.append(max(0.0, budget.seconds - elapsed))
+        left.append(max(0.0, _find_end(result, budget.seconds) - elapsed))
     ended = sum(t.outcome is not None for t in result.trials)
     if stage == "search" and budget.trials is not None and ended >= FEWEST:
         left.append(max(0.0, elapsed / ended * (budget.trials - ended)))

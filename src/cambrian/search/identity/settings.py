@@ -123,11 +123,17 @@ def read_objectives(settings: Mapping[str, Any], task: Any) -> tuple[Objective, 
 
 
 def resume_search(
-    search: Any, directory: Path, budget: Any, choose: str | None = None, engine: Any = None
+    search: Any,
+    directory: Path,
+    budget: Any,
+    choose: str | None = None,
+    engine: Any = None,
+    own: Mapping[str, Any] | None = None,
 ) -> Any:
     """A `search` object with the settings of the run in `directory`; `choose` names another network than
-    its own conditions did, `engine` another engine. Raises RunError for a run that never began, or with a
-    component that has no name."""
+    its own conditions did, `engine` another engine. `own` are components, as "space", for those of the run
+    that have no name. Raises RunError for a run that never began, or with another component that has no
+    name."""
     from cambrian.outcome import Fidelity
     from cambrian.search.ledger.store import ROOM
     from cambrian.search.loop.execution import ATTEMPTS
@@ -143,6 +149,9 @@ def resume_search(
     others = {f"estimator {name!r}": spec for name, spec in facts["settings"].get("estimators", {}).items()}
     for component, spec in (parts | others).items():
         if not spec or "name" not in spec:
+            if own is not None and own.get(component) is not None:
+                parts[component] = own[component]
+                continue
             raise RunError(
                 f"the {component} of {directory} has no name it could be loaded by: continue the run from"
                 " the program that began it"

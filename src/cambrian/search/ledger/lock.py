@@ -10,32 +10,57 @@ from pathlib import Path
 
 from cambrian.errors import RunBusy, RunError
 
+LOCK = "lock"
+
 
 class Lock:
     """Held from construction to `release`. The kernel frees the lock of a killed process. Raises
     RunBusy where another process holds it."""
 
     def __init__(self, directory: Path) -> None:
-        try:
-            self._file = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise RunError(f"cannot write in {directory}: {error.strerror}") from error
-        try:
-            _take(self._file)
-            os.ftruncate(self._file, 0)
-            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
-        except BlockingIOError:
-            holder = os.pread(self._file, 32, 0).decode(errors="replace").strip() or "unknown"
+        self.path = directory / LOCK
+        self._file = self._open()
+        # Who held it may have removed the file, with a run that never began: then another one is the lock.
+        while not self._is_there():
             os.close(self._file)
-            raise RunBusy(
-                f"another process (pid {holder}) is at work in {directory}: wait for it or stop it first"
-            ) from None
-        except OSError as error:
-            os.close(self._file)
-            raise RunError(f"cannot lock {directory}: {error.strerror}") from error
+            self._file = self._open()
 
     def release(self) -> None:
         os.close(self._file)
+
+    def remove(self) -> None:
+        """Remove the file while it is held, so that nobody else's is removed."""
+        with suppress(OSError):
+            self.path.unlink()
+
+    def _open(self) -> int:
+        """The file, locked, with the number of this process in it."""
+        try:
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise RunError(f"cannot write in {self.path.parent}: {error.strerror}") from error
+        try:
+            _take(file)
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+        except BlockingIOError:
+            holder = os.pread(file, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(file)
+            raise RunBusy(
+                f"another process (pid {holder}) is at work in {self.path.parent}: wait for it or stop it"
+                " first"
+            ) from None
+        except OSError as error:
+            os.close(file)
+            raise RunError(f"cannot lock {self.path.parent}: {error.strerror}") from error
+        return file
+
+    def _is_there(self) -> bool:
+        """Whether the locked file still has its name."""
+        try:
+            return os.path.samestat(os.fstat(self._file), self.path.stat())
+        except OSError:
+            return False
 
 
 PAUSES = (0.002, 0.02)
@@ -54,7 +79,7 @@ def _take(file: int) -> None:
 def held_since(directory: Path) -> float | None:
     """The Unix time at which the process at work in `directory` took its lock; None where there is none."""
     try:
-        file = os.open(directory / "lock", os.O_RDONLY)
+        file = os.open(directory / LOCK, os.O_RDONLY)
     except OSError:
         return None
     try:

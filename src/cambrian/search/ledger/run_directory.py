@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from cambrian.errors import RunError, UsageError
+from cambrian.errors import CambrianError, RunError, UsageError
 from cambrian.files import remove_drafts
+from cambrian.search.ledger.database import SIDES
 from cambrian.search.ledger.ledger import Ledger
-from cambrian.search.ledger.lock import Lock
+from cambrian.search.ledger.lock import LOCK, Lock
 from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.store import Store
 
 LEDGER = "ledger.sqlite"
 
 TASK, CHECKPOINTS = "task", "checkpoints"
+OURS = (LEDGER, *(f"{LEDGER}{side}" for side in SIDES), TASK)
+"""What is made in a run directory before the first trial, besides its lock."""
 
 
 def claim(name: str, root: Path = Path("runs")) -> Path:
@@ -44,23 +47,82 @@ def disclaim(place: Path) -> None:
 
 
 @contextmanager
+def choose_place(named: Path | None, name: str) -> Iterator[Path]:
+    """The directory `named`; without one, the first that `claim` makes for `name`, which goes where the block
+    fails before anything lies in it."""
+    if named is not None:
+        yield named
+        return
+    place = claim(name)
+    try:
+        yield place
+    except BaseException:
+        disclaim(place)
+        raise
+
+
+def check_place(place: Path) -> None:
+    """Raise UsageError where no run directory can be at `place`, as where a file lies on the way: before the
+    work that ends there."""
+    place = place.absolute()
+    with _making(place):
+        there = next(path for path in (place, *place.parents) if path.exists())
+    if not there.is_dir():
+        raise UsageError(f"cannot make the run directory {place}: {there} is a file")
+
+
+def read_begun(place: Path) -> dict[str, Any] | None:
+    """The facts of the run that was begun in `place`; None where none was: without a ledger, or with one that
+    a kill left before its settings were there. Raises RunError, LedgerCorrupt."""
+    with _making(place):
+        there = (place / LEDGER).exists()
+    if not there:
+        return None
+    ledger = Ledger.read(place / LEDGER)
+    try:
+        facts = ledger.facts()
+    finally:
+        ledger.close()
+    return facts if "settings" in facts else None
+
+
+@contextmanager
 def at_work(place: Path | None) -> Iterator[Ledger]:
     """The ledger of the run in `place`, made where there is none, and locked against other processes until
-    the end; in memory without a place. Raises RunBusy, RunError, LedgerCorrupt."""
+    the end; in memory without a place. Where the block fails before the run has begun, nothing is left that
+    was made for it. Raises RunBusy, RunError, LedgerCorrupt."""
     if place is None:
-        yield from _closing(Ledger.create(None))
+        with closing(Ledger.create(None)) as ledger:
+            yield ledger
         return
+    path = place / LEDGER
     with _making(place):
+        new_lock = not (place / LOCK).exists()
+        missing = [folder for folder in (place, *place.parents) if not folder.exists()]
         place.mkdir(parents=True, exist_ok=True)
     # Before the ledger is looked at: of two processes that find none, one makes it and the other is refused.
     lock = Lock(place)
+    there = {file for file in map(place.joinpath, OURS) if file.exists()}
+    refused = path not in there
     try:
-        path = place / LEDGER
         remove_drafts(place, LEDGER)  # whose writers are dead: the lock is ours
         remove_drafts(place / TASK)
-        yield from _closing(Ledger.open(path) if path.exists() else Ledger.create(path))
+        with closing(Ledger.open(path) if path.exists() else Ledger.create(path)) as ledger:
+            try:
+                yield ledger
+                refused = False
+            except BaseException as error:
+                refused = refused and not _has_begun(ledger, error)
+                raise
     finally:
+        if refused:
+            _remove({*map(place.joinpath, OURS)} - there)
+            if new_lock:
+                lock.remove()
         lock.release()
+        for folder in missing if refused else ():
+            with suppress(OSError):  # somebody else's files are in it
+                folder.rmdir()
 
 
 @contextmanager
@@ -107,8 +169,19 @@ def _making(place: Path) -> Iterator[None]:
         raise UsageError(f"cannot make the run directory {place}: {error.strerror or error}") from error
 
 
-def _closing(ledger: Ledger) -> Iterator[Ledger]:
+def _has_begun(ledger: Ledger, error: BaseException) -> bool:
+    """Whether a run that fails with `error` is one to go on with: it has trials, or it was stopped before it
+    had any."""
     try:
-        yield ledger
-    finally:
-        ledger.close()
+        return bool(ledger.rows()) if isinstance(error, Exception) else "settings" in ledger.facts()
+    except CambrianError:  # its ledger cannot be read: what is there may be of use
+        return True
+
+
+def _remove(files: Iterable[Path]) -> None:
+    for file in files:
+        if file.is_dir():
+            shutil.rmtree(file, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                file.unlink()

@@ -52,7 +52,7 @@ class Conversation:
         if number not in self._out:
             raise UsageError(f"trial {number} is not out: out are {sorted(self._out)}")
         # `tell` takes values in the user's own sign; the outcome remembers which way is better.
-        minimize = self.coordinator.problem.objectives[0].minimize
+        minimize = self.coordinator.means[self._out[number].trial.estimator].minimize
         outcome = set_direction(_outcome(number, value), minimize)
         learned = self.coordinator.finish(number, outcome)
         ended = (number, self._out[number].attempt, outcome, self._seconds_elapsed())

@@ -13,12 +13,11 @@ from typing import Any
 import msgspec
 
 from cambrian.architecture import Architecture, replay
-from cambrian.effort import compare_size, grade_fidelity
 from cambrian.errors import CambrianError, did_you_mean
 from cambrian.estimators.estimator import SERVES
 from cambrian.outcome import Artifact, Fidelity, Outcome, Trial
 from cambrian.problem import Problem
-from cambrian.recommendation import find_incumbents, grade_value, list_ends, rank_trials
+from cambrian.recommendation import find_incumbents, find_measurements, insert_better, rank_trials
 from cambrian.request import Request, Stop, TrainSupernet, Wait, trial_of
 from cambrian.search.ledger.keys import supernet_key, trial_key
 from cambrian.search.ledger.ledger import Ledger
@@ -26,7 +25,9 @@ from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.breaker import Breaker
 from cambrian.search.loop.order import ARRIVAL, NUMBER, Order
 from cambrian.search.loop.supervised import Supervised
+from cambrian.search.parts.direction import turn_trial
 from cambrian.spaces.knowledge import Canonical, know
+from cambrian.strategies.inner import list_aside
 from cambrian.strategies.strategy import Recommends, Strategy
 from cambrian.weights import Continue, Shared, Weights, source_row
 
@@ -36,9 +37,11 @@ EXHAUSTED = 200
 
 @dataclass(frozen=True)
 class Means:
-    """One of a run's estimators as the coordinator knows it: `recipe` stands for it and the data in keys."""
+    """One of a run's estimators as the coordinator knows it: `recipe` stands for it and the data in keys;
+    with `minimize` lower values are better."""
 
     recipe: str
+    minimize: bool = False
     serves: tuple[type, ...] = SERVES
     raw: bool = False
     reads_history: bool = False
@@ -73,7 +76,8 @@ class Coordinator:
         self._knew = {row.trial.number: row.knew for row in rows}
         self.breaker = Breaker(forgiven)
         self._supervised = Supervised(strategy, self.breaker)
-        trials = [r.trial for r in rows]
+        directions = {name: each.minimize for name, each in means.items()}
+        trials = [turn_trial(r.trial, directions) for r in rows]
         self.order = Order(problem, self._supervised, lag=lag, by=order, trials=trials)
         for number in self._order_learned(rows):
             self.order.learn(number)
@@ -166,19 +170,23 @@ class Coordinator:
         self.order.learn_known()
         # With those that a trial without an outcome, which time ran out on, keeps from being learned.
         known = [self.order.resolve(t) for t in self.trials]
-        preferred: list[int] = []
-        if isinstance(self.strategy, Recommends):
-            # An architecture that was measured several times stands for the best of its fullest trainings.
-            full = self.problem.fidelity
-            measured = list_ends([t for t in known if t.score is not None])
-            scored = sorted(measured, key=lambda t: _rank_measurement(t, full))
-            best = {t.architecture: t.number for t in scored}
-            with self._supervised.measure_time():
-                chosen: Sequence[Architecture] = self.strategy.recommend(self.order.state)
-            preferred = [best[a] for a in chosen if a in best]
+        preferred = self._list_preferred(known)
+        numbers = {t.number for t in preferred}
         leader = [t.number for t in list(find_incumbents(known))[-1:] if t is not None]
         ranked = rank_trials(known, self.problem.objectives, leader)
-        return [known[n] for n in preferred] + [t for t in ranked if t.number not in set(preferred)]
+        return [*preferred, *(t for t in ranked if t.number not in numbers)]
+
+    def _list_preferred(self, known: Sequence[Trial]) -> list[Trial]:
+        """The trials of the architectures that the strategy recommends, and those of which it was not told
+        where they are better."""
+        if not isinstance(self.strategy, Recommends):
+            return []
+        with self._supervised.measure_time():
+            chosen: Sequence[Architecture] = self.strategy.recommend(self.order.state)
+        aside = list_aside(self.strategy, self.order.state)
+        measured = find_measurements((t for t in known if t.number not in aside), self.problem.fidelity)
+        preferred = [measured[a] for a in chosen if a in measured]
+        return insert_better(preferred, (known[n] for n in self.order.hidden), self.problem.objectives)
 
     def _row(self, number: int, request: Request) -> Row:
         means = self._check(number, request)
@@ -244,11 +252,3 @@ class Coordinator:
                 break
             count += 1
         return count
-
-
-def _rank_measurement(trial: Trial, full: Fidelity) -> tuple[float, ...]:
-    """The place of a measurement of one architecture among others of it, the last being the best. First come
-    the kind of value and the fidelity: one with shared weights, or of small images, is another quantity, and
-    may be higher."""
-    fullness = *grade_fidelity(trial.fidelity), compare_size(trial.fidelity, full)
-    return grade_value(trial), *fullness, trial.score or 0.0, -trial.number

@@ -90,16 +90,25 @@ class SearchDeadlines:
 
 @dataclass
 class FinalDeadlines:
-    """`each` is the expected seconds of a final training, None where they are unknown."""
+    """The final stage `began` after so many seconds, and ends after `seconds`. `each` is the expected seconds
+    of a final training, None where they are unknown."""
 
     seconds: float
     began: float
     each: float | None
     _lasted: list[float] = field(default_factory=list)
+    _winner_began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._winner_began = self.began
 
     @property
     def last(self) -> float:
-        return max(self.seconds, self.began + LEAST)
+        return max(self.seconds, self._winner_began + LEAST)
+
+    def begin_winner(self, elapsed: float) -> None:
+        """A winner is begun now: the first, or another in the place of one that failed."""
+        self._winner_began = elapsed
 
     def learn(self, seconds: float) -> None:
         """Expect no less than a final training took."""
@@ -124,6 +133,16 @@ class FinalDeadlines:
         """The winner never is: a run ends with a network."""
         end = self.of(trial)
         return trial.role != "winner" and end is not None and elapsed >= end + PATIENCE
+
+
+def extend_final(seconds: float, share: float, now: float) -> float:
+    """The end of a final stage that begins `now` with another network than the one that the budget of
+    `seconds` was spent on: where too little of its share is left, a whole one from now on.
+
+    >>> extend_final(18.0, 1 / 3, 18.0), extend_final(18.0, 1 / 3, 12.0)
+    (24.0, 18.0)
+    """
+    return seconds if seconds - now >= ENOUGH * share * seconds else now + share * seconds
 
 
 def expect_final_seconds(speed: Mapping[str, Any] | None, trials: Sequence[Trial]) -> float | None:

@@ -11,7 +11,7 @@ import shutil
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -92,13 +92,14 @@ class Execution:
         elapsed: float,
         keeps: bool = False,
         room: int = ROOM,
-        minimize: bool = False,
+        directions: Mapping[str, bool],
     ) -> None:
         """`elapsed` are the seconds of earlier sessions; with `keeps`, later trials may ask for the artifacts
-        of earlier ones, of which `room` bytes are kept."""
+        of earlier ones, of which `room` bytes are kept. `directions` say whether lower values are better, by
+        the estimators' names."""
         self.ledger, self.engine, self.directory, self.watch = ledger, engine, directory, watch
         self.store = None if directory is None else Store(directory, room)
-        self.attempts, self.keeps, self.minimize = attempts, keeps, minimize
+        self.attempts, self.keeps, self.directions = attempts, keeps, directions
         self._began = time.monotonic() - elapsed
         self._running: dict[int, Row] = {}
         self._repeats: list[Trial] = []
@@ -130,6 +131,13 @@ class Execution:
             with suppress(RunError):  # the ledger's own is the one to tell
                 self.ledger.note("interrupted", names=interrupted)
             raise
+
+    def drop(self, source: Source, unfinished: Sequence[Row], why: str) -> None:
+        """Give up rows of earlier sessions, which is no evidence against their networks."""
+        for row in unfinished:
+            outcome = Infeasible("timeout", why)
+            source.finish(row.trial.number, outcome)
+            self._record([(row, outcome)])
 
     def _drive(self, source: Source, queue: list[Row], halt: Callable[[], str | None]) -> str:
         reason = self._fill(source, [], queue, halt)
@@ -276,7 +284,8 @@ class Execution:
                 continue
             if report.outcome is not None:
                 try:
-                    outcome = self._adopt(row, set_direction(report.outcome, self.minimize))
+                    minimize = self.directions[row.trial.estimator]
+                    outcome = self._adopt(row, set_direction(report.outcome, minimize))
                 except DiskRefused as refusal:
                     self._refused = str(refusal)
                     continue

@@ -8,19 +8,21 @@ on train and validation, until the end of the budget."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Annotated, NamedTuple
 
 import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
-from cambrian.outcome import ENDLESS, Artifact, Done, Fidelity, Infeasible, Outcome, Trial
+from cambrian.outcome import ENDLESS, Artifact, Done, Fidelity, Outcome, Trial
 from cambrian.recommendation import rank_trials
 from cambrian.request import Stop, Wait
 from cambrian.search.ledger.keys import trial_key
 from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.baselines import list_baselines
 from cambrian.search.loop.deadlines import FinalDeadlines
+from cambrian.search.loop.trainings import Trainings, has_failed, is_late
 from cambrian.settings import SHARE, check_settings
 from cambrian.spaces.space import Space
 from cambrian.weights import FINAL, FRESH, Inherit, Weights
@@ -29,14 +31,19 @@ DELIVERED = ("winner", "front", "baseline")
 """Roles whose networks learn from train and validation and see the test split."""
 
 
+SPARE = 2
+"""Networks of the search beyond the compared ones, that stand in should all of these fail."""
+
+
 class Final(msgspec.Struct, frozen=True):
     """`top` finalists at `fidelity`, of which the best on validation wins; of several objectives all `top`
     are handed over, as different points of one front. `baselines` are finished beside the winner: names of
     published architectures that belong to the space, and "random", one drawn from it of the winner's size.
 
-    With `continues`, the winner goes on from the weights of its last trial, in that trial's skeleton: then
-    `top` counts the architectures that are tried in turn should the first one fail. `estimator` names the
-    one of the run's estimators that trains this stage; `share` is its part of a budget of time."""
+    With `continues`, the best of the search goes on from the weights of its last trial, in that trial's
+    skeleton, and is the winner; others are tried in turn should it fail. `estimator` names the one of the
+    run's estimators that trains this stage, whose values have their own direction; `share` is its part of a
+    budget of time."""
 
     fidelity: Fidelity
     top: int = 3
@@ -76,9 +83,10 @@ def find_candidates(
     trials: Sequence[Trial],
     kept: Callable[[Artifact], bool] = lambda artifact: True,
 ) -> list[Candidate]:
-    """The `top` different architectures of `ranked` trials, best first. Where the stage continues the search
-    each has the weights of its latest training among `trials` whose files are `kept`, if there is one."""
-    architectures = best_distinct(space, ranked, final.top)
+    """The `top` different architectures of `ranked` trials, best first, and after them a few to stand in.
+    Where the stage continues the search each has the weights of its latest training among `trials` whose
+    files are `kept`, if there is one."""
+    architectures = best_distinct(space, ranked, final.top + SPARE)
     if not final.continues:
         return [Candidate(architecture, final.fidelity) for architecture in architectures]
     return [_find_latest(final, architecture, trials, kept) for architecture in architectures]
@@ -121,9 +129,10 @@ class Part(NamedTuple):
 
 
 class FinalStage:
-    """The source of the final stage's rows, as a `Coordinator` is of a search's. A single candidate is the
-    winner at once: there is nothing to choose. Nor is there among points of a front: the first `front`
-    candidates, if any, are all delivered, and the others stand in should these fail."""
+    """The source of the final stage's rows, as a `Coordinator` is of a search's. The first `top` candidates
+    are compared; a single one is the winner at once: there is nothing to choose. Nor is there among points
+    of a front: the first `front` candidates, if any, are all delivered. The others stand in should these
+    fail."""
 
     def __init__(
         self,
@@ -143,17 +152,13 @@ class FinalStage:
         anew."""
         self.threads = threads
         self.space, self.settings, self.seed, self.recipe = space, settings, seed, recipe
-        self._known: dict[str, Trial] = {}
-        # By key, so that a resumed run takes up its rows, and a training that is the same is never done
-        # twice.
-        for row in rows:
-            if not (again and cut_short(row.trial)):
-                self._known.setdefault(row.key, row.trial)
+        self._trainings = Trainings(rows, again)
         self._count = len(rows)
         self._candidates = list(candidates)
         self._front = 1 if settings.continues else front
-        decided = settings.continues or len(candidates) == 1 or bool(front)
-        self._finalists = self._plan([("finalist", c) for c in candidates if not decided])
+        compared = candidates[: settings.top]
+        decided = settings.continues or len(compared) == 1 or bool(front)
+        self._finalists = self._plan([("finalist", c) for c in compared if not decided])
         self._published = published
         self._artifacts = {c.weights: c.artifacts for c in candidates}
         self._others = self.settings.baselines
@@ -167,34 +172,62 @@ class FinalStage:
             row = self._open(self._finalists)
             if row is not None:
                 return row
-            chosen = self._choose()
-            if chosen is None:
+            self._candidates = self._rank_candidates()
+            if not self._candidates:
                 return Stop("no finalist could be trained")
-            others = [self._candidates.pop(0) for _ in self._candidates[: self._front - 1]]
+            winner = self._appoint()
+            others = [self._candidates.pop(0) for _ in self._candidates[: max(0, self._front - 1)]]
             roles = [(f"front {n}", each) for n, each in enumerate(others, start=2)]
-            baselines = self._baselines(chosen.architecture)
-            self._delivered = self._plan([("winner", chosen), *roles, *baselines])
-        if self._failed(self._delivered[0].key) and self._candidates:
+            baselines = self._baselines(winner.candidate.architecture)
+            self._delivered = [winner, *self._plan([*roles, *baselines])]
+        while has_failed(self._find(self._delivered[0])) and self._candidates:
             # The next one in its place: a run ends with a network.
-            self._delivered[:1] = self._plan([("winner", self._candidates.pop(0))])
+            self._delivered[0] = self._appoint()
         return self._open(self._delivered) or Stop("the final stage is complete")
 
-    def _choose(self) -> Candidate | None:
-        """The winner: of several finalists the best on validation, else the best of the search."""
+    def _rank_candidates(self) -> list[Candidate]:
+        """Those that may be handed over, best first: of several finalists by their values on validation, then
+        those that there was no time to compare, in the order of the search, never one that failed, and at
+        last the candidates beyond."""
         if not self._finalists:
-            return self._candidates.pop(0) if self._candidates else None
-        outcomes = [self._known[part.key] for part in self._finalists if part.key in self._known]
+            return self._candidates
         # On validation alone: the winner is settled before anything sees the test split.
-        best = best_distinct(self.space, rank_trials(outcomes), 1)
-        first, self._candidates = self._candidates[0], []
-        if best:
-            return msgspec.structs.replace(first, architecture=best[0])
-        # The budget cut all finalists short: the search's own best is delivered, rather than no network.
-        return first if all(map(cut_short, outcomes)) else None
+        trials = [self._trainings.recall(part.key) for part in self._finalists]
+        ranked = rank_trials([trial for trial in trials if trial is not None])
+        pairs = list(zip(self._finalists, trials, strict=True))
+        valued = [(ranked.index(trial), part) for part, trial in pairs if trial in ranked]
+        late = [part.candidate for part, trial in pairs if trial is None or is_late(trial)]
+        best = [part.candidate for _, part in sorted(valued, key=itemgetter(0))]
+        return [*best, *late, *self._candidates[len(self._finalists) :]]
 
-    def _failed(self, key: str) -> bool:
-        trial = self._known.get(key)
-        return trial is not None and trial.outcome is not None and trial.value is None
+    def _appoint(self) -> Part:
+        """The next candidate as the winner."""
+        (part,) = self._plan([("winner", self._candidates.pop(0))])
+        # The winner is trained however late it is, unlike one of a front, which it may have been before.
+        self._trainings.forgive(part.key)
+        return part
+
+    def find_another(self, trials: Sequence[Trial]) -> Architecture | None:
+        """The network to hand over, where it has had no training for that, and among the `trials` of earlier
+        sessions another one has, or is in training; else None."""
+        first = self._find_untrained()
+        others = [t for t in trials if t.role.startswith(("winner", "front")) and t.architecture != first]
+        return first if not all(map(has_failed, others)) else None
+
+    def _find_untrained(self) -> Architecture | None:
+        ended = {each.architecture: self._list_delivered(each.architecture) for each in self._candidates}
+        valued = [a for a, trials in ended.items() if any(t.value is not None for t in trials)]
+        if self._finalists and (valued or any(self._find(part) for part in self._finalists)):
+            return None
+        # One that failed is passed over, as it will be.
+        left = [a for a, trials in ended.items() if a in valued or all(map(is_late, trials))]
+        return left[0] if left and left[0] not in valued else None
+
+    def _list_delivered(self, architecture: Architecture) -> list[Trial]:
+        return [t for t in self._trainings.list_ended(architecture) if t.role.startswith(DELIVERED)]
+
+    def _find(self, part: Part) -> Trial | None:
+        return self._trainings.find(part.key)
 
     def within(self, deadlines: FinalDeadlines, elapsed: Callable[[], float]) -> None:
         """Keep to these deadlines from now on: a training that would be late is not begun, the winner's
@@ -202,13 +235,13 @@ class FinalStage:
         self._deadlines, self._elapsed = deadlines, elapsed
 
     def claim(self, row: Row) -> None:
-        self._known[row.key] = row.trial
+        self._trainings.begin(row.key, row.trial)
         self._count += 1
+        if row.trial.role == "winner" and self._deadlines is not None:
+            self._deadlines.begin_winner(self._elapsed())
 
     def finish(self, number: int, outcome: Outcome) -> dict[int, int]:
-        for key, trial in self._known.items():
-            if trial.number == number:
-                self._known[key] = msgspec.structs.replace(trial, outcome=outcome)
+        self._trainings.finish(number, outcome)
         if self._deadlines is not None and isinstance(outcome, Done):
             self._deadlines.learn(outcome.seconds)
         return {}
@@ -231,16 +264,17 @@ class FinalStage:
 
     def winner(self) -> Trial | None:
         """The trained network to hand over, once there is one."""
-        parts = [part for part in self._delivered or () if not part.role.startswith("baseline")]
-        trials = [self._known[part.key] for part in parts if part.key in self._known]
         # Where its training fails, another network of the front is handed over first.
-        return next((t for t in trials if t.value is not None), None)
+        return next(iter(self._list_trained("winner", "front")), None)
 
     def front(self) -> list[Trial]:
         """The other networks of the front that were trained."""
-        parts = [part for part in self._delivered or () if part.role.startswith("front")]
-        trials = [self._known[part.key] for part in parts if part.key in self._known]
-        return [t for t in trials if t.value is not None and t != self.winner()]
+        return [trial for trial in self._list_trained("front") if trial != self.winner()]
+
+    def _list_trained(self, *roles: str) -> list[Trial]:
+        parts = [part for part in self._delivered or () if part.role.startswith(roles)]
+        trials = [self._trainings.recall(part.key) for part in parts]
+        return [trial for trial in trials if trial is not None and trial.value is not None]
 
     def total(self) -> int:
         """The number of networks that are trained at most."""
@@ -250,9 +284,9 @@ class FinalStage:
         """The next row of a round, or Wait for those under way, or None when the round is over."""
         # In their order, in which the winner comes before the baselines: it must not wait for them.
         for part in parts:
-            if part.key not in self._known and (part.role == "winner" or self._fits(part.role)):
+            if self._find(part) is None and (part.role == "winner" or self._fits(part.role)):
                 return self._row(part)
-        if any(part.key in self._known and self._known[part.key].outcome is None for part in parts):
+        if any(trial is not None and trial.outcome is None for trial in map(self._find, parts)):
             return Wait()
         return None
 
@@ -287,13 +321,6 @@ class FinalStage:
         names = self.settings.baselines
         architectures = list_baselines(self.space, names, self._published, winner, self.seed)
         return [(role, Candidate(each, self.settings.fidelity)) for role, each in architectures]
-
-
-def cut_short(trial: Trial) -> bool:
-    """Whether the budget ended before the trial's training did."""
-    if isinstance(trial.outcome, Done):
-        return "planned_epochs" in trial.outcome.metrics
-    return isinstance(trial.outcome, Infeasible) and trial.outcome.reason == "timeout"
 
 
 def best_distinct(space: Space, ranked: Sequence[Trial], count: int) -> list[Architecture]:

@@ -11,6 +11,7 @@ when it comes, and the order notes at which place.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -49,11 +50,16 @@ class Order:
         self.first = () if begins is None else tuple(begins.begins.items())
         # A strategy that learns its own trials alone is not told of those that the space begins with.
         self.alone = bool(getattr(strategy, "own_trials", False))
-        self.state: Any = strategy.start(problem)
+        self.state: Any = strategy.start(self._leave_hidden(problem))
 
     @property
     def learned(self) -> int:
         return len(self.sequence)
+
+    @property
+    def hidden(self) -> range:
+        """The numbers of the trials of which the strategy is not told."""
+        return range(min(len(self.first), len(self.trials)) if self.alone else 0)
 
     def next_proposal(self) -> Proposal:
         """The strategy's proposal when it has learned its due; Wait where an outcome is not known yet, or
@@ -124,7 +130,14 @@ class Order:
         return msgspec.structs.replace(trial, outcome=self.trials[trial.cached].outcome)
 
     def _is_hidden(self, number: int) -> bool:
-        return self.alone and number < len(self.first)
+        return number in self.hidden
+
+    def _leave_hidden(self, problem: Problem) -> Problem:
+        """The problem with the trials that are left to a strategy that is not told of the first ones: it
+        counts its own, and some are for the end of the search."""
+        if problem.trials is None or not self.alone:
+            return problem
+        return replace(problem, trials=max(1, problem.trials - len(self.first)))
 
     def _learn_next(self) -> bool:
         """Learn the next trial by number; False where its outcome is not known, or there is none."""

@@ -63,8 +63,9 @@ def check_compatible(search: Search) -> None:
 
 
 def _check_trials(strategy: Any, budget: Budget) -> None:
-    """Raises UsageError where the strategy has to know the number of trials, and the budget does not."""
-    if getattr(strategy, "needs_trials", False) and budget.trials is None and budget != Budget():
+    """Raises UsageError where the strategy, or one within it, has to know the number of trials, and the
+    budget does not."""
+    if has_trait(strategy, "needs_trials") and budget.trials is None and budget != Budget():
         raise UsageError(
             f"strategy {name_of(strategy)!r} has to know the number of trials, and the budget is {budget}:"
             " name one too, such as --budget 200"

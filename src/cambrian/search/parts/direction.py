@@ -6,10 +6,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from cambrian.errors import UsageError
+from cambrian.outcome import Trial, set_direction
 from cambrian.problem import Objective, lower_is_better
 from cambrian.search.parts.conditions import has_condition, read_condition
-from cambrian.tasks.metrics import METRICS, is_minimized, list_metrics
+from cambrian.tasks.metrics import is_minimized
 
 
 def objective_name(estimator: Mapping[str, Any], task: Any) -> str:
@@ -44,29 +47,30 @@ def measures_metric(estimator: Any) -> bool:
     return isinstance(getattr(estimator, "estimator", estimator), Recipe)
 
 
-def check_finals(minimize: bool, task: Any, estimators: Mapping[str, Any], final: Any) -> None:
-    """Raises UsageError where the networks of the final stage have values for which lower is better, and
-    those of the search have others for which higher is."""
-    if task is None or final is None or minimize or not is_minimized(task.metric):
-        return
-    if measures_metric(estimators[final.estimator]):
-        raise UsageError(
-            f"{task.metric} is to be low, and the search ranks by values that are to be high: choose"
-            f" metric={list_metrics(task.goal.kind)[0]}"
-        )
+def list_directions(minimize: bool, estimators: Mapping[str, Any], task: Any) -> dict[str, bool]:
+    """Whether lower values are better, for each of a run's estimators: of the first as the search has it, of
+    a further one as it or the task's metric knows. Their values are other quantities."""
+    further = {name: choose_direction(each, task, None) for name, each in estimators.items()}
+    return {**further, "": minimize}
 
 
-def check_direction(objective: Objective, estimator: Any, said: bool) -> None:
+def turn_trial(trial: Trial, directions: Mapping[str, bool]) -> Trial:
+    """The trial with the direction of its estimator: older ledgers have the search's in all their rows."""
+    if trial.outcome is None or trial.estimator not in directions:
+        return trial
+    outcome = set_direction(trial.outcome, directions[trial.estimator])
+    return trial if outcome is trial.outcome else msgspec.structs.replace(trial, outcome=outcome)
+
+
+def check_direction(objective: Objective, estimator: Any, task: Any, said: bool) -> None:
     """Raises UsageError for an accuracy that is to be minimised; warns where no direction was `said` and the
     values have a name for which lower is usually better."""
-    from cambrian.estimators.train import Train
-
-    if isinstance(estimator, Train) and objective.name in METRICS:
-        lower = is_minimized(objective.name)
+    if task is not None and measures_metric(estimator):
+        lower = is_minimized(task.metric)
         if objective.minimize and not lower:
-            raise UsageError(f"{objective.name} is a share of right answers: it cannot be minimised")
+            raise UsageError(f"{task.metric} is a share of right answers: it cannot be minimised")
         if lower and not objective.minimize:
-            raise UsageError(f"{objective.name} is an error: it cannot be maximised")
+            raise UsageError(f"{task.metric} is an error: it cannot be maximised")
     # A function's own name says more than "value", the objective's where it has no spec.
     name = getattr(getattr(estimator, "function", None), "__name__", objective.name)
     if not said and not objective.minimize and lower_is_better(name):

@@ -53,7 +53,9 @@ class _Child:
         if status:
             number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
             how = f"was ended by {signal.Signals(number).name}" if number else "failed"
-            return Failed(f"its process {how}{f': {data.decode()}' if data else ''}")
+            # The child's text may be cut within a letter.
+            said = f": {data.decode(errors='replace')}" if data else ""
+            return Failed(f"its process {how}{said}")
         return msgspec.json.decode(data)
 
     def _read(self) -> tuple[bytes, bool]:

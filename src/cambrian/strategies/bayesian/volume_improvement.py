@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 
+BLOCK = 1_000_000
+"""Volumes of points within cells at once, 8 MB: four objectives have tens of thousands of cells."""
+
+
 class Cells(NamedTuple):
     """The lower and the upper corners float[cells, objectives] of boxes; an upper one may be infinite."""
 
@@ -71,14 +75,20 @@ def _reaches(a: float, b: float) -> bool:
 def expect_improvement(means: Sequence[Array], deviations: Sequence[Array], cells: Cells) -> Array:
     """The expected hypervolume improvement float[n] of n points whose objective j is N(means[j],
     deviations[j]^2), each float[n]."""
-    volume = np.ones((len(means[0]), len(cells.lower)))
+    factors = []
     for j, (mean, deviation) in enumerate(zip(means, deviations, strict=True)):
         # Cells share their edges: an expected improvement is computed once for each.
         edges, places = np.unique(np.stack([cells.lower[:, j], cells.upper[:, j]]), return_inverse=True)
         gains = np.stack([_improve(mean, deviation, edge) for edge in edges.tolist()], axis=1)
-        lower, upper = places.reshape(2, -1)
-        volume *= gains[:, lower] - gains[:, upper]
-    total: Array = volume.sum(axis=1)
+        factors.append((gains, *places.reshape(2, -1)))
+    total: Array = np.empty(len(means[0]))
+    rows = max(1, BLOCK // len(cells.lower))
+    for first in range(0, len(total), rows):
+        block = slice(first, first + rows)
+        volume = np.ones((len(total[block]), len(cells.lower)))
+        for gains, lower, upper in factors:
+            volume *= gains[block][:, lower] - gains[block][:, upper]
+        total[block] = volume.sum(axis=1)
     return total
 
 

@@ -40,14 +40,17 @@ class State:
 
 
 POPULATION = 50
+FEWEST = 3
+"""A sample of one selects nothing, and the child of one of two random members is worse than a third random
+one. NATS-Bench has S = 3 for P = 10 (Dong et al., IEEE TPAMI 2021)."""
 
 
 @dataclass(frozen=True)
 class Evolution:
     """`population` is the paper's P, `sample` its S. If they are None, P is 50, or a third of the run's
-    trials if that is less, and S is a fifth of P. With probability `identity` a child is its parent, measured
-    again; with probability `crossover` (not in the paper) it takes each answer from one of the two best of
-    the sample; otherwise it is a mutation of the best.
+    trials if that is less, and S is a fifth of P, both at least 3. With probability `identity` a child is its
+    parent, measured again; with probability `crossover` (not in the paper) it takes each answer from one of
+    the two best of the sample; otherwise it is a mutation of the best.
 
     With several pending trials nothing waits: parents are drawn from the members that are learned."""
 
@@ -77,12 +80,13 @@ class Evolution:
         return Evolution(population=100, sample=25, identity=0.05)
 
     def _sizes(self, trials: int | None) -> tuple[int, int]:
-        """P and S. At least two thirds of the trials are left to evolution, which P = 50 would not do in a
-        run of fewer than 150."""
+        """P and S. Two thirds of the trials are left to evolution, which P = 50 would not do in a run of
+        fewer than 150."""
         size = self.population
         if size is None:
-            size = POPULATION if trials is None else max(1, min(POPULATION, trials // 3), self.sample or 1)
-        return size, -(-size // 5) if self.sample is None else self.sample
+            third = POPULATION if trials is None else min(POPULATION, trials // 3)
+            size = max(FEWEST, third, self.sample or 1)
+        return size, min(size, max(FEWEST, -(-size // 5))) if self.sample is None else self.sample
 
     def start(self, problem: Problem) -> State:
         return State(problem.space, *self._sizes(problem.trials))

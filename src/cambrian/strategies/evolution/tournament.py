@@ -99,7 +99,7 @@ class Tournament:
 @dataclass(frozen=True)
 class HierarchicalTournament:
     """`initial` members, each the trivial architecture after `mutations` random mutations; then children
-    of the best in a random `share` of the population."""
+    of the best in a random `share` of the population, of two members at least."""
 
     initial: Annotated[int, Span(1)] = 20
     mutations: Annotated[int, Span(0, 10_000)] = 100
@@ -124,7 +124,7 @@ class HierarchicalTournament:
             for _ in range(self.mutations):
                 child = mutate_or_draw(state.space, child, rng)
             return Evaluate(child)
-        size = math.ceil(self.share * len(state.population))
+        size = max(2, math.ceil(self.share * len(state.population)))
         winner = tournament(state.population, size, rng)[0]
         return Evaluate(mutate_or_draw(state.space, winner.architecture, rng), parent=winner.number)
 

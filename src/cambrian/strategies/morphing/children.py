@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +12,7 @@ from cambrian.architecture import Architecture
 from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Problem
 from cambrian.spaces.knowledge import Morphs, know
+from cambrian.strategies.evolution.population import Member
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,6 +66,14 @@ def draw_child(
 def row_of(trial: Trial) -> int:
     """The row whose artifacts are the trial's: of one that was measured before, the earlier one."""
     return trial.number if trial.cached is None else trial.cached
+
+
+def rank_members(members: Iterable[Member]) -> list[Member]:
+    """Those with a value, best first, earlier ones first among equals, each architecture once."""
+    first: dict[Architecture, Member] = {}
+    for member in sorted((m for m in members if m.value > -math.inf), key=lambda m: -m.value):
+        first.setdefault(member.architecture, member)
+    return list(first.values())
 
 
 def lengthen(problem: Problem, epochs: int | None) -> Fidelity | None:

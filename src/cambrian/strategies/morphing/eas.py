@@ -119,6 +119,10 @@ class EAS:
 
         return end_episode(state, improve, moves_on=state.episode % self.stage == 0)
 
+    def recommend(self, state: State) -> list[Architecture]:
+        """The best networks by their values, whatever the first one was trained for."""
+        return state.recommend()
+
     def keeps(self, state: State) -> list[int]:
         """The rows that children may begin with."""
         return state.keeps()

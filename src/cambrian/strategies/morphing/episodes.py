@@ -14,7 +14,7 @@ from cambrian.policies.decisions import worse
 from cambrian.problem import Problem
 from cambrian.strategies.evolution.population import Member
 from cambrian.strategies.evolution.tournament import trivial
-from cambrian.strategies.morphing.children import lengthen, row_of
+from cambrian.strategies.morphing.children import lengthen, rank_members, row_of
 from cambrian.strategies.strategy import Evaluate
 from cambrian.weights import MORPHISM, Inherit
 
@@ -28,23 +28,36 @@ DECAY = 0.95
 """Of the baseline: ema += DECAY * (mean reward - ema), as in the released code."""
 HIGHEST = 0.995
 """The accuracy from which on rewards are equal."""
+RECOMMENDED = 30
+"""The best networks that are kept for the recommendation."""
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """`leader` is the network that is transformed, None before the first one is trained, and `best` the best
-    one so far. Of the present `episode`, `walks` are those of the children that are learned, with their
-    values, None for one that failed."""
+    """`leader` is the network that is transformed, None before the first one is trained, and `ranked` are the
+    best networks so far, best first. Of the present `episode`, `walks` are those of the children that are
+    learned, with their values, None for one that failed."""
 
     problem: Problem
     controller: NamedWeights | None = None
     leader: Member | None = None
-    best: Member | None = None
+    ranked: tuple[Member, ...] = ()
     episode: int = 0
     walks: tuple[tuple[Any, float | None], ...] = ()
     baseline: float = 0.0
     worst: float | None = None
     architectures: frozenset[Architecture] = frozenset()  # of this episode
+
+    @property
+    def best(self) -> Member | None:
+        """The best network so far, None before the first one is trained."""
+        return next(iter(self.ranked), None)
+
+    def recommend(self) -> list[Architecture]:
+        """The best networks by their values. Children have learned on from their leader, so that their own
+        epochs do not say how long: by them the first network, which may have had more, would stand before
+        all others."""
+        return [member.architecture for member in self.ranked]
 
     def keeps(self) -> list[int]:
         """The rows of the network that is transformed and of the best one."""
@@ -92,11 +105,12 @@ def learn_trial(state: State, trial: Trial, walk: Any) -> State:
     failed = member.value == -math.inf
     known = state.architectures | {member.architecture}
     if state.leader is None:
-        first = None if failed else member
-        return replace(state, leader=first, best=first, architectures=known, episode=0 if failed else 1)
-    best = state.best if state.best and state.best.value >= member.value else member
+        if failed:
+            return replace(state, architectures=known)
+        return replace(state, leader=member, ranked=(member,), architectures=known, episode=1)
+    ranked = tuple(rank_members([*state.ranked, member])[:RECOMMENDED])
     walks = (*state.walks, (walk, None if failed else member.value))
-    return replace(state, walks=walks, best=best, architectures=known, worst=worse(trial, state.worst))
+    return replace(state, walks=walks, ranked=ranked, architectures=known, worst=worse(trial, state.worst))
 
 
 def end_episode(
@@ -115,7 +129,7 @@ def end_episode(
         state.problem,
         controller,
         state.best if moves_on else state.leader,
-        state.best,
+        state.ranked,
         state.episode + 1,
         baseline=baseline,
         worst=state.worst,

@@ -20,7 +20,7 @@ from cambrian.settings import Span
 from cambrian.spaces.knowledge import Morphs
 from cambrian.strategies.evolution.population import Member
 from cambrian.strategies.evolution.tournament import trivial
-from cambrian.strategies.morphing.children import draw_child, lengthen, morphs_of, row_of
+from cambrian.strategies.morphing.children import draw_child, lengthen, morphs_of, rank_members, row_of
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 from cambrian.weights import MORPHISM, Fresh, Inherit
@@ -32,13 +32,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class State:
     """`leader` is the network that children descend from, None before the first one is trained; `step` counts
-    the steps, and `scored` are the networks of this one that are learned, by their place."""
+    the steps, and `scored` are the networks of this one that are learned, by their place. `former` are the
+    other networks of the last step that had any."""
 
     problem: Problem
     leader: Member | None = None
     step: int = 0
     scored: Mapping[int, Member] = field(default_factory=dict)
     architectures: frozenset[Architecture] = frozenset()  # of this step
+    former: tuple[Member, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,19 @@ class NASH:
             return replace(state, scored=scored, architectures=known)
         # In the order of places, of which the leader's is the first: it stays where nothing is better.
         best = max((scored[place] for place in sorted(scored)), key=lambda m: m.value)
-        return _advance(state, leader if best.value == -math.inf else best)
+        return _advance(replace(state, scored=scored), leader if best.value == -math.inf else best)
+
+    def recommend(self, state: State) -> list[Architecture]:
+        """The leader and the other networks of this step by their values, then those of an earlier one, which
+        have learned less. Each has learned on from one before it, so that its own epochs do not say
+        how long: by them the first network, which may have had more, would stand before all its children."""
+        if state.leader is None:
+            return []
+        # The leader's newest value is that of this step, where its training there has ended.
+        again = any(m.architecture == state.leader.architecture for m in state.scored.values())
+        members = [*([] if again else [state.leader]), *(state.scored[n] for n in sorted(state.scored))]
+        ranked = [*rank_members(members), *rank_members(state.former)]
+        return list(dict.fromkeys(member.architecture for member in ranked))
 
     def keeps(self, state: State) -> list[int]:
         """The rows of the leader and of this step."""
@@ -135,4 +149,6 @@ class NASH:
 
 def _advance(state: State, leader: Member) -> State:
     """The state at the beginning of the next step."""
-    return State(state.problem, leader, state.step + 1)
+    members = (state.scored[place] for place in sorted(state.scored))
+    others = tuple(m for m in members if m.architecture != leader.architecture)
+    return State(state.problem, leader, state.step + 1, former=others or state.former)

@@ -108,6 +108,10 @@ class PathLevel:
 
         return end_episode(state, improve, moves_on=False)
 
+    def recommend(self, state: State) -> list[Architecture]:
+        """The best networks by their values, whatever the first one was trained for."""
+        return state.recommend()
+
     def keeps(self, state: State) -> list[int]:
         """The row that children begin with, and the best one."""
         return state.keeps()

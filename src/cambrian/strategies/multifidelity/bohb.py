@@ -138,5 +138,5 @@ class BOHB(Climbing):
         best, rest = rows[:first], rows[first : first + max(fewest, int((1 - self.good) * len(rows)))]
         if min(len(best), len(rest)) <= len(paths):
             return None
-        good, bad = (Density(impute(part, paths, rng), options, self.bandwidth) for part in (best, rest))
-        return Model(good, bad)
+        good, bad = (impute(part, paths, options, rng) for part in (best, rest))
+        return Model(Density(good, options, self.bandwidth), Density(bad, options, self.bandwidth))

@@ -1,7 +1,8 @@
 """Brackets of successive halving, rung by rung: the part that successive halving, Hyperband and BOHB share.
 
 A bracket measures some architectures at a low level of the ladder, the best of them at the next, and so on. A
-rung begins when the one before it is complete, so that proposals do not depend on the number of workers.
+rung begins when the one before it is complete, so that whom it promotes does not depend on the number of
+workers.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 kernels of statsmodels' `KDEMultivariate`, which its authors' code uses.
 
 Every question path is a coordinate: a number between 0 and 1, or a category. A path that was not asked on the
-way to an architecture has a value all the same, that of a random other architecture of the same set.
+way to an architecture has a value all the same, that of a random other architecture of the same set, or a
+random one where none of the set was asked.
 """
 
 from __future__ import annotations
@@ -96,15 +97,20 @@ def _read_number(choice: Real | Integer, answer: float) -> float:
     return min(1.0, max(0.0, (answer - choice.low + 0.5) / choice.size))
 
 
-def impute(rows: Sequence[Row], paths: Sequence[str], rng: np.random.Generator) -> NDArray[np.float64]:
-    """float[rows, paths]: a path that a row lacks has the value of a random row that has it."""
+def impute(
+    rows: Sequence[Row], paths: Sequence[str], options: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """float[rows, paths]: a path that a row lacks has the value of a random row that has it, and where none
+    has it a random value, as in HpBandSter: a category of its `options` [paths], or a number (0 options)."""
     values = [[row.get(path, np.nan) for path in paths] for row in rows]
     table: NDArray[np.float64] = np.array(values).reshape(len(rows), -1)
-    for column in table.T:
+    for column, count in zip(table.T, options.tolist()):
         missing = np.isnan(column)
-        known = column[~missing]
-        # No row of this set has it: the middle of a number's span, a category's first answer, says least.
-        column[missing] = rng.choice(known, missing.sum()) if len(known) else 0.0
+        known, lacking = column[~missing], int(missing.sum())
+        if len(known):
+            column[missing] = rng.choice(known, lacking)
+        else:
+            column[missing] = rng.integers(int(count), size=lacking) if count else rng.random(lacking)
     return table
 
 

@@ -58,10 +58,10 @@ class State:
 
 @dataclass(frozen=True)
 class DyHPO:
-    """A training has `steps` steps. A decision is among all frozen architectures and `candidates` random
-    ones, after `initial` ones of which nothing is decided. The kernel is trained for `first` epochs while it
-    knows fewer than ten points, or where it has lost its way, and for `refine` more with every further
-    point."""
+    """A training has `steps` steps, or those that a table has. A decision is among all frozen architectures
+    and `candidates` random ones, after `initial` ones of which nothing is decided, as far as there are so
+    many. The kernel is trained for `first` epochs while it knows fewer than ten points, or where it has lost
+    its way, and for `refine` more with every further point."""
 
     steps: Annotated[int, Span(2, 100)] = 10
     candidates: Annotated[int, Span(1, 1000)] = 50
@@ -88,8 +88,14 @@ class DyHPO:
         frozen = [run for key, run in state.runs.items() if key not in busy and can_go_on(run, state.epochs)]
         met = frozenset(state.runs)
         if state.weights is None or len(met) < self.initial:
-            drawn = draw_new(state.problem.space, met, pending, rng)
-            return begin_run(state.problem, state.epochs, drawn)
+            new = draw_new(state.problem.space, met, pending, rng)
+            if new.key not in met | busy:
+                return begin_run(state.problem, state.epochs, new)
+            # The space has no others: these go on, until the kernel can decide.
+            if state.weights is None and frozen:
+                return go_on(state.problem, state.epochs, frozen[0])
+            if state.weights is None:
+                return Wait() if pending else Stop("every architecture that was drawn has ended")
         random = [draw_new(state.problem.space, met, pending, rng) for _ in range(self.candidates)]
         fresh = [Run(a, -1, ()) for a in dict.fromkeys(random) if a.key not in met | busy]
         if not frozen and not fresh:

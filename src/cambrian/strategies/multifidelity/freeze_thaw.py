@@ -61,9 +61,10 @@ class State:
 
 @dataclass(frozen=True)
 class FreezeThaw:
-    """A training has `steps` steps. A decision is among the `old` frozen and the `new` random architectures
-    of the highest expected improvement; the new ones are of `candidates` that are drawn, after `initial`
-    ones of which nothing is decided. A fit of the process's parameters takes at most `fit` iterations."""
+    """A training has `steps` steps, or those that a table has. A decision is among the `old` frozen and the
+    `new` random architectures of the highest expected improvement; the new ones are of `candidates` that are
+    drawn, after `initial` ones of which nothing is decided, as far as there are so many. A fit of the
+    process's parameters takes at most `fit` iterations."""
 
     steps: Annotated[int, Span(2, 100)] = 10
     old: Annotated[int, Span(1, 100)] = 10
@@ -93,7 +94,12 @@ class FreezeThaw:
         begun = sum(not run.failed for run in state.runs.values()) + len(busy - met)
         known = any(run.scores for run in state.runs.values())
         if begun < self.initial or not known:
-            return begin_run(state.problem, state.epochs, draw_new(state.problem.space, met, pending, rng))
+            new = draw_new(state.problem.space, met, pending, rng)
+            if new.key not in met | busy:
+                return begin_run(state.problem, state.epochs, new)
+            # The space has no others: a decision among these, once anything is known of them.
+            if not known:
+                return Wait() if pending else Stop("every architecture that was drawn has failed")
         drawn = [draw_new(state.problem.space, met, pending, rng) for _ in range(self.candidates)]
         fresh = list({a.key: a for a in drawn if a.key not in met | busy}.values())
         if not frozen and not fresh:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -24,11 +25,16 @@ class Run(msgspec.Struct, frozen=True):
 
 
 def list_epochs(problem: Problem, steps: int) -> tuple[int, ...]:
-    """The epochs after each step, as far as the estimator measures after them."""
+    """The epochs after each step, which are even ones. Of an estimator that measures after some epochs only
+    they are those, or where there are more than `steps`, the nearest to even ones by their ratio."""
     full, axis = problem.fidelity.epochs, find_axis(problem.axes, "epochs")
-    wanted = {max(1, round(full * step / steps)) for step in range(1, steps + 1)}
-    values = axis.values if axis else ()
-    return tuple(sorted(n for n in wanted if not values or n in values))
+    even = {max(1, round(full * step / steps)) for step in range(1, steps + 1)}
+    if axis is None or not axis.values:
+        return tuple(sorted(even))
+    values = {full, *(round(value) for value in axis.values if 1 <= value <= full)}
+    if len(values) > steps:
+        values = {min(values, key=lambda value: abs(math.log(value / epochs))) for epochs in even}
+    return tuple(sorted(values))
 
 
 def begin_run(problem: Problem, epochs: Sequence[int], architecture: Architecture) -> Evaluate:

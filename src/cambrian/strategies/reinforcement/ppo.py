@@ -7,6 +7,7 @@ long as their probabilities stay near those at the time of sampling.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import msgspec
 import numpy as np
 
+from cambrian.errors import UsageError
 from cambrian.outcome import Trial
 from cambrian.policies import controller
 from cambrian.policies.decisions import Walk, reward, walk_of, worse
@@ -24,6 +26,7 @@ from cambrian.strategies.reinforcement.controlled import check_controller
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 
 if TYPE_CHECKING:
+    from cambrian.architecture import Architecture
     from cambrian.spaces.space import Space
 
 
@@ -38,14 +41,16 @@ class Lesson:
 
 @dataclass(frozen=True)
 class State:
-    """After `trials` trials of the search comes the reranking; `learned` are the trials of the search alone.
-    `baseline` is the moving average of rewards, `batch` are the lessons since the last update."""
+    """After `trials` trials of the search comes the reranking; `learned` are the trials of the search alone,
+    `reranked` those of the reranking, `objectives` the number of the run's. `baseline` is the moving average
+    of rewards, `batch` are the lessons since the last update."""
 
     space: Space
     policy: controller.Policy
     trials: int
     learned: tuple[Trial, ...] = ()
-    reranked: tuple[int | None, ...] = ()
+    reranked: tuple[Trial, ...] = ()
+    objectives: int = 1
     baseline: float | None = None
     worst: float | None = None
     batch: tuple[Lesson, ...] = ()
@@ -63,7 +68,8 @@ class PPO:
 
     With `rerank`, the search ends after `trials` trials (None: those of the run less those of the
     reranking), and the `rerank` best architectures are measured once more, for `rerank_epochs` epochs (None:
-    at the same fidelity, independently)."""
+    at the same fidelity, independently). Recommended is the best of these by its second value, as in the
+    paper, or at the same fidelity by the mean of both."""
 
     lr: float = 2e-3
     clip: Annotated[float, Span(0, 1000, above=True)] = 0.2
@@ -92,8 +98,13 @@ class PPO:
 
     def start(self, problem: Problem) -> State:
         policy = controller.start(problem.seed, self.layers, self.hidden, self.bound)
-        left = TRIALS if problem.trials is None else max(1, problem.trials - self.rerank)
-        return State(problem.space, policy, self.trials or left)
+        left = TRIALS if problem.trials is None else problem.trials - self.rerank
+        if self.trials is None and left < 1 <= self.rerank:
+            raise UsageError(
+                f"strategy 'ppo': rerank is less than the run's {problem.trials} trials, of which it leaves"
+                f" the rest to the search, got {self.rerank}"
+            )
+        return State(problem.space, policy, self.trials or left, objectives=len(problem.objectives))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         searching = [t for t in pending if not _is_rerank(t)]
@@ -106,7 +117,7 @@ class PPO:
 
     def learn(self, state: State, trial: Trial) -> State:
         if _is_rerank(trial):
-            return replace(state, reranked=(*state.reranked, trial.parent))
+            return replace(state, reranked=(*state.reranked, trial))
         state = replace(state, learned=(*state.learned, trial), worst=worse(trial, state.worst))
         value = reward(trial, state.worst)
         if value is None:
@@ -124,6 +135,26 @@ class PPO:
             return replace(state, batch=batch)
         return replace(state, batch=(), policy=self._update(state.policy, batch))
 
+    def recommend(self, state: State) -> Sequence[Architecture]:
+        """The architectures that were reranked, best first; none before the best of the search is among them,
+        nor of several objectives, of which one value alone would be ranked."""
+        best = _best(state.learned, self.rerank)
+        second = {t.parent: t for t in state.reranked}
+        if state.objectives > 1 or not best or best[0].number not in second:
+            return ()
+        pairs = [(first, second[first.number]) for first in best if first.number in second]
+        return [first.architecture for first, again in sorted(pairs, key=lambda pair: -self._judge(*pair))]
+
+    def _judge(self, first: Trial, again: Trial) -> float:
+        """The second value, or where both were measured alike the mean of those that there are."""
+        measured = (again,) if self._is_longer(first) else (first, again)
+        values = [t.value for t in measured if t.value is not None]
+        return sum(values) / len(values) if values else -math.inf
+
+    def _is_longer(self, first: Trial) -> bool:
+        """Whether the second measurement of a trial is at another fidelity."""
+        return self.rerank_epochs is not None and self.rerank_epochs != first.fidelity.epochs
+
     def _update(self, policy: controller.Policy, batch: Sequence[Lesson]) -> controller.Policy:
         walks = [lesson.walk for lesson in batch]
         # Schulman et al. 2017, Algorithm 1: K epochs on the same samples; the clip bounds how far they go.
@@ -132,12 +163,12 @@ class PPO:
         return policy
 
     def _rerank(self, state: State, pending: Sequence[Trial]) -> Proposal:
-        asked = {*state.reranked, *(t.parent for t in pending)}
+        asked = {t.parent for t in (*state.reranked, *pending)}
         for rank, trial in enumerate(_best(state.learned, self.rerank), start=1):
             if trial.number in asked:
                 continue
             fidelity, asked_again = None, {"rerank": rank}
-            if self.rerank_epochs is not None:
+            if self._is_longer(trial):
                 fidelity = msgspec.structs.replace(trial.fidelity, epochs=self.rerank_epochs)
             # At the same fidelity it is a replicate: without a number the first value would be repeated.
             replicate = int(fidelity is None)

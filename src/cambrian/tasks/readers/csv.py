@@ -14,6 +14,7 @@ from cambrian.errors import DataError
 from cambrian.goal import GoalName
 from cambrian.settings import check_settings
 from cambrian.tasks.arrays import from_arrays, with_notes
+from cambrian.tasks.cells import Decimal
 from cambrian.tasks.examples import Examples
 from cambrian.tasks.images import decode_files
 from cambrian.tasks.layouts import Form, Layout
@@ -25,6 +26,7 @@ from cambrian.tasks.readers.csv_columns import (
     first_or_last,
     of_files,
     of_pixels,
+    read_ignored,
 )
 from cambrian.tasks.readers.csv_features import read_features
 from cambrian.tasks.readers.csv_files import find_files
@@ -46,7 +48,8 @@ class Csv:
 
     `target` is the column to learn of a table of features, or several, as A,B: where it is given, a row is
     not an image, and the other columns are numbers and categories; `categories` names columns of numbers that
-    are categories. `text` is a column of texts to learn from alone, of which `length` characters are read.
+    are categories; `decimal`, comma or point, says how numbers are read that can be read in two ways, as
+    3,108. `text` is a column of texts to learn from alone, of which `length` characters are read.
     `goal` says whether the target is classes, numbers, labels or heads. An option that a table of this kind
     does not read is refused (see `csv_options`)."""
 
@@ -61,6 +64,7 @@ class Csv:
     shape: str | None = None
     target: str | int | None = None
     categories: str | None = None
+    decimal: Decimal | None = None
     goal: GoalName | None = None
     text: str | None = None
     length: Annotated[int | None, LENGTH] = None
@@ -89,7 +93,15 @@ class Csv:
         self._refuse_unread(table, OF_FEATURES, OF_TEXTS)
         check_settings(self, "csv")
         return read_features(
-            table, target, self.split, self.ignore, self.categories, self.goal, self.text, self.length
+            table,
+            target,
+            self.split,
+            self.ignore,
+            self.categories,
+            self.goal,
+            self.text,
+            self.length,
+            self.decimal,
         )
 
     def _refuse_unread(self, table: Table, *kinds: str) -> None:
@@ -97,7 +109,8 @@ class Csv:
 
     def _of_pixels(self, table: Table, columns: Columns, notes: tuple[str, ...]) -> Examples:
         rows = read_pixels(table, columns)
-        kept, remarks = _without_counters(table, rows, columns) if self.ignore is None else (None, ())
+        counted = read_ignored(self.ignore)[1]
+        kept, remarks = (None, ()) if counted else _without_counters(table, rows, columns)
         label, kept, more = _label_of(table, rows, columns, kept)
         labels = convert_labels(table, rows.lines, rows.texts[label])
         marks = marks_of(table, columns.split, rows.lines, rows.texts.get(columns.split or 0, []))

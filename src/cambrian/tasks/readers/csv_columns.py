@@ -48,16 +48,32 @@ class Columns:
 
 def find_column(table: Table, given: str | int) -> int:
     """The column called so, or with this number, from 0, or -1 for the last."""
+    text, header = str(given).strip(), table.header or []
     # Names first: the names in a header may be numbers.
-    names = [name.lower() for name in table.header or []]
-    text = str(given).strip().lower()
-    if text in names:
-        return names.index(text)
+    for names, name in ((header, text), ([name.lower() for name in header], text.lower())):
+        places = [i for i, other in enumerate(names) if other == name]
+        if len(places) > 1:
+            meant = " or ".join(map(table.name, places[:3]))
+            raise DataError(
+                f"{table.path}: {text!r:.60} may be {meant}: give the number of the one that is meant"
+            )
+        if places:
+            return places[0]
     if re.fullmatch(r"-?\d{1,9}", text, re.ASCII) and -table.width <= int(text) < table.width:
         return int(text) % table.width
     numbered = f"give its number, 0 to {table.width - 1}"
     hint = did_you_mean(str(given), table.header) if table.header else f": there is no header: {numbered}"
     raise DataError(f"{table.path}: no column {str(given)!r:.60}{hint}")
+
+
+def read_ignored(ignore: str | None) -> tuple[list[str], bool]:
+    """The columns that `ignore` names, and whether those that count the rows are kept: none is among them.
+
+    >>> read_ignored("age, size"), read_ignored("none,age"), read_ignored(None)
+    ((['age', 'size'], False), (['age'], True), ([], False))
+    """
+    names = [name.strip() for name in (ignore or "").split(",") if name.strip()]
+    return [name for name in names if name != "none"], "none" in names
 
 
 def find_split(table: Table, given: str | int | None) -> tuple[int | None, tuple[str, ...]]:
@@ -119,8 +135,9 @@ def find_label(table: Table, given: str | int | None, besides: set[int | None]) 
     """The column that the user names, or the first of LABELS that the table has."""
     if given is not None:
         return find_column(table, given)
-    # Reversed, so that of two columns of one name the first stays.
-    names = {name.lower(): i for i, name in reversed([*enumerate(table.header or [])]) if i not in besides}
+    named = [(name, i) for i, name in enumerate(table.header or []) if i not in besides]
+    # Reversed, so that of two columns of one name the first stays; exact names come before others.
+    names = {name.lower(): i for name, i in reversed(named)} | dict(reversed(named))
     return next((names[name] for name in LABELS if name in names), None)
 
 
@@ -140,7 +157,8 @@ def of_files(table: Table, label: str | int | None, image: int, split: int | Non
 
 def of_pixels(table: Table, label: str | int | None, ignore: str | None, split: int | None) -> Columns:
     """Columns of a table of pixels: a column without a single number, or called like an index, is not one."""
-    ignored = {find_column(table, name) for name in (ignore or "").split(",") if name and name != "none"}
+    names, counted = read_ignored(ignore)
+    ignored = {find_column(table, name) for name in names}
     column = find_label(table, label, {split, *ignored})
     left = [i for i in range(table.width) if i not in (column, split) and i not in ignored]
     # Where one cell holds all pixels, as in FER2013, no other column holds any.
@@ -148,7 +166,7 @@ def of_pixels(table: Table, label: str | int | None, ignore: str | None, split: 
     words = [i for i in left if i not in packed and _is_words(table, i)]
     if column is None:
         column = _guess_label(table, words, [i for i in left if i not in packed], packed)
-    named = [i for i in left if ignore is None and table.header and table.header[i].lower() in COUNTERS]
+    named = [i for i in left if not counted and table.header and table.header[i].lower() in COUNTERS]
     dropped = {*words, *named, *((i for i in left if i not in packed) if packed else ())} - {column}
     pixels = tuple(packed or (i for i in left if i != column and i not in dropped))
     if not pixels:

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import compress
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.goal import GoalName
 from cambrian.tasks.arrays import with_notes
-from cambrian.tasks.examples import Examples
-from cambrian.tasks.features import Column, describe_columns, fit_column, fit_columns, read_numbers
-from cambrian.tasks.nouns import TEXTS
+from cambrian.tasks.cells import Decimal, find_marks, read_numbers, write_plainly
+from cambrian.tasks.examples import TRAIN, Examples
+from cambrian.tasks.features import Column, describe_columns, fit_column, fit_columns
+from cambrian.tasks.nouns import ROWS, TEXTS
 from cambrian.tasks.phrases import list_names, short
-from cambrian.tasks.readers.csv_columns import COUNTERS, counters, find_column, find_parts
+from cambrian.tasks.readers.csv_columns import COUNTERS, counters, find_column, find_parts, read_ignored
 from cambrian.tasks.readers.csv_options import OF_FEATURES, OF_TEXTS, refuse_unread
 from cambrian.tasks.readers.csv_pixels import convert_labels, marks_of
 from cambrian.tasks.readers.csv_text import Table
-from cambrian.tasks.readers.features import make_examples, name_column
+from cambrian.tasks.readers.features import make_examples
 from cambrian.tasks.readers.texts import decode_texts
 from cambrian.tasks.targets import Targets, read_column, read_several
 from cambrian.tasks.texts import MOST_CHARACTERS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def read_features(
@@ -33,22 +38,26 @@ def read_features(
     goal: GoalName | None = None,
     text: str | None = None,
     length: int | None = None,
+    decimal: Decimal | None = None,
 ) -> Examples:
     """The rows of `table`, whose column `target` is to be learned, or several, as A,B. `ignore` names columns
-    to leave out, or is none to keep those that count the rows, too; `categories` those whose numbers are
-    categories. `text` is a column of texts, which is learned from alone, `length` the characters that are
-    read."""
+    to leave out, or none among them to keep those that count the rows; `categories` those whose numbers are
+    categories; `decimal` is what begins the decimals of numbers that can be read in two ways. `text` is a
+    column of texts, which is learned from alone, `length` the characters that are read."""
     places = _find_targets(table, target)
     part, unused, notes = find_parts(table, split, places)
     lines, rows = zip(*table.rows, strict=True)
     cells = dict(enumerate(zip(*rows, strict=True)))
-    ignored = {find_column(table, name) for name in _list(ignore) if name != "none"}
+    without, counted = read_ignored(ignore)
+    ignored = {find_column(table, name) for name in without}
     left = [i for i in cells if i not in {*places, part, unused, *ignored}]
-    counting = [i for i in left if _counts_rows(table, i, cells[i])] if ignore is None else []
+    counting = [i for i in left if not counted and _counts_rows(table, i, cells[i])]
     if counting:
         named = ", ".join(table.name(i) for i in counting)
         notes += (f"{table.path}: {named} counts the rows and is not used: ignore=none keeps it",)
-    names = {i: name_column(table.header, i) for i in left if i not in counting}
+    called = table.names
+    names = {i: called[i] for i in left if i not in counting}
+    notes += _say_renamed(table, [*names, *places])
     marked = [names.get(find_column(table, name), name) for name in _list(categories)]
     features = {name: cells[i] for i, name in names.items()}
     written = _find_texts(table, features, text)
@@ -56,15 +65,20 @@ def read_features(
     refuse_unread(table.path, given, OF_FEATURES if written is None else OF_TEXTS)
     columns: tuple[Column, ...] = ()
     remarks = _say_unread(table, features, written)
+    read = {called[i]: cells[i] for i in places}
+    read |= {name: column for name, column in features.items() if written is None and name not in marked}
+    decimals, grouped = find_marks(read, str(table.path), table.separator, decimal)
+    marks = marks_of(table, part, lines, () if part is None else cells[part])
     if written is None:
-        columns, remarks = fit_columns(features, str(table.path), marked)
-    labels = {i: convert_labels(table, lines, cells[i]) for i in places}
+        columns, remarks = fit_columns(_of_training(features, marks), str(table.path), marked, decimals)
+    labels = {
+        i: convert_labels(table, lines, write_plainly(cells[i], decimals[called[i]]), ROWS) for i in places
+    }
     targets = _read_targets(table, labels, goal)
     learned = " and ".join(map(table.name, places)) + (" is" if len(places) == 1 else " are")
     source = describe_columns(columns) if written is None else f"the texts of {short(written)}"
     said = f"{table.path}: {learned} learned from {source}"
-    marks = marks_of(table, part, lines, () if part is None else cells[part])
-    sentences, form = (*table.notes, *notes, said, *remarks), table.form(places)
+    sentences, form = (*table.notes, *notes, said, *grouped, *remarks), table.form(places)
     if written is not None:
         decode = decode_texts(str(table.path), features[written], length, MOST_CHARACTERS, written, form)
         decode = with_notes(decode, (*sentences, *targets.notes))
@@ -72,11 +86,29 @@ def read_features(
     return make_examples(table.path.stem, columns, features, targets, marks, sentences, form)
 
 
+def _of_training(features: Mapping[str, Sequence[str]], marks: NDArray[np.int8]) -> dict[str, Sequence[str]]:
+    """The rows of the training part: nothing of a test part goes into the network."""
+    training = (marks == TRAIN).tolist()
+    # Without one, which the split refuses, any rows do.
+    if all(training) or not any(training):
+        return dict(features)
+    return {name: list(compress(cells, training)) for name, cells in features.items()}
+
+
+def _say_renamed(table: Table, columns: Sequence[int]) -> tuple[str, ...]:
+    """A sentence where several columns have one name."""
+    names = table.names
+    renamed = [names[i] for i in sorted(columns) if table.header and table.header[i] not in ("", names[i])]
+    if not renamed:
+        return ()
+    return (f"{table.path}: columns have the same name as others and are called {list_names(renamed)} here",)
+
+
 def _find_texts(table: Table, features: Mapping[str, Sequence[str]], text: str | None) -> str | None:
     """The column of texts: the one that is named, or the only one, where it is of words that hardly
     repeat."""
     if text is not None:
-        name = name_column(table.header, find_column(table, text))
+        name = table.names[find_column(table, text)]
         if name not in features:
             raise DataError(
                 f"{table.path}: text={text!r:.60} is a column that is not learned from: name another"
@@ -102,7 +134,8 @@ def _find_targets(table: Table, target: str | int) -> list[int]:
 
 
 def _read_targets(table: Table, labels: Mapping[int, Any], goal: GoalName | None) -> Targets:
-    named = {name_column(table.header, i): values for i, values in labels.items()}
+    names = table.names
+    named = {names[i]: values for i, values in labels.items()}
     if len(named) > 1:
         return read_several(named, str(table.path), goal)
     name, values = next(iter(named.items()))

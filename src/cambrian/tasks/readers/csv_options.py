@@ -13,8 +13,8 @@ OF_FEATURES, OF_TEXTS = "a table of features", "a table of texts"
 READS = {
     OF_PIXELS: ("label", "split", "ignore", "goal", "layout", "shape"),
     OF_FILES: ("label", "split", "image", "goal"),
-    OF_FEATURES: ("target", "split", "ignore", "goal", "categories"),
-    OF_TEXTS: ("target", "split", "ignore", "goal", "text", "length"),
+    OF_FEATURES: ("target", "split", "ignore", "goal", "decimal", "categories"),
+    OF_TEXTS: ("target", "split", "ignore", "goal", "decimal", "text", "length"),
 }
 """`header` and `separator` are read of all of them."""
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.tasks.examples import TRAIN
+from cambrian.tasks.labels import find_missing
+from cambrian.tasks.nouns import IMAGES
 from cambrian.tasks.readers.csv_columns import Columns, part_of
 from cambrian.tasks.readers.csv_text import DECIMAL_COMMA, NUMBER, Table, is_number
 
@@ -50,9 +53,13 @@ def read_pixels(table: Table, columns: Columns) -> PixelRows:
     return PixelRows(np.stack(values), texts, lines)
 
 
-def convert_labels(table: Table, lines: Sequence[int], cells: Sequence[str]) -> NDArray[Any]:
-    """Labels as numbers where all of them are, else as strings: 01, 02 and 10 are strings."""
-    wrong = next((i for i, cell in enumerate(cells) if cell in MISSING), None)
+def convert_labels(
+    table: Table, lines: Sequence[int], cells: Sequence[str], noun: str = IMAGES
+) -> NDArray[Any]:
+    """Labels as numbers where all of them are, else as strings: 01, 02 and 10 are strings. `noun` is what has
+    the labels."""
+    empty = (i for i, cell in enumerate(cells) if cell in MISSING)
+    wrong = next(chain(empty, find_missing(cells, noun)), None)
     if wrong is not None:
         raise DataError(f"{table.path}, line {lines[wrong]}: there is no label: write one, or remove the row")
     if all(map(INTEGER.fullmatch, cells)):

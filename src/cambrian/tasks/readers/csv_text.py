@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import TextIO
 
@@ -36,12 +36,27 @@ class Table:
     sample: list[list[str]]
     rows: Iterator[Row]
     notes: tuple[str, ...]
-    separator: str | None = None
-    """As the user named it."""
+    separator: str
+    asked: str | None = None
+    """The separator that the user named."""
 
     @property
     def width(self) -> int:
         return len(self.sample[0])
+
+    @property
+    def names(self) -> list[str]:
+        """A name for each column, which no other one has: that of the header, else its number. Of several
+        columns of one name the second is NAME.1, as pandas calls it."""
+        names: dict[str, None] = {}  # in order
+        header = set(self.header or ())
+        for column in range(self.width):
+            name = (self.header[column] if self.header else "") or str(column)
+            if name in names:
+                others = (f"{name}.{n}" for n in count(1))
+                name = next(other for other in others if other not in names and other not in header)
+            names[name] = None
+        return list(names)
 
     def name(self, column: int) -> str:
         """The column's name in sentences."""
@@ -53,8 +68,8 @@ class Table:
     def form(self, targets: Sequence[int]) -> TableForm:
         """What has to be known to read further rows, where the columns `targets` are to be learned."""
         if self.header is not None:
-            return TableForm("yes", self.separator)
-        return TableForm("no", self.separator, self.width, tuple(targets))
+            return TableForm("yes", self.asked)
+        return TableForm("no", self.asked, self.width, tuple(targets))
 
 
 def read_table(path: Path, separator: str | None, header: str | None) -> Table:
@@ -78,7 +93,15 @@ def read_table(path: Path, separator: str | None, header: str | None) -> Table:
     width = len(names or body[0][1])
     # `rows` is used up by as many as the sample took: these come first again.
     sample = [row for _, row in _even(path, body, width)]
-    return Table(path, names, sample, _even(path, chain(body, rows), width), notes, separator)
+    return Table(
+        path,
+        names,
+        sample,
+        _even(path, chain(body, rows), width),
+        notes,
+        _find_separator(path, separator),
+        separator,
+    )
 
 
 def is_number(cell: str) -> bool:
@@ -129,6 +152,11 @@ def _as_wide(names: list[str], row: list[str]) -> list[str]:
     if len(row) != len(names) + 1:
         return names
     return [*names, ""] if row[-1] == "" else ["", *names]
+
+
+def _find_separator(path: Path, separator: str | None) -> str:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return SEPARATORS.get(separator or "", separator) or _separator(file)
 
 
 def _rows(path: Path, separator: str | None) -> Iterator[Row]:

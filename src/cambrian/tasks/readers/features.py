@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.goal import GoalName
+from cambrian.tasks.cells import Cells, find_marks
 from cambrian.tasks.examples import TRAIN, Decoded, Examples
-from cambrian.tasks.features import Cells, Column, count_features, describe_columns, encode, fit_columns
+from cambrian.tasks.features import Column, count_features, describe_columns, encode, fit_columns
 from cambrian.tasks.limits import check_memory
 from cambrian.tasks.nouns import ROWS
 from cambrian.tasks.phrases import reason
@@ -34,7 +36,7 @@ def read_tables(
 ) -> Examples:
     """Examples of {TRAIN: (table, labels), TEST: (table, labels)}, whose columns are those of the first."""
     tables: list[dict[str, Cells]] = []
-    marks: list[NDArray[np.int8]] = []
+    numbered: list[NDArray[np.int8]] = []
     for part, source in parts.items():
         if not isinstance(source, tuple) or len(source) != 2:
             kind = type(source).__name__
@@ -44,14 +46,16 @@ def read_tables(
         if length != rows:
             raise DataError(f"{NAME}: {length} rows but {rows} labels: give one label per row")
         tables.append(table)
-        marks.append(np.full(rows, part, np.int8))
+        numbered.append(np.full(rows, part, np.int8))
     cells = {name: _join(tables, name) for name in tables[0]}
+    marks, remarks = find_marks({k: v for k, v in cells.items() if k not in categories}, NAME)
     # The columns are those of the training part: nothing of a test part goes into the network.
-    fitted, notes = fit_columns(dict(tables[list(parts).index(TRAIN)]), NAME, categories)
+    fitted, notes = fit_columns(dict(tables[list(parts).index(TRAIN)]), NAME, categories, marks)
     targets = _read_targets([labels for _, labels in parts.values()], goal)
     said = f"{NAME}: learned from {describe_columns(fitted)}"
     form = TableForm(width=len(tables[0])) if _are_numbered(tables[0]) else UNKNOWN
-    return make_examples(NAME, fitted, cells, targets, np.concatenate(marks), (said, *notes), form)
+    sentences = (said, *remarks, *notes)
+    return make_examples(NAME, fitted, cells, targets, np.concatenate(numbered), sentences, form)
 
 
 def _count_labels(labels: Any) -> int:
@@ -96,7 +100,10 @@ def _join(tables: Sequence[Mapping[str, Cells]], name: str) -> Cells:
     missing = next((n for n, table in enumerate(tables) if name not in table), None)
     if missing is not None:
         raise DataError(f"{NAME}: part {missing} does not have the column {name!r:.60}")
-    return np.concatenate([np.asarray(table[name]) for table in tables])
+    arrays = [np.asarray(table[name]) for table in tables]
+    if len({array.dtype.kind in "uifb" for array in arrays}) > 1:
+        arrays = [array.astype(object) for array in arrays]  # numbers beside words stay numbers
+    return np.concatenate(arrays)
 
 
 def read_cells(source: Any, form: TableForm = UNKNOWN) -> dict[str, Cells]:
@@ -115,9 +122,11 @@ def _read_source(source: Any, form: TableForm) -> dict[str, Cells]:
     if isinstance(source, str | os.PathLike):
         return _read_file(Path(source), form)
     if isinstance(source, Mapping):
+        _refuse_alike(source)
         return {str(name): _check_cells(str(name), cells) for name, cells in source.items()}
     # A table of pandas or the like is known by its columns: none of them is imported.
     if hasattr(source, "columns") and hasattr(source, "__getitem__"):
+        _refuse_alike(source.columns)
         return {str(name): np.asarray(source[name]) for name in source.columns}
     array = _as_array(source)
     if array.ndim != 2:
@@ -175,13 +184,22 @@ def _read_file(path: Path, form: TableForm) -> dict[str, Cells]:
     if path.suffix.lower() not in ENDINGS:
         raise DataError(f"{path}: expected rows of a table: give a .csv with the columns of the training")
     table = read_table(path, form.separator, form.header)
-    names = [name_column(table.header, i) for i in range(table.width)]
-    return dict(zip(names, zip(*(row for _, row in table.rows)), strict=True))
+    return dict(zip(table.names, zip(*(row for _, row in table.rows)), strict=True))
 
 
-def name_column(header: Sequence[str] | None, column: int) -> str:
-    """The name in the header, else the number."""
-    return (header[column] if header else "") or str(column)
+def _refuse_alike(names: Iterable[Any]) -> None:
+    alike = [name for name, count in Counter(map(str, names)).items() if count > 1]
+    if alike:
+        raise DataError(f"{NAME}: several columns are called {alike[0]!r:.60}: give each a name of its own")
+
+
+def _take(cells: Cells, indices: NDArray[np.int64]) -> Cells:
+    # An array of a list would make words of numbers that stand beside words.
+    return (
+        [cells[i] for i in indices.tolist()]
+        if isinstance(cells, list | tuple)
+        else np.asarray(cells)[indices]
+    )
 
 
 def make_examples(
@@ -200,7 +218,7 @@ def make_examples(
         if size not in (None, 1):
             raise DataError(f"{name}: rows of a table are not images, and have no size: leave --size out")
         check_memory(name, 4 * len(indices) * count_features(columns))
-        chosen = {column.name: np.asarray(cells[column.name])[indices] for column in columns}
+        chosen = {column.name: _take(cells[column.name], indices) for column in columns}
         inputs = encode(columns, chosen, name)[:, None, None, :]
         facts = tuple(msgspec.to_builtins(column) for column in columns)
         return Decoded(inputs, (*notes, *targets.notes), form.record(), facts)
