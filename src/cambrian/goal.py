@@ -66,6 +66,17 @@ def choose_outputs(row: Any, goal: Goal) -> list[int]:
     return [max(part, key=row.__getitem__) for part in places]
 
 
+def write_number(number: float) -> str:
+    """A predicted number with nine digits, or as many as it has before the point, up to the fifteen that a
+    float holds.
+
+    >>> write_number(0.5), write_number(1234567.0123), write_number(1700000123.4)
+    ('0.5', '1234567.01', '1700000123')
+    """
+    digits = min(15, max(9, len(f"{abs(number):.0f}")))
+    return f"{number:.{digits}g}"
+
+
 def read_goal(facts: Any) -> Goal:
     """The goal that a task or an export has recorded; those without one have classes. Raises
     msgspec.ValidationError where it is damaged."""

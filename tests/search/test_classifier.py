@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 
 import cambrian
 from cambrian.errors import DataError, RunChanged
+from cambrian.search import classifier
 from cambrian.search.planning import table_plan
+from cambrian.tasks import Task
 
 X, Y = load_iris(return_X_y=True)
 NAMES = np.array(["setosa", "versicolor", "virginica"])[Y]
@@ -109,5 +113,57 @@ def test_fit_goes_on_with_a_space_of_ones_own(tmp_path: Path) -> None:
 def test_data_that_do_not_fit_are_refused(fitted: cambrian.Classifier) -> None:
     with pytest.raises(DataError, match="75 rows but 3 labels"):
         cambrian.Classifier("2").fit(X[::2], [0, 1, 2])
-    with pytest.raises(DataError, match="no column '2'"):
+    with pytest.raises(DataError, match="there are 2: expected 4, as in the training"):
         fitted.predict(X[:, :2])
+
+
+class Sure:
+    """A plan, its search and its result in one: a network that has learned its task by heart."""
+
+    winner = SimpleNamespace(value=1.0)
+
+    def __init__(self, task: Task, *_: Any, **__: Any) -> None:
+        self.task, self.search, self.remarks = task, self, dict[str, Any]()
+
+    def run(self, *_: Any, **__: Any) -> Sure:
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return SimpleNamespace(probabilities=np.eye(self.task.classes, dtype=np.float32)[self.task.targets])
+
+
+TWO = np.arange(150) % 2
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        2.0 * TWO - 1,
+        TWO.astype(np.float32),
+        TWO == 1,
+        (TWO + 5).astype(np.int8),
+        np.array(["b ", "a"])[TWO],
+        np.array(["b", "a"], object)[TWO],
+        np.array([3, 7], object)[TWO],
+        (2.0 * TWO - 1).tolist(),
+        ["b" if n else "a" for n in TWO],
+        torch.from_numpy(TWO - 0.0),
+        (TWO - 1.0)[:, None],
+    ],
+)
+def test_labels_come_back_as_they_were_given(y: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With their values and their type, so that scikit-learn's scores compare them; sorted as it sorts."""
+    monkeypatch.setattr(classifier, "plan", Sure)
+    model = cambrian.Classifier("2").fit(X, y)
+    given = np.asarray(y).reshape(-1)
+    assert (model.predict(X) == given).all()
+    assert model.score(X, y if np.ndim(y) == 1 and given.dtype != object else given.tolist()) == 1
+    assert (model.classes_ == np.unique(given)).all()
+    if given.dtype != object:
+        assert model.predict(X).dtype == model.classes_.dtype == given.dtype
+
+
+def test_one_hot_labels_are_the_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classifier, "plan", Sure)
+    model = cambrian.Classifier("2").fit(X, np.eye(3)[Y])
+    assert model.predict(X).tolist() == Y.tolist()

@@ -193,11 +193,14 @@ def test_numbers_as_people_write_them() -> None:
     ("settings", "sentence"),
     [
         ({"target": "bougt"}, "no column 'bougt'; did you mean 'bought'"),
-        ({"target": "bought", "shape": "1x2"}, "shape= is for images, and target= for a table of features"),
+        (
+            {"target": "bought", "shape": "1x2"},
+            "shape= is for a table of pixels, and this is read as a table of",
+        ),
         ({"target": "bought", "size": 8}, "rows of a table are not images, and have no size"),
         ({"target": "bought", "categories": "grde"}, "no column 'grde'; did you mean 'grade'"),
         ({"target": "age"}, "there is no label: write one, or remove the row"),
-        ({"categories": "grade"}, "name its target= as well"),
+        ({"categories": "grade"}, "or name the column to learn with target="),
         ({}, "name the column to learn with target=NAME"),
     ],
 )

@@ -89,12 +89,13 @@ def test_a_column_of_texts(tmp_path: Path) -> None:
     more = write_csv(
         tmp_path / "m.csv", ["who", "said", "kind"], [[str(n % 3), *row] for n, row in enumerate(rows)]
     )
-    assert not load(more, target="kind").rendering  # a table, of which the texts are left out
+    assert "text" not in load(more, target="kind").rendering  # a table, of which the texts are left out
     assert load(more, target="kind", text="said", length=9).inputs.shape[1] == 9
     other = write_csv(tmp_path / "o.csv", ["a", "b"], [["x", "y"]])
     with pytest.raises(Exception, match="no column 'said', which held the texts in training"):
         read_texts([other], task.rendering)
-    refused(more, "text= is for a table of texts: name its target=", text="said")
+    refused(more, "text= is for a table of texts, and .* or name the column to learn", text="said")
+    refused(more, "text='kind' is a column that is not learned from", target="kind", text="kind")
     refused(
         write_csv(tmp_path / "e.csv", ["t", "y"], [["", "a"], *rows]), "text 1 is empty", target="y", text="t"
     )

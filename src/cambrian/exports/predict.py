@@ -18,7 +18,7 @@ from cambrian.exports.export import MODEL
 from cambrian.exports.mask_images import list_mask_files, write_mask
 from cambrian.exports.program import load_program
 from cambrian.files import check_target, write_file
-from cambrian.goal import choose_outputs, read_goal
+from cambrian.goal import choose_outputs, read_goal, write_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,10 +39,10 @@ class Prediction(msgspec.Struct, frozen=True):
     probability: float | None
 
 
-def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[np.float32]:
+def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[Any]:
     """Probabilities float32 [n, classes] for images [n, height, width, channels]: uint8, or floats in
-    the unit that `model.json` names; of a network of numbers, these, [n, 1]; of pixels, [n, classes, height,
-    width]; of texts those of the next character. Raises DataError where they have another size."""
+    the unit that `model.json` names; of a network of numbers, these, float64 [n, 1]; of pixels, [n, classes,
+    height, width]; of texts those of the next character. Raises DataError where they have another size."""
     import torch
 
     from cambrian.networks.normalisation import as_inputs
@@ -59,7 +59,9 @@ def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[
         )
     program, goal = load_program(place, facts), read_goal(facts.get("goal"))
     sides = wanted[:2] if goal.kind == "pixels" else ()
-    predicted = np.empty((len(images), len(facts["labels"]), *sides), np.float32)
+    # Of a price of a million float32 holds eighths alone.
+    dtype = np.float64 if goal.kind == "numbers" else np.float32
+    predicted = np.empty((len(images), len(facts["labels"]), *sides), dtype)
     with torch.inference_mode():
         # In batches: activations of thousands of images at once would not fit into memory.
         for start in range(0, len(images), _BATCH):
@@ -119,20 +121,20 @@ def _predict_rows(
 ) -> list[Prediction]:
     from cambrian.tasks import read_rows
 
-    probabilities = predict(directory, read_rows(file, facts["columns"]))
+    rows = read_rows(file, facts["columns"], facts.get("rendering"))
+    probabilities = predict(directory, rows)
     names = [f"{os.fsdecode(file)}:{n}" for n in range(1, len(probabilities) + 1)]
     return _name_classes(names, probabilities, facts)
 
 
 def _name_classes(
-    names: Sequence[str], probabilities: NDArray[np.float32], facts: Mapping[str, Any]
+    names: Sequence[str], probabilities: NDArray[Any], facts: Mapping[str, Any]
 ) -> list[Prediction]:
     labels = [str(label) for label in facts["labels"]]
     goal = read_goal(facts.get("goal"))
     if goal.kind == "numbers":
-        return [
-            Prediction(name, f"{row[0]:.6g}", None) for name, row in zip(names, probabilities, strict=True)
-        ]
+        rows = zip(names, probabilities[:, 0].tolist(), strict=True)
+        return [Prediction(name, write_number(number), None) for name, number in rows]
     if goal.kind == "pixels":
         return [_name_mask(name, row, labels) for name, row in zip(names, probabilities, strict=True)]
     predictions = []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian.errors import UsageError
 from cambrian.exports.export import ARCHITECTURE, PROGRAM, SAMPLE, WEIGHTS
 from cambrian.exports.verification import ROUNDING, TOLERANCE
+from cambrian.goal import read_goal
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -51,7 +52,7 @@ def _build(directory: Path, facts: Mapping[str, Any]) -> nn.Module | None:
     from safetensors.torch import load_file
 
     from cambrian.architecture import Architecture
-    from cambrian.networks.normalisation import Normalised
+    from cambrian.networks.normalisation import Normalised, in_unit
     from cambrian.search.parts.components import space_for
     from cambrian.spaces import SPACES
     from cambrian.spaces.program.function_space import Shape
@@ -63,6 +64,7 @@ def _build(directory: Path, facts: Mapping[str, Any]) -> nn.Module | None:
     shape = Shape(facts["channels"], facts["height"], facts["width"], len(facts["labels"]))
     answers = Architecture.from_json(record["answers"])
     network = space_for(spec, shape).build(answers, shape, **record["skeleton"])
+    network = in_unit(network, read_goal(facts.get("goal")))
     weights = load_file(directory / WEIGHTS)
     network.load_state_dict({name: weights[name] for name in network.state_dict()})
     return Normalised(network, facts["mean"], facts["std"]).eval()

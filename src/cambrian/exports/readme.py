@@ -21,7 +21,8 @@ _COLUMNS = """`cambrian predict` takes a .csv. `model.json` has under "columns" 
 become features, one column after the other: a number is interpolated between "knots" and "scores" where
 the column has these (in float64, rounded to float32 afterwards), "fill" stands for a missing one, and a
 "flagged" column has 1 after it then; of "categories" the one that the row has is 1, and the others are 0.
-"decimal" is what begins the decimals of numbers in the .csv, where the table had commas in them.
+"decimal" is what begins the decimals of numbers in the .csv, where the table had commas in them; "rendering"
+has under "table" its header and its separator, and of columns without names how many there are.
 """
 
 _README = """# {name}: {title} {kind}
@@ -72,7 +73,7 @@ _TITLES = {
 }
 OUTPUTS = {
     "classes": "logits [n, classes]; softmax makes them probabilities",
-    "numbers": "numbers [n, 1] in the unit of the training data",
+    "numbers": "numbers float64 [n, 1] in the unit of the training data",
     "labels": "logits [n, labels]; sigmoid makes them probabilities",
     "characters": "logits [n, characters, rows]; softmax over the characters makes them probabilities of the"
     " one after each row",

@@ -33,7 +33,7 @@ class Normalised(nn.Module):
 
 
 class InUnit(nn.Module):
-    """A `network` of standard scores, its output in the unit of its targets: [n, 1] to [n, 1]."""
+    """A `network` of standard scores, its output float64 in the unit of its targets: [n, 1] to [n, 1]."""
 
     def __init__(self, network: nn.Module, mean: float, std: float) -> None:
         super().__init__()
@@ -41,7 +41,8 @@ class InUnit(nn.Module):
         self.mean, self.std = mean, std
 
     def forward(self, images: Tensor) -> Tensor:
-        return first_head(self.network(images)) * self.std + self.mean
+        # In float64: float32 has no place for a small deviation beside a large mean.
+        return first_head(self.network(images)).to(torch.float64) * self.std + self.mean
 
 
 def in_unit(network: nn.Module, goal: Goal) -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cambrian.goal import write_number
 from cambrian.pictures import charts
 from cambrian.pictures.matrix import matrix
 from cambrian.reports.contents import Story
@@ -49,7 +50,7 @@ def _scatter(tested: Tested) -> list[Html]:
         caption,
     )
     worst = sorted(tested.pairs, key=lambda pair: -abs(pair[0] - pair[1]))[:_PAIRS]
-    rows = [[f"{a:.6g}", f"{b:.6g}", f"{b - a:+.4g}"] for a, b in worst]
+    rows = [[write_number(a), write_number(b), f"{b - a:+.4g}"] for a, b in worst]
     return [picture, element("h3", "Largest errors"), table(["true", "predicted", "error"], rows)]
 
 

@@ -23,6 +23,8 @@ from cambrian.search.parts.components import component
 from cambrian.search.planning.plan import plan
 from cambrian.search.search import Search
 from cambrian.tasks import load
+from cambrian.tasks.labels import read_labels
+from cambrian.tasks.readers.items import array_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -141,12 +143,9 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         categories, as arrays or DataFrames; and a class for each. Raises DataError for others, RunError where
         no network could be trained, and RunChanged where `directory` holds a search of other data or
         settings."""
-        task = self.search(X, y, "classes").task
-        assert task is not None
-        classes = np.unique(np.asarray(y))
-        names = {str(label): label for label in classes.tolist()}
+        self.search(X, y, "classes")
         # In the order of the network's outputs, with the type that the labels came in.
-        self.classes_ = np.array([names.get(label, label) for label in task.labels])
+        self.classes_ = find_values(y)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -160,6 +159,18 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         check_is_fitted(self)
         probabilities: NDArray[np.float32] = self.result_.predict(X).probabilities
         return probabilities
+
+
+def find_values(y: Any) -> NDArray[Any]:
+    """Of each class the first label as it was given, in the order of a task's classes; of one-hot labels the
+    columns."""
+    given = np.asarray(array_of(y))
+    values = given.reshape(len(given), -1)
+    values = values[:, 0] if values.shape[1] == 1 else values.argmax(1)
+    if values.dtype == object and not isinstance(values[0], str):
+        values = np.array(values.tolist())  # scikit-learn does not compare objects that are not words
+    _, first = np.unique(read_labels(y, "y").targets, return_index=True)
+    return values[first]
 
 
 class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]

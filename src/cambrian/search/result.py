@@ -153,10 +153,10 @@ class Result:
 
     def model(self, trial: Trial | None = None) -> Normalised:
         """The trained network, in evaluation mode: plain torch.nn, from the pixels that an export takes,
-        float32 [n, channels, height, width], bytes divided by 255, to logits [n, classes], or to
-        numbers in their unit, [n, 1]. Without `trial`
-        the winner's; its `network` is the one behind the normalisation. Raises RunError where it has no
-        weights, RunChanged where the space builds another network than it did."""
+        float32 [n, channels, height, width], bytes divided by 255, to logits [n, classes], or to numbers
+        float64 [n, 1] in their unit. Without `trial` the winner's; its `network` is the one behind the
+        normalisation. Raises RunError where it has no weights, RunChanged where the space builds another
+        network than it did."""
         from cambrian.networks.normalisation import Normalised, in_unit
 
         network, task = self._load(trial), self.task

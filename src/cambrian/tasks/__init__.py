@@ -49,10 +49,11 @@ def read_texts(
     """The names and the inputs uint8 [n, length, 1, characters] of .txt files, of those in folders, and of
     the rows of a .csv, made like the texts of the task that has this `rendering`. Raises DataError."""
     from cambrian.tasks.readers.texts import find_inputs
+    from cambrian.tasks.table_form import read_form
     from cambrian.tasks.texts import draw_texts, read_script
 
     script = read_script(rendering.get("text"))
-    names, texts = find_inputs(paths, script)
+    names, texts = find_inputs(paths, script, read_form(rendering))
     return names, draw_texts(texts, script, "the texts")
 
 
@@ -74,15 +75,19 @@ def list_images(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     return listing.list_images(paths)
 
 
-def read_rows(source: Any, columns: Sequence[Mapping[str, Any]]) -> NDArray[np.float32]:
+def read_rows(
+    source: Any, columns: Sequence[Mapping[str, Any]], rendering: Mapping[str, Any] | None = None
+) -> NDArray[np.float32]:
     """The rows of a .csv, of an array, or of a table with named columns such as pandas has, as a network's
-    inputs, float32 [n, 1, 1, features], encoded as the rows it was trained on, whose task has those
-    `columns`. Raises DataError, one sentence that names the column."""
+    inputs, float32 [n, 1, 1, features], read and encoded as the rows it was trained on, whose task has those
+    `columns` and that `rendering`. Raises DataError, one sentence that names the column."""
     from cambrian.tasks.features import encode, read_columns
     from cambrian.tasks.readers.features import read_cells
+    from cambrian.tasks.table_form import read_form
 
     where = str(source) if isinstance(source, str | os.PathLike) else "the rows"
-    return encode(read_columns(columns), read_cells(source), where)[:, None, None, :]
+    cells = read_cells(source, read_form(rendering or {}))
+    return encode(read_columns(columns), cells, where)[:, None, None, :]
 
 
 __all__ = [

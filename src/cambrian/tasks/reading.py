@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from cambrian.errors import UsageError, did_you_mean
+from cambrian.errors import DataError, UsageError, did_you_mean
 from cambrian.tasks.examples import Reader
 
 SOURCES = ("path", "source")
@@ -36,6 +36,14 @@ def options_of(reader: Reader) -> dict[str, Any]:
         return {}
     hints = get_type_hints(type(reader))
     return {f.name: hints[f.name] for f in dataclasses.fields(reader) if f.init and f.name not in SOURCES}
+
+
+def refuse_options(reader: Reader, names: Iterable[str], kind: str) -> None:
+    """Raises DataError where one of these options is given, which the reader does not read of data of this
+    kind."""
+    unread = next((name for name in names if getattr(reader, name) is not None), None)
+    if unread is not None:
+        raise DataError(f"{name_of(reader)}: {unread}= is not read of {kind}: leave it out")
 
 
 def parse_options(texts: Iterable[str]) -> dict[str, str]:

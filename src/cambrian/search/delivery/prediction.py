@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import DataError, UsageError
-from cambrian.goal import Goal, choose_outputs
+from cambrian.goal import Goal, choose_outputs, write_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,7 +75,7 @@ def name_predictions(outputs: NDArray[np.float32], names: Sequence[str], goal: G
     """The predictions of probabilities float32 [n, outputs], or of numbers in the goal's standard scores."""
     if goal.kind == "numbers":
         numbers = goal.mean + goal.std * outputs[:, 0].astype(np.float64)
-        return Predictions(tuple(f"{n:.6g}" for n in numbers), outputs[:, :0], (), numbers)
+        return Predictions(tuple(map(write_number, numbers)), outputs[:, :0], (), numbers)
     if goal.kind == "pixels":
         masks = outputs.argmax(1)
         held = tuple(";".join(names[i] for i in np.unique(mask)) for mask in masks)
@@ -91,7 +91,7 @@ def read_pixels(task: Task, images: Any) -> NDArray[Any]:
     if task.columns and np.ndim(images) != 4:
         from cambrian.tasks import read_rows
 
-        return read_rows(images, task.columns)
+        return read_rows(images, task.columns, task.rendering)
     paths = _list_paths(images)
     if not paths:
         try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cambrian.errors import DataError
-from cambrian.tasks.examples import PARTS, TRAIN
+from cambrian.tasks.readers.class_parts import Placed, place_files
 from cambrian.tasks.readers.listing import entries_of, holds_images, is_folder, show
 
 KINDS = 6
@@ -51,19 +51,9 @@ class ClassFolders:
         except OSError:
             return False
 
-    def folder_of(self, file: Path) -> str:
-        """The first folder on the way to the file that does not name a part; empty where there is none."""
-        inner = file.relative_to(self.root).parts[:-1]
-        return next((name for name in inner if name.lower() not in PARTS), "")
-
-    def part_of(self, file: Path) -> int:
-        """The part of the first folder on the way that names one."""
-        inner = file.relative_to(self.root).parts[:-1]
-        return next((PARTS[name.lower()] for name in inner if name.lower() in PARTS), TRAIN)
-
-    @property
-    def folders(self) -> set[str]:
-        return {self.folder_of(file) for file in self.files}
+    def place(self, by_name: bool = False) -> Placed:
+        """The class folder and the part of each file (see `place_files`)."""
+        return place_files(self.root, self.files, self.kind, by_name)
 
     def remark(self) -> tuple[str, ...]:
         """A sentence about the files that were passed over."""
@@ -89,4 +79,4 @@ def is_folder_of(folder: Path, kind: str, endings: Collection[str], inner: bool)
     """Whether the folder holds files of that kind, in two class folders at least where they are `inner`, and
     not a single image."""
     held = ClassFolders(folder, kind, endings, inner)
-    return len(held.folders) > (1 if inner else 0) and not holds_images(folder)
+    return len(set(held.place().classes)) > (1 if inner else 0) and not holds_images(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,7 +22,7 @@ from cambrian.tasks.readers.csv_columns import (
     Columns,
     counters,
     find_image,
-    find_split,
+    find_parts,
     first_or_last,
     of_files,
     of_pixels,
@@ -30,8 +30,9 @@ from cambrian.tasks.readers.csv_columns import (
 )
 from cambrian.tasks.readers.csv_features import read_features
 from cambrian.tasks.readers.csv_files import find_files
+from cambrian.tasks.readers.csv_options import OF_FEATURES, OF_FILES, OF_PIXELS, OF_TEXTS, refuse_unread
 from cambrian.tasks.readers.csv_pixels import PixelRows, as_integers, convert_labels, marks_of, read_pixels
-from cambrian.tasks.readers.csv_text import SEPARATORS, Table, read_table
+from cambrian.tasks.readers.csv_text import Table, read_table
 from cambrian.tasks.targets import read_targets
 from cambrian.tasks.texts import LENGTH
 
@@ -49,7 +50,8 @@ class Csv:
     not an image, and the other columns are numbers and categories; `categories` names columns of numbers that
     are categories; `decimal`, comma or point, says how numbers are read that can be read in two ways, as
     3,108. `text` is a column of texts to learn from alone, of which `length` characters are read.
-    `goal` says whether the target is classes, numbers, labels or heads."""
+    `goal` says whether the target is classes, numbers, labels or heads. An option that a table of this kind
+    does not read is refused (see `csv_options`)."""
 
     path: str
     label: str | int | None = None
@@ -68,33 +70,27 @@ class Csv:
     length: Annotated[int | None, LENGTH] = None
 
     def examples(self) -> Examples:
-        if self.separator and self.separator not in SEPARATORS and len(self.separator) != 1:
-            valid = ", ".join(SEPARATORS)
-            raise DataError(f"separator={self.separator!r:.40}: expected one character, or one of {valid}")
         table = read_table(Path(self.path), self.separator, self.header)
+        if table.width < 2:
+            raise DataError(
+                f"{table.path}: there is one column only: expected a label and pixels, a label and a path, or"
+                " the target= and what it is learned from"
+            )
         if self.target is not None:
             return self._of_features(table, self.target)
-        if self.text is not None:
-            raise DataError(f"{table.path}: text= is for a table of texts: name its target= as well")
-        for name in ("categories", "decimal"):
-            if getattr(self, name) is not None:
-                raise DataError(f"{table.path}: {name}= is for a table of features: name its target= as well")
         # Each column that is found is out of the question for the next: parts, image files, label, pixels.
-        split, notes = find_split(table, self.split)
-        image = find_image(table, self.image, split)
+        split, unused, notes = find_parts(table, self.split, [self.label, self.image])
+        spent = unused if split is None else split
+        image = find_image(table, self.image, spent)
+        self._refuse_unread(table, OF_PIXELS if image is None else OF_FILES)
         if image is not None:
-            return _of_files(table, of_files(table, self.label, image, split), notes, self.goal)
-        columns = of_pixels(table, self.label, self.ignore, split)
+            columns = replace(of_files(table, self.label, image, spent), split=split)
+            return _of_files(table, columns, notes, self.goal)
+        columns = replace(of_pixels(table, self.label, self.ignore, spent), split=split)
         return self._of_pixels(table, columns, notes)
 
     def _of_features(self, table: Table, target: str | int) -> Examples:
-        of_images = {"label": self.label, "image": self.image, "layout": self.layout, "shape": self.shape}
-        unread = [name for name, value in of_images.items() if value is not None]
-        if unread:
-            raise DataError(
-                f"{table.path}: {unread[0]}= is for images, and target= for a table of features: give one of"
-                " them"
-            )
+        self._refuse_unread(table, OF_FEATURES, OF_TEXTS)
         check_settings(self, "csv")
         return read_features(
             table,
@@ -107,6 +103,9 @@ class Csv:
             self.length,
             self.decimal,
         )
+
+    def _refuse_unread(self, table: Table, *kinds: str) -> None:
+        refuse_unread(table.path, {field.name: getattr(self, field.name) for field in fields(self)}, *kinds)
 
     def _of_pixels(self, table: Table, columns: Columns, notes: tuple[str, ...]) -> Examples:
         rows = read_pixels(table, columns)

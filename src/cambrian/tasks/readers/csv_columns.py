@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,7 @@ def read_ignored(ignore: str | None) -> tuple[list[str], bool]:
 def find_split(table: Table, given: str | int | None) -> tuple[int | None, tuple[str, ...]]:
     """The column that says to which part each row belongs, and a sentence where that is a guess."""
     if given is not None:
-        return (None if str(given).lower() == "none" else find_column(table, given)), ()
+        return find_column(table, given), ()
     for column in range(table.width):
         values = {row[column] for row in table.sample}
         named = table.header is not None and table.header[column].lower() in SPLITS
@@ -88,6 +89,21 @@ def find_split(table: Table, given: str | int | None) -> tuple[int | None, tuple
             remark = "says what is for training, validation and testing: give split=none to draw these anew"
             return column, (f"{table.path}: {table.name(column)} {remark}",)
     return None, ()
+
+
+def find_parts(
+    table: Table, given: str | int | None, wanted: Sequence[str | int | None]
+) -> tuple[int | None, int | None, tuple[str, ...]]:
+    """The column of the parts, as `find_split`; and with split=none, the one that is not used, since it says
+    the parts and is none of the columns `wanted`."""
+    if given is None or str(given).lower() != "none":
+        split, notes = find_split(table, given)
+        return split, None, notes
+    unused, _ = find_split(table, None)
+    if unused is None or unused in [find_column(table, name) for name in wanted if name is not None]:
+        return None, None, ()
+    note = f"{table.path}: {table.name(unused)} says the parts and is not used: split=none draws them anew"
+    return None, unused, (note,)
 
 
 def part_of(cell: str) -> int | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cambrian.errors import DataError
 from cambrian.goal import GoalName
 from cambrian.tasks.arrays import with_notes
 from cambrian.tasks.cells import Decimal, find_marks, read_numbers, write_plainly
@@ -15,7 +16,8 @@ from cambrian.tasks.examples import TRAIN, Examples
 from cambrian.tasks.features import Column, describe_columns, fit_column, fit_columns
 from cambrian.tasks.nouns import ROWS, TEXTS
 from cambrian.tasks.phrases import list_names, short
-from cambrian.tasks.readers.csv_columns import COUNTERS, counters, find_column, find_split, read_ignored
+from cambrian.tasks.readers.csv_columns import COUNTERS, counters, find_column, find_parts, read_ignored
+from cambrian.tasks.readers.csv_options import OF_FEATURES, OF_TEXTS, refuse_unread
 from cambrian.tasks.readers.csv_pixels import convert_labels, marks_of
 from cambrian.tasks.readers.csv_text import Table
 from cambrian.tasks.readers.features import make_examples
@@ -43,12 +45,12 @@ def read_features(
     categories; `decimal` is what begins the decimals of numbers that can be read in two ways. `text` is a
     column of texts, which is learned from alone, `length` the characters that are read."""
     places = _find_targets(table, target)
-    part, notes = find_split(table, split)
+    part, unused, notes = find_parts(table, split, places)
     lines, rows = zip(*table.rows, strict=True)
     cells = dict(enumerate(zip(*rows, strict=True)))
-    unused, counted = read_ignored(ignore)
-    ignored = {find_column(table, name) for name in unused}
-    left = [i for i in cells if i not in {*places, part, *ignored}]
+    without, counted = read_ignored(ignore)
+    ignored = {find_column(table, name) for name in without}
+    left = [i for i in cells if i not in {*places, part, unused, *ignored}]
     counting = [i for i in left if not counted and _counts_rows(table, i, cells[i])]
     if counting:
         named = ", ".join(table.name(i) for i in counting)
@@ -59,6 +61,8 @@ def read_features(
     marked = [names.get(find_column(table, name), name) for name in _list(categories)]
     features = {name: cells[i] for i, name in names.items()}
     written = _find_texts(table, features, text)
+    given = {"target": target, "categories": categories, "length": length}
+    refuse_unread(table.path, given, OF_FEATURES if written is None else OF_TEXTS)
     columns: tuple[Column, ...] = ()
     remarks = _say_unread(table, features, written)
     read = {called[i]: cells[i] for i in places}
@@ -74,12 +78,12 @@ def read_features(
     learned = " and ".join(map(table.name, places)) + (" is" if len(places) == 1 else " are")
     source = describe_columns(columns) if written is None else f"the texts of {short(written)}"
     said = f"{table.path}: {learned} learned from {source}"
-    sentences = (*table.notes, *notes, said, *grouped, *remarks)
+    sentences, form = (*table.notes, *notes, said, *grouped, *remarks), table.form(places)
     if written is not None:
-        decode = decode_texts(str(table.path), features[written], length, MOST_CHARACTERS, written)
+        decode = decode_texts(str(table.path), features[written], length, MOST_CHARACTERS, written, form)
         decode = with_notes(decode, (*sentences, *targets.notes))
         return Examples(table.path.stem, targets.values, targets.labels, marks, decode, targets.goal, TEXTS)
-    return make_examples(table.path.stem, columns, features, targets, marks, sentences)
+    return make_examples(table.path.stem, columns, features, targets, marks, sentences, form)
 
 
 def _of_training(features: Mapping[str, Sequence[str]], marks: NDArray[np.int8]) -> dict[str, Sequence[str]]:
@@ -104,7 +108,12 @@ def _find_texts(table: Table, features: Mapping[str, Sequence[str]], text: str |
     """The column of texts: the one that is named, or the only one, where it is of words that hardly
     repeat."""
     if text is not None:
-        return table.names[find_column(table, text)]
+        name = table.names[find_column(table, text)]
+        if name not in features:
+            raise DataError(
+                f"{table.path}: text={text!r:.60} is a column that is not learned from: name another"
+            )
+        return name
     if len(features) != 1:
         return None
     name, cells = next(iter(features.items()))

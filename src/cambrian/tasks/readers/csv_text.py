@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from cambrian.errors import DataError
 from cambrian.tasks.images import SUFFIXES
 from cambrian.tasks.phrases import reason
 from cambrian.tasks.readers.csv_files import are_files
+from cambrian.tasks.table_form import TableForm
 
 SAMPLE = 500  # rows by which columns are told apart
 SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "bar": "|"}
@@ -36,6 +37,8 @@ class Table:
     rows: Iterator[Row]
     notes: tuple[str, ...]
     separator: str
+    asked: str | None = None
+    """The separator that the user named."""
 
     @property
     def width(self) -> int:
@@ -62,13 +65,25 @@ class Table:
             f"column {column} ({self.header[column]!r:.60})" if named and self.header else f"column {column}"
         )
 
+    def form(self, targets: Sequence[int]) -> TableForm:
+        """What has to be known to read further rows, where the columns `targets` are to be learned."""
+        if self.header is not None:
+            return TableForm("yes", self.asked)
+        return TableForm("no", self.asked, self.width, tuple(targets))
+
 
 def read_table(path: Path, separator: str | None, header: str | None) -> Table:
-    """The rows of the file. `header` is yes, no or None, which is a guess."""
+    """The rows of the file. `separator` is a character or one of SEPARATORS, `header` yes or no; None is a
+    guess."""
+    if separator and separator not in SEPARATORS and len(separator) != 1:
+        valid = ", ".join(SEPARATORS)
+        raise DataError(f"separator={separator!r:.40}: expected one character, or one of {valid}")
     rows = _rows(path, separator)
     first = list(islice(rows, SAMPLE + 1))  # one more, which may be the header
     if not first or not (first[1:] or not is_header(path, [row for _, row in first], header)):
-        raise DataError(f"{path}: there are no rows: expected one image per row, a label and its pixels")
+        raise DataError(
+            f"{path}: there are no rows: expected one example per row, such as a label and its pixels"
+        )
     texts = [row for _, row in first]
     names, notes, body = None, tuple[str, ...](), first
     if is_header(path, texts, header):
@@ -76,14 +91,16 @@ def read_table(path: Path, separator: str | None, header: str | None) -> Table:
         notes = _remark(path, names, header)
         names = _as_wide(names, body[0][1])
     width = len(names or body[0][1])
-    if width < 2:
-        raise DataError(
-            f"{path}: there is one column only: expected a label and pixels, or a label and a path"
-        )
     # `rows` is used up by as many as the sample took: these come first again.
     sample = [row for _, row in _even(path, body, width)]
     return Table(
-        path, names, sample, _even(path, chain(body, rows), width), notes, _find_separator(path, separator)
+        path,
+        names,
+        sample,
+        _even(path, chain(body, rows), width),
+        notes,
+        _find_separator(path, separator),
+        separator,
     )
 
 
@@ -153,7 +170,7 @@ def _rows(path: Path, separator: str | None) -> Iterator[Row]:
                     if reader.line_num == 1:
                         cells[0] = cells[0].lstrip("# ")  # as numpy.savetxt writes
                     yield reader.line_num, cells
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:  # ValueError: not UTF-8, or not a separator
         raise DataError(
             f"{path}: cannot be read as UTF-8 CSV ({reason(error)}): save it again as such"
         ) from error

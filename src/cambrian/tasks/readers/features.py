@@ -18,8 +18,11 @@ from cambrian.tasks.examples import TRAIN, Decoded, Examples
 from cambrian.tasks.features import Column, count_features, describe_columns, encode, fit_columns
 from cambrian.tasks.limits import check_memory
 from cambrian.tasks.nouns import ROWS
+from cambrian.tasks.phrases import reason
 from cambrian.tasks.readers.csv_text import read_table
-from cambrian.tasks.targets import Targets, count_axes, read_column, read_targets
+from cambrian.tasks.readers.items import array_of
+from cambrian.tasks.table_form import UNKNOWN, TableForm
+from cambrian.tasks.targets import Targets, count_axes, read_column, read_several, read_targets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,37 +36,62 @@ def read_tables(
 ) -> Examples:
     """Examples of {TRAIN: (table, labels), TEST: (table, labels)}, whose columns are those of the first."""
     tables: list[dict[str, Cells]] = []
-    labels: list[Any] = []
     numbered: list[NDArray[np.int8]] = []
     for part, source in parts.items():
         if not isinstance(source, tuple) or len(source) != 2:
             kind = type(source).__name__
             raise DataError(f"a table of features needs its labels: give (table, labels), got {kind!r}")
-        table, rows = read_cells(source[0]), list(source[1])
-        counts = {len(cells) for cells in table.values()}
-        if counts != {len(rows)}:
-            raise DataError(
-                f"{NAME}: {max(counts, default=0)} rows but {len(rows)} labels: give one label per row"
-            )
+        table, rows = read_cells(source[0]), _count_labels(source[1])
+        length = _count_rows(table)
+        if length != rows:
+            raise DataError(f"{NAME}: {length} rows but {rows} labels: give one label per row")
         tables.append(table)
-        labels += rows
-        numbered.append(np.full(len(rows), part, np.int8))
+        numbered.append(np.full(rows, part, np.int8))
     cells = {name: _join(tables, name) for name in tables[0]}
     marks, remarks = find_marks({k: v for k, v in cells.items() if k not in categories}, NAME)
     # The columns are those of the training part: nothing of a test part goes into the network.
     fitted, notes = fit_columns(dict(tables[list(parts).index(TRAIN)]), NAME, categories, marks)
-    # Of a single part as they are given, with their type.
-    targets = _read_targets(next(iter(parts.values()))[1] if len(parts) == 1 else labels, goal)
+    targets = _read_targets([labels for _, labels in parts.values()], goal)
     said = f"{NAME}: learned from {describe_columns(fitted)}"
-    return make_examples(NAME, fitted, cells, targets, np.concatenate(numbered), (said, *remarks, *notes))
+    form = TableForm(width=len(tables[0])) if _are_numbered(tables[0]) else UNKNOWN
+    sentences = (said, *remarks, *notes)
+    return make_examples(NAME, fitted, cells, targets, np.concatenate(numbered), sentences, form)
 
 
-def _read_targets(labels: Any, goal: GoalName | None) -> Targets:
-    """The targets of rows in memory: in one column, or where the goal is labels, in several."""
-    values = labels.to_numpy() if hasattr(labels, "to_numpy") else labels
+def _count_labels(labels: Any) -> int:
+    try:
+        return len(labels)
+    except TypeError as error:
+        kind = type(labels).__name__
+        raise DataError(
+            f"{NAME}: expected a label for each row, got one {kind!r}: give a list of them"
+        ) from error
+
+
+def _read_targets(parts: Sequence[Any], goal: GoalName | None) -> Targets:
+    """The targets of the parts' rows: in one column, or where the goal is labels or there are several named
+    columns, in several."""
+    names = [[str(name) for name in getattr(labels, "columns", ())] for labels in parts]
+    values = _join_labels([array_of(labels) for labels in parts])
+    if any(other != names[0] for other in names):
+        raise DataError(f"{NAME}: the labels of the parts have different columns: give all of them the same")
+    if len(names[0]) > 1 and goal in (None, "labels", "heads"):
+        return read_several(dict(zip(names[0], values.T, strict=True)), NAME, goal)
+    if names[0] and np.ndim(values) == 2 and len(names[0]) == 1:
+        values = values[:, 0]
     if goal in ("labels", "heads") or count_axes(values) != 1:
         return read_targets(values, NAME, goal, noun=ROWS)
-    return read_column(values, NAME, goal, str(getattr(labels, "name", None) or "target"))
+    name = names[0][0] if names[0] else getattr(parts[0], "name", None)
+    return read_column(values, NAME, goal, str(name or "target"))
+
+
+def _join_labels(parts: Sequence[Any]) -> Any:
+    """Those of a single part as they are given, with their type; of several in one array, or one list."""
+    if len(parts) == 1:
+        return parts[0]
+    if all(isinstance(labels, np.ndarray) for labels in parts) and len({p.shape[1:] for p in parts}) == 1:
+        return np.concatenate(parts)
+    return [label for labels in parts for label in labels]
 
 
 def _join(tables: Sequence[Mapping[str, Cells]], name: str) -> Cells:
@@ -78,19 +106,29 @@ def _join(tables: Sequence[Mapping[str, Cells]], name: str) -> Cells:
     return np.concatenate(arrays)
 
 
-def read_cells(source: Any) -> dict[str, Cells]:
+def read_cells(source: Any, form: TableForm = UNKNOWN) -> dict[str, Cells]:
     """The cells by the columns' names: of a .csv, an array [n, columns] (0, 1, ...), a dictionary of columns,
-    or a table with named columns. Raises DataError for anything else."""
+    or a table with named columns; `form` is that of the table of the training. Raises DataError for anything
+    else, and for columns of several lengths."""
+    where = os.fsdecode(source) if isinstance(source, str | os.PathLike) else NAME
+    cells = _read_source(source, form)
+    _count_rows(cells, where)
+    if not _are_numbered(cells):
+        return cells
+    return dict(zip(map(str, form.number(len(cells), where)), cells.values(), strict=True))
+
+
+def _read_source(source: Any, form: TableForm) -> dict[str, Cells]:
     if isinstance(source, str | os.PathLike):
-        return _read_file(Path(source))
+        return _read_file(Path(source), form)
     if isinstance(source, Mapping):
         _refuse_alike(source)
-        return {str(name): cells for name, cells in source.items()}
+        return {str(name): _check_cells(str(name), cells) for name, cells in source.items()}
     # A table of pandas or the like is known by its columns: none of them is imported.
     if hasattr(source, "columns") and hasattr(source, "__getitem__"):
         _refuse_alike(source.columns)
         return {str(name): np.asarray(source[name]) for name in source.columns}
-    array = np.asarray(source)
+    array = _as_array(source)
     if array.ndim != 2:
         raise DataError(
             f"expected a table of features [n, columns], got {type(source).__name__!r} of {array.ndim} axes:"
@@ -99,10 +137,53 @@ def read_cells(source: Any) -> dict[str, Cells]:
     return {str(n): column for n, column in enumerate(array.T)}
 
 
-def _read_file(path: Path) -> dict[str, Cells]:
+def _check_cells(name: str, cells: Any) -> Cells:
+    """Raises DataError where they are not a column: one value for each row."""
+    if hasattr(cells, "ndim"):
+        single = cells.ndim == 1
+    elif isinstance(cells, Sequence) and not isinstance(cells, str | bytes):
+        single = not any(map(_is_nested, cells))
+    else:
+        single = False
+    if not single:
+        kind = type(cells).__name__
+        raise DataError(f"{NAME}: the column {name!r:.60} is {kind!r:.60}: expected one value for each row")
+    return cells
+
+
+def _is_nested(cell: Any) -> bool:
+    return isinstance(cell, list | tuple | set | Mapping) or getattr(cell, "ndim", 0) > 0
+
+
+def _as_array(source: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(source)
+    except ValueError as error:
+        raise DataError(f"{NAME}: the rows are not all as long: {reason(error)}") from error
+
+
+def _count_rows(table: Mapping[str, Cells], where: str = NAME) -> int:
+    """The rows of the table. Raises DataError where its columns have several lengths."""
+    lengths = {name: len(cells) for name, cells in table.items()}
+    first, *others = lengths.items() or [("", 0)]
+    wrong = next((other for other in others if other[1] != first[1]), None)
+    if wrong is not None:
+        raise DataError(
+            f"{where}: the column {wrong[0]!r:.60} has {wrong[1]} rows, and {first[0]!r:.60} has {first[1]}:"
+            " give all columns as many"
+        )
+    return first[1]
+
+
+def _are_numbered(table: Mapping[str, Cells]) -> bool:
+    """Whether the columns have no names but their numbers."""
+    return list(table) == [str(n) for n in range(len(table))]
+
+
+def _read_file(path: Path, form: TableForm) -> dict[str, Cells]:
     if path.suffix.lower() not in ENDINGS:
         raise DataError(f"{path}: expected rows of a table: give a .csv with the columns of the training")
-    table = read_table(path, None, None)
+    table = read_table(path, form.separator, form.header)
     return dict(zip(table.names, zip(*(row for _, row in table.rows)), strict=True))
 
 
@@ -128,6 +209,7 @@ def make_examples(
     targets: Targets,
     marks: NDArray[np.int8],
     notes: tuple[str, ...],
+    form: TableForm = UNKNOWN,
 ) -> Examples:
     """Examples whose inputs are float32 [n, 1, 1, features]: a row is an image of one pixel, whose channels
     are the features, so that they are normalised one by one."""
@@ -138,8 +220,7 @@ def make_examples(
         check_memory(name, 4 * len(indices) * count_features(columns))
         chosen = {column.name: _take(cells[column.name], indices) for column in columns}
         inputs = encode(columns, chosen, name)[:, None, None, :]
-        return Decoded(
-            inputs, (*notes, *targets.notes), {}, tuple(msgspec.to_builtins(column) for column in columns)
-        )
+        facts = tuple(msgspec.to_builtins(column) for column in columns)
+        return Decoded(inputs, (*notes, *targets.notes), form.record(), facts)
 
     return Examples(name, targets.values, targets.labels, marks, decode, targets.goal, ROWS)

@@ -3,7 +3,7 @@ Image i is the JPEG stream `header + payload[offsets[i]:offsets[i + 1]]`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +23,19 @@ CODED = {"header", "payload", "offsets", "labels"}
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
-def from_jpegs(name: str, parts: Mapping[int, tuple[Path, Mapping[str, NDArray[Any]]]]) -> Examples:
-    """Examples from `{TRAIN: (file, its arrays), ...}`; of a file or folder called cifar10_... the classes
-    have CIFAR-10's names."""
+def from_jpegs(
+    name: str,
+    parts: Mapping[int, tuple[Path, Mapping[str, NDArray[Any]]]],
+    names: Sequence[str] | None = None,
+) -> Examples:
+    """Examples from `{TRAIN: (file, its arrays), ...}`, whose classes have these names; of a file or folder
+    called cifar10_... CIFAR-10's."""
     streams: list[tuple[Path, int, bytes, memoryview]] = []
     for path, arrays in parts.values():
         streams += _streams(path, arrays)
     path = next(iter(parts.values()))[0]
-    names = CIFAR10 if "cifar10_" in f"{name} {path.name}".lower() else None
+    if names is None and "cifar10_" in f"{name} {path.name}".lower():
+        names = CIFAR10
     of_parts = {part: arrays["labels"] for part, (_, arrays) in parts.items()}
     classes = read_labels(np.concatenate([*of_parts.values()]), str(path), names)
     marks = np.concatenate([np.full(len(labels), part, np.int8) for part, labels in of_parts.items()])

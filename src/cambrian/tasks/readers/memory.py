@@ -3,6 +3,7 @@ data set is any object with a length and items of an image and a label."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from cambrian.tasks.layouts import Form, Layout
 from cambrian.tasks.readers.features import read_tables
 from cambrian.tasks.readers.items import Items, array_of, axes_of, is_tensor
 from cambrian.tasks.readers.npz import NAMES, find_keys
+from cambrian.tasks.reading import refuse_options
 
 LAYOUTS = {2: (TRAIN, TEST), 3: (TRAIN, VALIDATION, TEST)}
 REMEDY = (
@@ -49,7 +51,8 @@ class Memory:
 
     def examples(self) -> Examples:
         if self.features:
-            return read_tables(_parts_of(self.source), self.categories, self.goal)
+            refuse_options(self, ("image", "label", "column", "layout", "shape"), "a table of features")
+            return read_tables(_parts_of_tables(self.source), self.categories, self.goal)
         if self.categories:
             raise DataError("categories= is for a table of features: give features=True as well")
         parts = _parts_of(self.source)
@@ -70,6 +73,7 @@ class Memory:
     def _arrays(self, source: Any) -> tuple[Any, Any, tuple[str, ...], bool]:
         """Images, labels, sentences about guesses, and whether the images are tensors."""
         if _is_arrays(source):
+            refuse_options(self, ("image", "label"), "arrays of images and labels")
             images, labels = source
             return array_of(images), array_of(labels), (), is_tensor(images)
         dataset = _dataset_of(source)
@@ -93,6 +97,23 @@ def _parts_of(source: Any) -> dict[int, Any]:
     if len(source) in LAYOUTS:
         return dict(zip(LAYOUTS[len(source)], source, strict=True))
     raise DataError(f"a tuple of {len(source)} is not a data set: give (train, test), or (inputs, labels)")
+
+
+def _parts_of_tables(source: Any) -> dict[int, Any]:
+    """The (table, labels) of each part: a table is a dictionary of columns, too, or the path of a file."""
+    pairs = source if isinstance(source, tuple) and len(source) in LAYOUTS else ()
+    if pairs and all(isinstance(pair, tuple) and len(pair) == 2 and _is_table(pair[0]) for pair in pairs):
+        return dict(zip(LAYOUTS[len(pairs)], pairs, strict=True))
+    if len(pairs) == 2 and _is_table(pairs[0]) and not _is_table(pairs[1], named=True):
+        return {TRAIN: source}
+    return _parts_of(source)
+
+
+def _is_table(value: Any, named: bool = False) -> bool:
+    """Whether this is a table of features; `named`: one whose columns have names."""
+    if isinstance(value, Mapping | str | os.PathLike):
+        return True
+    return not named and not isinstance(value, tuple) and axes_of(value) == 2
 
 
 def _parts_of_mapping(source: Mapping[Any, Any]) -> dict[int, Any]:

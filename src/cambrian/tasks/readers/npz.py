@@ -23,6 +23,7 @@ from cambrian.tasks.layouts import Form, Layout
 from cambrian.tasks.limits import check_unpacked
 from cambrian.tasks.phrases import list_names, reason
 from cambrian.tasks.readers.jpeg import CODED, from_jpegs
+from cambrian.tasks.reading import refuse_options
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +56,9 @@ class Npz:
         files = _files(path)
         name = path.stem
         if set(members(files[TRAIN])) >= CODED and self.images is None:
-            return from_jpegs(name, {part: (file, arrays(file, CODED)) for part, file in files.items()})
+            refuse_options(self, ("labels", "column", "layout", "shape"), "images that are coded as JPEG")
+            coded = {part: (file, arrays(file, CODED)) for part, file in files.items()}
+            return from_jpegs(name, coded, self.names)
         parts: dict[int, tuple[Any, Any]] = {}
         names = self.names
         notes = _remarks(path, files)

@@ -51,20 +51,20 @@ class Sounds:
         check_settings(self, "sounds")
         root = Path(self.path)
         folders = ClassFolders(root, KIND, SUFFIXES)
-        files = folders.files
-        if not files:
+        if not folders.files:
             raise DataError(f"{show(root)}: no sounds: give a folder with a folder of .wav files a class")
+        files, within, parts, remarks = folders.place(self.classes == "name")
         # Class folders, where there are several, and none of the sounds lies beside them.
-        several = len(folders.folders) > 1 and "" not in folders.folders
+        several = len(set(within)) > 1 and "" not in within
         by_folder = several if self.classes is None else self.classes == "folder"
-        names = [_class_of(folders, file, by_folder) for file in files]
+        names = [_class_of(*pair, by_folder) for pair in zip(within, files, strict=True)]
         labels = tuple(sorted(set(names)))
         targets = np.array([labels.index(name) for name in names], np.int64)
-        marks = np.array([folders.part_of(file) for file in files], np.int8)
+        marks = np.array(parts, np.int8)
         where = "the folders" if by_folder else "the beginnings of the files' names"
         other = "name" if by_folder else "folder"
         note = f"{show(root)}: {where} are the classes, {list_names(labels)}: or give classes={other}"
-        notes = (note, *folders.remark())
+        notes = (note, *remarks, *folders.remark())
         decode = with_notes(self._decode(show(root.name), files), notes)
         return Examples(show(root.resolve().name), targets, labels, marks, decode, noun=SOUNDS)
 
@@ -122,8 +122,8 @@ def list_sounds(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     return list_within(paths, KIND, SUFFIXES)
 
 
-def _class_of(folders: ClassFolders, file: Path, by_folder: bool) -> str:
-    name = folders.folder_of(file) if by_folder else re.split(r"[_\- ]", file.stem)[0]
+def _class_of(folder: str, file: Path, by_folder: bool) -> str:
+    name = folder if by_folder else re.split(r"[_\- ]", file.stem)[0]
     if not name:
         raise DataError(f"{show(file)}: lies in no class folder: move it into one, or give classes=name")
     return show(name)

@@ -21,6 +21,7 @@ from cambrian.tasks.phrases import list_names
 from cambrian.tasks.readers.class_folders import ClassFolders, is_folder_of, list_within
 from cambrian.tasks.readers.features import read_cells
 from cambrian.tasks.readers.listing import show
+from cambrian.tasks.table_form import UNKNOWN, TableForm
 from cambrian.tasks.texts import (
     LENGTH,
     MOST_CHARACTERS,
@@ -51,26 +52,35 @@ class Texts:
         check_settings(self, "texts")
         root = Path(self.path)
         folders = ClassFolders(root, KIND, SUFFIXES, inner=True)
-        files = folders.files
-        if not files:
+        if not folders.files:
             raise DataError(f"{show(root)}: no texts: give a folder with a folder of .txt files a class")
-        names = [_class_of(folders, file) for file in files]
+        files, within, parts, remarks = folders.place()
+        names = [_class_of(*pair) for pair in zip(within, files, strict=True)]
         labels = tuple(sorted(set(names)))
         targets = np.array([labels.index(name) for name in names], np.int64)
-        marks = np.array([folders.part_of(file) for file in files], np.int8)
+        marks = np.array(parts, np.int8)
         texts = read_files(files)
         decode = decode_texts(show(root.name), texts, self.length, self.characters)
-        notes = (f"{show(root)}: the folders are the classes, {list_names(labels)}", *folders.remark())
+        notes = (
+            f"{show(root)}: the folders are the classes, {list_names(labels)}",
+            *remarks,
+            *folders.remark(),
+        )
         return Examples(
             show(root.resolve().name), targets, labels, marks, with_notes(decode, notes), noun=TEXTS
         )
 
 
 def decode_texts(
-    name: str, texts: Sequence[str], length: int | None, characters: int, column: str = ""
+    name: str,
+    texts: Sequence[str],
+    length: int | None,
+    characters: int,
+    column: str = "",
+    form: TableForm = UNKNOWN,
 ) -> Decode:
-    """A `decode` of these texts, whose script is that of the ones that are kept. Raises DataError for a text
-    without a character."""
+    """A `decode` of these texts, whose script is that of the ones that are kept; those of a table are in that
+    `column`, and `form` is the table's. Raises DataError for a text without a character."""
     empty = [n for n, text in enumerate(texts) if not clean(text)]
     if empty:
         more = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
@@ -87,7 +97,7 @@ def decode_texts(
             f"{name}: networks read {describe_script(facts)}; {cut} of {len(chosen)} texts are longer and cut"
             " at their end: length= says another length"
         )
-        return Decoded(draw_texts(chosen, script, name), (note,), {"text": facts})
+        return Decoded(draw_texts(chosen, script, name), (note,), {"text": facts, **form.record()})
 
     return decode
 
@@ -110,14 +120,16 @@ def read_files(files: Sequence[Path]) -> list[str]:
     return for_each(read, places, "texts")
 
 
-def find_inputs(paths: Sequence[str | os.PathLike[str]], script: Script) -> tuple[list[str], list[str]]:
+def find_inputs(
+    paths: Sequence[str | os.PathLike[str]], script: Script, form: TableForm = UNKNOWN
+) -> tuple[list[str], list[str]]:
     """The names and the texts of .txt files, of those in folders, and of the rows of a .csv with the script's
-    column, as FILE:NUMBER. Raises DataError for others."""
+    column, which is read in that form, as FILE:NUMBER. Raises DataError for others."""
     names: list[str] = []
     texts: list[str] = []
     for path in map(Path, paths):
         if path.suffix.lower() in (".csv", ".tsv"):
-            rows = _read_column(read_cells(path), path, script)
+            rows = _read_column(read_cells(path, form), path, script)
             names += [f"{path}:{n}" for n in range(1, len(rows) + 1)]
             texts += rows
         else:
@@ -142,8 +154,7 @@ def list_texts(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     return list_within(paths, KIND, SUFFIXES)
 
 
-def _class_of(folders: ClassFolders, file: Path) -> str:
-    name = folders.folder_of(file)
-    if not name:
+def _class_of(folder: str, file: Path) -> str:
+    if not folder:
         raise DataError(f"{show(file)}: lies in no class folder: move it into one")
-    return show(name)
+    return show(folder)

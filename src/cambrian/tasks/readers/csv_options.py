@@ -1,0 +1,34 @@
+"""Which options of the reader `csv` each kind of table reads: another one is refused, not passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cambrian.errors import DataError
+
+OF_PIXELS, OF_FILES = "a table of pixels", "a table of image files"
+OF_FEATURES, OF_TEXTS = "a table of features", "a table of texts"
+READS = {
+    OF_PIXELS: ("label", "split", "ignore", "goal", "layout", "shape"),
+    OF_FILES: ("label", "split", "image", "goal"),
+    OF_FEATURES: ("target", "split", "ignore", "goal", "decimal", "categories"),
+    OF_TEXTS: ("target", "split", "ignore", "goal", "decimal", "text", "length"),
+}
+"""`header` and `separator` are read of all of them."""
+
+
+def refuse_unread(path: Path, options: Mapping[str, Any], *kinds: str) -> None:
+    """Raises DataError for an option with a value that a table of none of these kinds reads."""
+    read = {"path", "header", "separator", *(name for kind in kinds for name in READS[kind])}
+    unread = next((name for name, value in options.items() if value is not None and name not in read), None)
+    if unread is None:
+        return
+    meant = " or ".join(kind for kind, names in READS.items() if unread in names)
+    remedy = "leave it out"
+    if options.get("target") is not None and unread in {*READS[OF_PIXELS], *READS[OF_FILES]}:
+        remedy += ", or leave out target="
+    elif options.get("target") is None and unread in {*READS[OF_FEATURES], *READS[OF_TEXTS]}:
+        remedy += ", or name the column to learn with target="
+    raise DataError(f"{path}: {unread}= is for {meant}, and this is read as {' or '.join(kinds)}: {remedy}")
