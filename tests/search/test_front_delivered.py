@@ -84,7 +84,17 @@ def test_the_named_network_is_delivered_alone_and_another_one_later(tmp_path: Pa
 
 
 @dataclasses.dataclass(frozen=True)
-class Bounded(Priced):
+class Interrupted(Priced):
+    """The user stops the run in the final training of the architecture that the environment names."""
+
+    def run(self, job: Any) -> Any:
+        if job.stage == "deliver" and job.architecture.key == os.environ.get("STOPPED_AT"):
+            raise KeyboardInterrupt
+        return (yield from super().run(job))
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounded(Interrupted):
     """Final trainings say how many seconds they have."""
 
     def run(self, job: Any) -> Any:
@@ -95,9 +105,12 @@ class Bounded(Priced):
         return Done(outcome.value, {**outcome.metrics, "left": left, "epochs": 1.0, "planned_epochs": 2.0})
 
 
-def test_another_choice_has_its_share_of_a_time_that_is_spent(tmp_path: Path) -> None:
-    """A third of the hour from then on, which is said; the choice before, which is trained, has nothing to
-    do. A larger budget is its own word: no more than that is spent."""
+def test_another_choice_has_its_share_of_a_time_that_is_spent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A third of the hour from then on, which is said, and given once though it is interrupted; the choice
+    before, which is trained, has nothing to do. A larger budget is its own word: no more than that is
+    spent."""
 
     def resume(budget: str, choose: str | None, clock: float | None = None) -> Result:
         STAGES.clear()
@@ -122,9 +135,15 @@ def test_another_choice_has_its_share_of_a_time_that_is_spent(tmp_path: Path) ->
 
     first = resume("40,1h", None)
     assert seconds(first) == pytest.approx(3600, abs=300)
-    with pytest.warns(UserWarning, match=r"budget of 40 trials, 1h was spent on another.* share of 20m once"):
-        other = resume("40,1h", "price<0.2", 3700.0)
-    assert seconds(other) == pytest.approx(3700 + 1200, abs=300)
+    monkeypatch.setenv("STOPPED_AT", first.choose("price<0.2").architecture.key)
+    said = r"budget of 40 trials, 1h was spent on another.* share of 20m once"
+    with pytest.warns(UserWarning, match=said), pytest.raises(KeyboardInterrupt):
+        resume("40,1h", "price<0.2", 3700.0)
+    monkeypatch.delenv("STOPPED_AT")
+    other = resume("40,1h", "price<0.2", 4000.0)
+    assert [value["seconds"] for _, name, value in other.events if name == "extended"] == [3700 + 1200]
+    # By the clock that the ledger has.
+    assert seconds(other) == pytest.approx(3700 + 1200 - 3700, abs=300)
     assert other.winner.architecture != first.winner.architecture
     assert STAGES == ["deliver"]
     assert resume("40,1h", "price<0.2", 4900.0).winner == other.winner
@@ -134,16 +153,6 @@ def test_another_choice_has_its_share_of_a_time_that_is_spent(tmp_path: Path) ->
     assert STAGES == ["deliver"]
     # The ledger has the patched clock's 4900 s, from which on this session counts.
     assert seconds(longer) == pytest.approx(7200 - 4900, abs=300)
-
-
-@dataclasses.dataclass(frozen=True)
-class Interrupted(Priced):
-    """The user stops the run in the final training of the architecture that the environment names."""
-
-    def run(self, job: Any) -> Any:
-        if job.stage == "deliver" and job.architecture.key == os.environ["STOPPED_AT"]:
-            raise KeyboardInterrupt
-        return (yield from super().run(job))
 
 
 def test_an_interrupted_training_gives_way_to_another_choice(

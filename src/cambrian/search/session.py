@@ -276,7 +276,7 @@ class Session:
         finals = [r for r in rows if r.final]
         stage = self._make_stage(candidates, finals, front)
         another = stage.find_another([r.trial for r in finals])
-        deadlines = self._make_final_deadlines(rows, another is not None)
+        deadlines = self._make_final_deadlines(rows, another)
         if deadlines is not None:
             stage.within(deadlines, self.execution.read_clock)
         self.watch.on_stage("final", stage.total())
@@ -315,22 +315,33 @@ class Session:
         """The threads of a final training: all that the engine has for it, where it is the only one."""
         return self.search.engine.threads_of_one if final.continues else 0
 
-    def _make_final_deadlines(self, rows: Sequence[Row], another: bool) -> FinalDeadlines | None:
-        """`another`: whether the time was for one network, and another one is to be trained now."""
+    def _make_final_deadlines(
+        self, rows: Sequence[Row], another: Architecture | None
+    ) -> FinalDeadlines | None:
+        """`another` is the network to train now, where the time was for one before it."""
         seconds, now = self.search.budget.seconds, self.execution.read_clock()
         if seconds is None:
             return None
+        end = seconds if another is None else self._extend(seconds, now, another)
+        lasted = _list_seconds(r for r in rows if not r.final)
+        each = expect_final_seconds(self.ledger.facts().get("speed"), lasted)
+        return FinalDeadlines(end, now, each)
+
+    def _extend(self, seconds: float, now: float, another: Architecture) -> float:
+        """The end of the final stage of `another` network: that of the budget, or of its share once more."""
         assert self.search.final is not None
-        end = extend_final(seconds, self.search.final.share, now) if another else seconds
+        given = self.ledger.events("extended")[-1:]
+        # Once for each choice: interrupted, it goes on with what is left.
+        if given and given[0][2].get("architecture") == another.key:
+            return max(seconds, float(given[0][2]["seconds"]))
+        end = extend_final(seconds, self.search.final.share, now)
         if end > seconds:
-            self.ledger.note("extended", seconds=end)
+            self.ledger.note("extended", seconds=end, architecture=another.key)
             self.watch.on_warning(
                 f"the budget of {self.search.budget} was spent on another network: for this one the final"
                 f" stage has its share of {Budget(seconds=end - now)} once more"
             )
-        lasted = _list_seconds(r for r in rows if not r.final)
-        each = expect_final_seconds(self.ledger.facts().get("speed"), lasted)
-        return FinalDeadlines(end, now, each)
+        return end
 
     def _has_larger_budget(self) -> bool:
         """Whether the run ended under a smaller budget, so that trainings cut short by it are done anew."""
