@@ -102,9 +102,9 @@ def test_a_better_arm_gains_and_a_worse_one_loses():
     walks = [walk_of(space, {"q0": arm}, 16) for arm in "ab"]
     for value, sign in ((0.9, 1), (0.1, -1)):
         known, old = first, None
-        for n, (arm, reward) in enumerate((("a", 0.5), ("b", value))):
+        for n, (arm, worth) in enumerate((("a", 0.5), ("b", value))):
             old = controller.add_rows(known.policy, [walks[0][0][0]])
-            trial = Trial(n, space.walk(lambda c, arm=arm: arm), Fidelity(), outcome=Done(reward))
+            trial = Trial(n, space.walk(lambda c, arm=arm: arm), Fidelity(), outcome=Done(worth))
             known = strategy.learn(known, trial)
         gained = controller.read(known.policy, walks[1:]).log_probability()
         assert np.sign(gained - controller.read(old, walks[1:]).log_probability())[0] == sign
