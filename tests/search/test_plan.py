@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import re
 import signal
@@ -19,6 +20,8 @@ from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
 from cambrian.errors import Unbuildable, Unread
 from cambrian.estimators.train import Train
+from cambrian.outcome import Done, Fidelity, Trial
+from cambrian.search.loop.epochs import PaidEpochs
 from cambrian.search.planning.choice import FINAL_SHARE, SEARCH_SHARE, Wishes, choose_preset
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.forked import call_each
@@ -104,7 +107,7 @@ def test_plans_of_presets_are_continuous_in_the_time(machine: Cost, by_levels: b
     of the time is used."""
     before: tuple[float, ...] = (0.0,) * 5
     for time in [120 * 1.35**n for n in range(23)]:
-        wishes = Wishes(FACTS, cambrian.Budget(seconds=time), {}, by_levels)
+        wishes = Wishes(FACTS, cambrian.Budget(seconds=time), {}, by_levels, 50_000)
         preset = choose_preset(wishes, machine, Train())
         work = wishes.work_of(preset)
         searched, finished = machine.search_seconds(work), machine.final_seconds(work)
@@ -135,6 +138,57 @@ def test_a_budget_of_trials_reaches_every_level(task: cambrian.Task, trials: int
     assert len(found.trials) == (3 if trials >= 20 else 1)
     if trials >= 200:
         assert found.trials[1] == 136
+
+
+@pytest.mark.parametrize("epochs", [1, 20, 100, 400])
+def test_a_budget_of_epochs_is_planned_as_its_trials(task: cambrian.Task, epochs: int) -> None:
+    """They are shared among the levels, and the plan says their number and their time; of a strategy without
+    levels it says the time of those that fit."""
+    found = plan(task, f"{epochs} epochs", workers=1, strategy="progressive")
+    each = found.search.fidelity.epochs * found.search.fidelity.fraction
+    fitting = math.ceil(epochs / each)
+    same = plan(task, fitting, workers=1, strategy="progressive")
+    assert (found.trials, found.seconds, found.search.strategy) == (
+        same.trials,
+        same.seconds,
+        same.search.strategy,
+    )
+    assert f"{sum(found.trials.values())} networks trained" in dict(found.rows)["strategy"]
+    one, other = (plan(task, b, workers=1, strategy="random") for b in (f"{epochs} epochs", fitting))
+    assert one.seconds == other.seconds
+    assert dict(one.rows)["strategy"] == "random: as many networks trained as fit"
+    assert dict(one.rows)["time"].split(";")[0] == dict(other.rows)["time"].split(";")[0]
+
+
+@pytest.mark.parametrize(("budget", "count"), [("20", 20), ("140 epochs", 7), ("300, 140 epochs", 7)])
+def test_a_papers_search_says_what_its_budget_leaves_of_it(
+    task: cambrian.Task, budget: str, count: int
+) -> None:
+    """Of 1160 networks of 20 epochs each, the first ones, in less than their share of the whole time."""
+    found, whole = (plan(task, b, workers=1, paper=True) for b in (budget, None))
+    assert found.trials == {1: count}
+    assert found.search.strategy == whole.search.strategy == Progressive.paper()
+    rows = dict(found.rows)
+    assert f"progressive: {count} of 1160 networks trained, by blocks: {count} of 1" in rows["strategy"]
+    assert rows["time"].endswith(f", in which the search ends after {count} of 1160 networks")
+    assert found.seconds < whole.seconds
+    assert "ends after" not in dict(whole.rows)["time"]
+
+
+@pytest.mark.parametrize("images", [1000, 300, 77])
+def test_the_trials_of_a_budget_of_epochs_are_those_that_it_begins(images: int) -> None:
+    """As the search counts them, whatever the part of the images."""
+    work = msgspec.structs.replace(work_of(USUAL), images=images)
+    fidelity = Fidelity(work.epochs, work.find_fraction(900))
+    for epochs in (1, 2, 5, 12, 12.5):
+        trials: list[Trial] = []
+        while PaidEpochs(trials, {}).count() < epochs:
+            trials.append(Trial(len(trials), Architecture({}), fidelity, outcome=Done(0.5)))
+        assert work.count_allowed(cambrian.Budget(epochs=epochs), 900) == len(trials)
+        assert work.count_allowed(cambrian.Budget(1, epochs=epochs), 900) == 1
+    assert work.count_allowed(cambrian.Budget(seconds=9.0), 900) is None
+    assert work.cut(150).trials == {1: 136, 2: 14}
+    assert work.cut(None) == work
 
 
 def test_the_plan_is_remembered(task: cambrian.Task, tmp_path: Path) -> None:

@@ -41,13 +41,14 @@ SEARCH_SHARE, FINAL_SHARE = 0.6, 1 / 3
 
 @dataclass(frozen=True)
 class Wishes:
-    """The user's requests for a search: its space, its budget, `changes` of a plan's fields and of the
-    skeleton, and whether it goes `by_levels`."""
+    """The user's requests for a search of so many training `examples`: its space, its budget, `changes` of a
+    plan's fields and of the skeleton, and whether it goes `by_levels`."""
 
     facts: SpaceFacts
     budget: Budget
     changes: Mapping[str, Any]
     by_levels: bool
+    examples: int
 
     def work_of_paper(self, paper: PaperSearch) -> Workload:
         return self._change(paper_workload(paper, self.facts, self.by_levels))
@@ -56,7 +57,9 @@ class Wishes:
         # The budget's number of trials last: it bounds whatever the changes ask for.
         work = self._change(preset_workload(preset, self.facts, self.by_levels))
         fields, _, _ = split_changes(self.facts, self.changes)
-        return limit_workload(work, self.facts, self.budget, fields, self.by_levels)
+        allowed = work.count_allowed(self.budget, self.examples)
+        budget = msgspec.structs.replace(self.budget, trials=allowed)
+        return limit_workload(work, self.facts, budget, fields, self.by_levels)
 
     def _change(self, work: Workload) -> Workload:
         fields, skeleton, final_skeleton = split_changes(self.facts, self.changes)

@@ -51,21 +51,22 @@ DENSE = (
 
 
 def describe_plan(
-    search: Search, facts: SpaceFacts, work: Workload, by_levels: bool, cost: Cost
+    search: Search, facts: SpaceFacts, work: Workload, allowed: Workload, by_levels: bool, cost: Cost
 ) -> list[tuple[str, str]]:
-    """(label, text) of each choice."""
+    """(label, text) of each choice; `allowed` is the part of the workload that a budget of trials or epochs
+    begins."""
     final = search.final
     assert search.task is not None
     assert final is not None
     return [
         ("data", describe_data(search.task)),
         ("space", _describe_space(facts, work if by_levels else None)),
-        ("strategy", _describe_strategy(search, facts, work if by_levels else None)),
+        ("strategy", _describe_strategy(search, facts, work if by_levels else None, allowed)),
         *_describe_limits(search),
         ("each", _describe_trial(search, search.fidelity.epochs, cost.images(work))),
         ("then", describe_final(final, len(search.objectives), search.choose)),
         ("machine", f"{search.device}, {search.engine.slots} at a time"),
-        ("time", _describe_time(search.budget, work, cost)),
+        ("time", _describe_time(search.budget, work, allowed, cost)),
     ]
 
 
@@ -100,7 +101,7 @@ def describe_table(search: Search, workers: int, notice: str | None) -> list[tup
     """(label, text) of each choice of a search for the rows of a table."""
     assert search.task is not None
     assert search.final is not None
-    count = f"{search.budget.trials or 'as many'} networks{'' if search.budget.trials else ' as fit'}"
+    count = _count_networks(search.budget, "networks")
     epochs = count_epochs(search.fidelity.epochs)
     return [
         ("data", describe_data(search.task)),
@@ -265,18 +266,30 @@ def _measure(space: Space) -> str:
     return str(getattr(space, "measure", Space.measure))
 
 
-def _describe_strategy(search: Search, facts: SpaceFacts, work: Workload | None) -> str:
+def _describe_strategy(search: Search, facts: SpaceFacts, work: Workload | None, allowed: Workload) -> str:
     verb = "scored" if isinstance(search.estimator, Proxy) else "trained"
-    count = f"{search.budget.trials or 'as many'} networks {verb}{'' if search.budget.trials else ' as fit'}"
+    count = _count_networks(search.budget, f"networks {verb}")
     rungs = describe_rungs(search)
     if rungs:
         # A network has a training for each of its rungs.
-        trainings = f"{search.budget.trials} trainings" if search.budget.trials else "as many as fit"
+        trainings = _count_networks(search.budget, "trainings") if search.budget.trials else "as many as fit"
         count = f"{trainings}, {rungs}"
     if work is not None:
-        total, levels = sum(work.trials.values()), describe_levels(work.trials)
-        count = f"{total} networks {verb}, by {facts.level_name()}: {levels}"
+        count = f"{_count_allowed(work, allowed)} {verb}, by {facts.level_name()}: "
+        count += describe_levels(allowed.trials)
     return f"{name_planned(search.strategy)}: {count}"
+
+
+def _count_networks(budget: Budget, noun: str) -> str:
+    """The number of `noun` in a search that does not go by levels."""
+    if budget.trials is None:
+        return f"as many {noun} as fit"
+    return f"{budget.trials} {noun}" if budget.most_epochs is None else f"up to {budget.trials} {noun}"
+
+
+def _count_allowed(work: Workload, allowed: Workload) -> str:
+    total, count = sum(work.trials.values()), sum(allowed.trials.values())
+    return f"{total} networks" if count == total else f"{count} of {total} networks"
 
 
 def _describe_trial(search: Search, epochs: int, images: int) -> str:
@@ -294,13 +307,14 @@ def _describe_trial(search: Search, epochs: int, images: int) -> str:
     return text if steps > 4 * STEPS else f"{text}: {steps} steps"
 
 
-def _describe_time(budget: Budget, work: Workload, cost: Cost) -> str:
-    """The expected time, and where it exceeds the budget, the number of networks until the search ends."""
-    expected = f"about {duration(cost.seconds(work))}"
+def _describe_time(budget: Budget, work: Workload, allowed: Workload, cost: Cost) -> str:
+    """The expected time, and where the budget ends it, the number of networks until then."""
+    expected = f"about {duration(cost.seconds(allowed))}"
     guessed = f"; {cost.notice}" if cost.notice else ""
-    if budget.seconds is None or cost.seconds(work) <= budget.seconds:
-        return f"{expected}; budget: {budget}{guessed}"
-    count = sum(cost.trials_within(work, budget.seconds * SEARCHED).values())
+    if budget.seconds is None or cost.seconds(allowed) <= budget.seconds:
+        ends = "" if allowed == work else f", in which the search ends after {_count_allowed(work, allowed)}"
+        return f"{expected}; budget: {budget}{ends}{guessed}"
+    count = sum(cost.trials_within(allowed, budget.seconds * SEARCHED).values())
     fewer = f"the search ends after about {count} network{'s' if count > 1 else ''}"
     return f"{expected} for all of it; budget: {budget}, in which {fewer}{guessed}"
 

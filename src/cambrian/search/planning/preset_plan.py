@@ -70,7 +70,7 @@ def plan_by_preset(request: PlanRequest) -> Plan:
     if chosen is not None and leveled:
         raise Unread(leveled, _explain_unread(chosen))
     left = msgspec.structs.replace(limits, seconds=request.left)
-    wishes = Wishes(facts, left, changes, by_levels=chosen is None)
+    wishes = Wishes(facts, left, changes, by_levels=chosen is None, examples=len(task.train))
     usual = choose_optimiser(task, request.recipe, facts.space, facts.size(0))
     train = Train(**{**(published.recipe if published else usual), **request.recipe})
     cost = Cost(task, request.device, request.crew, facts)
@@ -101,10 +101,13 @@ def plan_by_preset(request: PlanRequest) -> Plan:
         estimators=others,
         **{name: value for name, value in request.settings.items() if name != "estimator"},
     )
-    expected = _count_expected(cost, work, limits) if wishes.by_levels else {}
-    rows = add_row(tuple(describe_plan(search, facts, work, wishes.by_levels, cost)), decision.sentence)
+    # A paper's own search is planned whole, whatever the budget counts.
+    allowed = work.cut(work.count_allowed(limits, len(task.train)))
+    expected = _count_expected(cost, allowed, limits) if wishes.by_levels else {}
+    described = describe_plan(search, facts, work, allowed, wishes.by_levels, cost)
+    rows = add_row(tuple(described), decision.sentence)
     search.remarks = _make_remarks(rows, work, expected, cost)
-    seconds = min(cost.seconds(work), limits.seconds or math.inf)
+    seconds = min(cost.seconds(allowed), limits.seconds or math.inf)
     return Plan(search, rows, seconds, work, preset, expected)
 
 
@@ -190,9 +193,7 @@ def _choose_estimators(
 
 
 def _make_fidelity(work: Workload, task: Task) -> Fidelity:
-    # Rounded, since the fidelity is part of the keys and is printed.
-    share = min(1.0, work.images / len(task.train))
-    return Fidelity(work.epochs, round(share, 4), skeleton=work.skeleton)
+    return Fidelity(work.epochs, work.find_fraction(len(task.train)), skeleton=work.skeleton)
 
 
 def _make_remarks(

@@ -7,6 +7,7 @@ among many short ones is (see `spaces/chains/tabular/space.py`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,8 @@ def plan_by_table(request: PlanRequest) -> Plan:
     rows = tuple(describe_table(search, crew, notice))
     search.remarks = {"plan": rows}
     trial = OVERHEAD + MEAN_LENGTH * epochs * len(task.train) * speed
-    expected = (limits.trials or TRIALS) * trial / crew
+    counted = (limits.trials, limits.most_epochs and math.ceil(limits.most_epochs / (MEAN_LENGTH * epochs)))
+    expected = min((n for n in counted if n is not None), default=TRIALS) * trial / crew
     return Plan(search, rows, min(expected, limits.seconds or expected))
 
 

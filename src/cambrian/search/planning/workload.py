@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,29 @@ class Workload(msgspec.Struct, frozen=True):
     def last(self) -> int:
         """The level of the final networks."""
         return list(self.trials)[-1]
+
+    def find_fraction(self, examples: int) -> float:
+        """The part of so many training examples that a trial learns from; rounded, since the fidelity is part
+        of the keys and is printed."""
+        return round(min(1.0, self.images / examples), 4)
+
+    def count_allowed(self, budget: Budget, examples: int) -> int | None:
+        """The trials that the budget begins: as many as it says, and while an epoch of it is left; None where
+        it counts neither."""
+        if budget.most_epochs is None:
+            return budget.trials
+        each = self.epochs * self.find_fraction(examples)
+        begun = math.ceil(round(budget.most_epochs / each, 9))
+        return min(begun, budget.trials or begun)
+
+    def cut(self, most: int | None) -> Workload:
+        """The workload with its first `most` trials, in the order of levels."""
+        left, trials = sum(self.trials.values()) if most is None else most, dict[int, int]()
+        for level, wanted in self.trials.items():
+            if left > 0:
+                trials[level] = min(wanted, left)
+            left -= wanted
+        return msgspec.structs.replace(self, trials=trials)
 
 
 class Shares(msgspec.Struct, frozen=True):
