@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from cambrian.spaces.space import Signature
     from cambrian.tasks.task import Task
 
+LEAST_PAUSE = 5.0
+"""Seconds between two checkpoints in which a few files of some megabytes are next to nothing."""
 TRAINING = "training.safetensors"
 """The artifact from which a longer training of the same network continues."""
 
@@ -88,6 +90,17 @@ def _choose_threads(job: Job) -> ThreadChoice | None:
     return ThreadChoice(most, set_num_threads) if most > 1 and job.fidelity.seconds is None else None
 
 
+def choose_pause(pause: float, left: float | None) -> float:
+    """The least seconds between two checkpoints: `pause`, or a twentieth of what is `left` for the training,
+    but not below LEAST_PAUSE. An interruption costs what came after the last checkpoint, and a budget of time
+    does not give it back.
+
+    >>> [choose_pause(60.0, left) for left in (None, 7200.0, 480.0, 30.0)], choose_pause(0.0, 30.0)
+    ([60.0, 60.0, 24.0, 5.0], 0.0)
+    """
+    return pause if left is None else min(pause, max(LEAST_PAUSE, left / 20))
+
+
 class TrainingRun:
     """Runs a training to its end. `score()` returns the metrics of the network in its present state, with its
     `value` among them. If an interrupted attempt left checkpoints, the run resumes from the newest; if the
@@ -113,6 +126,8 @@ class TrainingRun:
         self._resume()
         self._pace = Pace(job, self._ending(), self._clock)
         self._threads = _choose_threads(job)
+        left = None if job.deadline is None else job.deadline - time.monotonic()
+        self._pause = choose_pause(recipe.checkpoint_seconds, left)
 
     @property
     def seconds(self) -> float:
@@ -197,7 +212,7 @@ class TrainingRun:
         self._pace.pause(time.perf_counter() - ended)
         self._keep_pace()
         # After the point is added, so that a resumed training does not score this epoch again.
-        if time.perf_counter() - self._saved >= self.recipe.checkpoint_seconds:
+        if time.perf_counter() - self._saved >= self._pause:
             self._save()
         return None
 
@@ -222,7 +237,7 @@ class TrainingRun:
         if self._threads is not None:
             self._threads.after_step(self.training.step_pixels)
         self._keep_pace()
-        pause = self.recipe.checkpoint_seconds
+        pause = self._pause
         # After the length is fitted, so that a resumed training knows it; one that ends here is scored first.
         if not self.training.finished and pause > 0 and time.perf_counter() - self._saved >= pause:
             self._save()

@@ -64,7 +64,8 @@ class Recipe:
 
     `score` names the epoch whose score a search reports and whose weights it keeps: "last", which is
     unbiased, or "best" on validation; the best is recorded in both cases. `checkpoint_seconds` is the minimum
-    time between two checkpoints; 0 writes one at the end of each epoch."""
+    time between two checkpoints; 0 writes one at the end of each epoch, and a training that has a short time
+    writes them more often."""
 
     learning_rate: Annotated[float, POSITIVE] = None  # type: ignore[assignment]  # filled in below
     optimiser: str = "sgd"
