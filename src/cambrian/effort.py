@@ -130,10 +130,8 @@ def count_trained(trial: Trial) -> float:
     """The epochs of its fidelity, or those that it had where it says so: it ended early, or its time or its
     recipe bounded it."""
     whole = count_epochs(trial.fidelity)
-    if not isinstance(trial.outcome, Done):
-        return whole
-    trained = trial.outcome.data.get(STOPPED, trial.outcome.metrics.get("epochs"))
-    return whole if trained is None else min(whole, float(trained) * trial.fidelity.fraction)
+    trained = find_epochs(trial) if isinstance(trial.outcome, Done) else None
+    return whole if trained is None else min(whole, trained * trial.fidelity.fraction)
 
 
 def list_paid(trials: Sequence[Trial]) -> list[float]:
