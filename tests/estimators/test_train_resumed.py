@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from cambrian.estimators import training_run
 from cambrian.estimators.train import Train
 from cambrian.outcome import Fidelity
 from small_training import bars, equal, estimated, timeless
@@ -63,6 +64,19 @@ def test_killed_in_mid_epoch_and_resumed(tmp_path: Path) -> None:
     assert timeless(resumed[1]) == timeless(whole[1])
     assert [p.metrics for p in resumed[0]] == [p.metrics for p in whole[0]]
     assert resumed[1].seconds > resumed[0][0].seconds > 0.05 * 8  # the killed attempt's time counts
+
+
+@pytest.mark.parametrize(("left", "kept"), [(2000.0, False), (20.0, True)])
+def test_of_a_short_time_checkpoints_are_left_often(
+    left: float, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a twentieth of it, by a clock of which each look takes a quarter of a second."""
+    looks = iter(range(10**9))
+    monkeypatch.setattr(training_run.time, "perf_counter", lambda: 0.25 * next(looks))
+    monkeypatch.setattr(training_run, "LEAST_PAUSE", 0.0)
+    known = {"deadline": time.monotonic() + left, "shorten": True, "checkpoints": tmp_path}
+    estimated(Train(batch_size=8), bars(), Fidelity(1), **known)
+    assert (newest(tmp_path) > 0) == kept
 
 
 def newest(directory: Path) -> int:
