@@ -18,7 +18,7 @@ from cambrian.outcome import Trial
 from cambrian.predictors.rank_sum import sum_log_ranks
 from cambrian.problem import Problem
 from cambrian.settings import COUNT
-from cambrian.strategies.inner import read_inner
+from cambrian.strategies.inner import Passing, read_inner
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 
@@ -45,7 +45,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Filtered:
+class Filtered(Passing):
     """Draws `draws` architectures, scores them by each of the `measures`, and has the best `keep` measured:
     by the sum of the logarithms of their ranks, where there are several measures. Then the `strategy` goes
     on, which has learned these; with `strategy=""` the search ends. Every score is a row of the run, with its
@@ -76,10 +76,6 @@ class Filtered:
         return read_inner(self, self.strategy) if self.strategy else None
 
     @property
-    def needs(self) -> tuple[type, ...]:
-        return tuple(self.inner.needs) if self.inner else ()
-
-    @property
     def estimators(self) -> Mapping[str, str]:
         return {**getattr(self.inner, "estimators", {}), **{measure: measure for measure in self.measures}}
 
@@ -88,14 +84,6 @@ class Filtered:
         from cambrian.weights import Fresh
 
         return tuple(getattr(self.inner, "requests", (Evaluate, Fresh)))
-
-    @property
-    def order(self) -> str:
-        return str(getattr(self.inner, "order", "number"))
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        return tuple(getattr(self.inner, "axes", ()))
 
     def start(self, problem: Problem) -> State:
         draws = self._count_draws(problem)

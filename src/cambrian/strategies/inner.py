@@ -10,6 +10,28 @@ from cambrian.errors import UsageError
 from cambrian.registry import find_registry, name_of
 
 
+class Passing:
+    """Members of a strategy that are those of its `inner` one."""
+
+    inner: Any
+
+    @property
+    def needs(self) -> tuple[type, ...]:
+        return tuple(self.inner.needs) if self.inner else ()
+
+    @property
+    def order(self) -> str:
+        return str(getattr(self.inner, "order", "number"))
+
+    @property
+    def estimators(self) -> Mapping[str, str]:
+        return getattr(self.inner, "estimators", {})
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        return tuple(getattr(self.inner, "axes", ()))
+
+
 def has_trait(strategy: Any, name: str) -> bool:
     """Whether the strategy, or one within it, has this member, and it is true."""
     while strategy is not None:

@@ -24,7 +24,7 @@ from cambrian.problem import Problem
 from cambrian.recommendation import find_measurements, rank_trials
 from cambrian.registry import name_of
 from cambrian.settings import COUNT
-from cambrian.strategies.inner import list_aside, read_inner
+from cambrian.strategies.inner import Passing, list_aside, read_inner
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Recommends, Stop, Wait
 from cambrian.weights import FRESH, Continue, Fresh, Shared, Weights
@@ -51,7 +51,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Remeasured:
+class Remeasured(Passing):
     """The `strategy`, whose last `best` trials are second, independent measurements of the `best`
     architectures so far, as it recommends them where it does, each at the fidelity of its first and with the
     same first weights, if these were another network's. It recommends the one with the highest mean of two.
@@ -82,24 +82,8 @@ class Remeasured:
         return read_inner(self, self.strategy, own_trials=True)
 
     @property
-    def needs(self) -> tuple[type, ...]:
-        return tuple(self.inner.needs)
-
-    @property
     def requests(self) -> tuple[type, ...]:
         return tuple(dict.fromkeys((*getattr(self.inner, "requests", ()), Evaluate, Fresh)))
-
-    @property
-    def order(self) -> str:
-        return str(getattr(self.inner, "order", "number"))
-
-    @property
-    def estimators(self) -> Mapping[str, str]:
-        return getattr(self.inner, "estimators", {})
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        return tuple(getattr(self.inner, "axes", ()))
 
     def start(self, problem: Problem) -> State:
         if problem.trials is None:

@@ -10,7 +10,7 @@ ended is the next one's; the search ends when all have.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +21,7 @@ from cambrian.outcome import Done, Infeasible, Trial
 from cambrian.problem import Objective, Problem
 from cambrian.randomness import stream
 from cambrian.settings import Span
-from cambrian.strategies.inner import read_inner
+from cambrian.strategies.inner import Passing, read_inner
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop
 from cambrian.weights import Fresh
@@ -46,7 +46,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Scalarised:
+class Scalarised(Passing):
     """`strategy` searches along `directions` weight vectors, drawn uniformly from the simplex by the run's
     seed. `rho` is the paper's ρ, the share of the weighted sum. Objectives are scaled to their ranges among
     the trials so far; when a range grows, the states are made anew from all trials.
@@ -67,24 +67,8 @@ class Scalarised:
         return read_inner(self, self.strategy)
 
     @property
-    def needs(self) -> tuple[type, ...]:
-        return tuple(self.inner.needs)
-
-    @property
     def requests(self) -> tuple[type, ...]:
         return tuple(getattr(self.inner, "requests", (Evaluate, Fresh)))
-
-    @property
-    def order(self) -> str:
-        return str(getattr(self.inner, "order", "number"))
-
-    @property
-    def estimators(self) -> Mapping[str, str]:
-        return getattr(self.inner, "estimators", {})
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        return tuple(getattr(self.inner, "axes", ()))
 
     def start(self, problem: Problem) -> State:
         return self._begin(State(problem, draw_weights(problem, self.directions), ()))
