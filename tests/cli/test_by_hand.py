@@ -47,7 +47,7 @@ def test_only_a_race_has_a_network_by_hand(
     [
         ("classes", "resnet", "stages"),
         ("dense", "unet", "encoder-decoder"),
-        ("causal", "highway", "darts-rnn"),
+        ("texts", "lstm", "sequence-chain"),
     ],
 )
 def test_the_network_by_hand_is_one_of_the_portfolio(
@@ -63,7 +63,7 @@ def test_the_network_by_hand_is_one_of_the_portfolio(
 
     monkeypatch.setattr(planning, "plan", plan)
     task, planned = (
-        SimpleNamespace(columns=(), dense=kind == "dense", causal=kind == "causal"),
+        SimpleNamespace(columns=(), dense=kind == "dense", noun="texts" if kind == "texts" else "images"),
         SimpleNamespace(search=SimpleNamespace(budget="2m")),
     )
     options = {
@@ -99,7 +99,7 @@ def test_a_failure_by_hand_leaves_the_search_whole(
 
     for each in ("cambrian.search.planning.plan.plan", "cambrian.cli.by_hand.boost"):
         monkeypatch.setattr(each, fail)
-    task = SimpleNamespace(columns=("a",) * rows, dense=False, causal=False, metric="accuracy")
+    task = SimpleNamespace(columns=("a",) * rows, dense=False, noun="images", metric="accuracy")
     planned = SimpleNamespace(search=SimpleNamespace(budget="2m"))
     with pytest.raises(CambrianError) as caught:
         train_by_hand(task, planned, tmp_path, {})  # type: ignore[arg-type]

@@ -68,6 +68,7 @@ SKELETONS: dict[str, dict[str, Any]] = {
     "autoformer": {"patch": 4},
     "darts-rnn": {"hidden": 8},
     "nascell": {"hidden": 8},
+    "sequence-chain": {"hidden": 16},
 }
 STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
     "progressive": {"keep": 8, "surrogate": "ridge"},

@@ -417,7 +417,7 @@ def reread_inputs(task: cambrian.Task):
     return torch.zeros(2, task.channels, task.height, task.width)
 
 
-def test_a_text_is_raced_by_recurrent_cells(tmp_path: Path) -> None:
+def test_a_text_is_raced_by_recurrent_networks(tmp_path: Path) -> None:
     """Eight hidden units for each of the filters, small batches, a rate for each weight, nothing smoothed;
     the network by hand is an entrant; a space that reads texts as a whole is refused."""
     (tmp_path / "x.txt").write_text("Who sails alone sails far, and far.\nWho stays?\n" * 60)
@@ -427,7 +427,7 @@ def test_a_text_is_raced_by_recurrent_cells(tmp_path: Path) -> None:
     names = [entrant["name"] for entrant in search.strategy.entrants]
     assert TEXT_NETWORK in names
     assert dict(planned.rows)["score"] == "bits-per-character, lower is better"
-    assert search.space == SPACES.make("darts-rnn")
+    assert search.space == SPACES.make("sequence-chain")
     first = search.strategy.entrants[0]
     with torch.device("meta"):
         network = search.space.build(Architecture(first["architecture"]), task, **first["skeleton"])

@@ -70,7 +70,7 @@ def test_sounds_are_learned_and_predicted(
     assert f"{tones / 'down'}: a folder of {COUNT} sounds" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["stages", "darts-rnn", "nascell", "autoformer"])
+@pytest.mark.parametrize("name", ["stages", "sequence-chain", "darts-rnn", "nascell", "autoformer"])
 def test_spaces_read_texts(name: str, letters: Path) -> None:
     """Each builds a network for texts, whose logits follow the characters."""
     task = cambrian.load(letters)

@@ -20,7 +20,7 @@ from cambrian.spaces.program.shape_check import check_fit
 CHARACTERS, LENGTH = 7, 6
 TEXT = Shape(CHARACTERS, LENGTH, 1, CHARACTERS, causal=True)
 ONCE = Shape(CHARACTERS, LENGTH, 1, CHARACTERS)
-NAMES = ("darts-rnn", "nascell", "autoformer", "joint(space=darts-rnn)")
+NAMES = ("sequence-chain", "darts-rnn", "nascell", "autoformer", "joint(space=darts-rnn)")
 
 
 def build(name: str, shape: Shape = TEXT, seed: int = 0) -> nn.Module:
@@ -66,7 +66,7 @@ def test_a_patch_of_text_is_one_character() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["darts-rnn", "nascell", "autoformer"])
+@pytest.mark.parametrize("name", ["sequence-chain", "darts-rnn", "nascell", "autoformer"])
 def test_exports_are_verified(name: str, tmp_path: Path) -> None:
     """The program, its source and the ONNX file, in a process without cambrian."""
     pytest.importorskip("onnxruntime")

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 BOOSTING = "gradient boosting (scikit-learn)"
-NETWORK, DENSE_NETWORK, TEXT_NETWORK = "resnet", "unet", "highway"
+NETWORK, DENSE_NETWORK, TEXT_NETWORK = "resnet", "unet", "lstm"
 """A small residual network, which most people would try first; for the class of each pixel a U-Net, for texts
-a recurrent highway network."""
+a recurrent one."""
 
 
 def check_raced(planned: Plan, as_json: bool) -> None:
@@ -102,8 +102,10 @@ def _are_same(one: Trial | None, other: Trial | None) -> bool:
 
 def _choose_network(task: Task) -> tuple[str, str]:
     """The name of the network in its portfolio, and what it is called."""
-    if task.causal:
-        return TEXT_NETWORK, "highway network"
+    from cambrian.tasks.nouns import TEXTS  # whose room imports NumPy
+
+    if task.noun == TEXTS:
+        return TEXT_NETWORK, "recurrent network (LSTM)"
     return (DENSE_NETWORK, "U-Net") if task.dense else (NETWORK, "residual network")
 
 

@@ -17,6 +17,7 @@ SPACES = Registry(
         "mnasnet": "cambrian.spaces.chains.mobile.space:MnasNet",
         "darts-rnn": "cambrian.spaces.sequences.recurrent.darts_rnn:DARTSRNN",
         "nascell": "cambrian.spaces.sequences.recurrent.nascell:NASCell",
+        "sequence-chain": "cambrian.spaces.sequences.sequence_chain.space:SequenceChain",
         "metaqnn": "cambrian.spaces.chains.metaqnn.space:MetaQNN",
         "anchor-points": "cambrian.spaces.branches.anchor_points.space:AnchorPoints",
         "nasnet": "cambrian.spaces.cells.nasnet:NASNet",

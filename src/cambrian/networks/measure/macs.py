@@ -18,11 +18,11 @@ from cambrian.networks.tensor_copies import tensor_copies
 
 
 def macs(network: nn.Module, shape: tuple[int, int, int], computed: bool = False) -> int:
-    """Multiply-accumulates of the convolutions and linear layers for one image of (channels, height,
-    width). Biases, normalisation, activations, pooling and additions do not count. The network is run on the
-    meta device, where nothing is computed and no weight is copied. Raises Uncountable where the forward reads
-    values, and torch's own errors where shapes do not match. With `computed` a network that has weights is
-    really run, which is faster for small images."""
+    """Multiply-accumulates of the convolutions, linear and recurrent layers for one image of (channels,
+    height, width). Biases, normalisation, activations, pooling and additions do not count. The network is run
+    on the meta device, where nothing is computed and no weight is copied. Raises Uncountable where the
+    forward reads values, and torch's own errors where shapes do not match. With `computed` a network that has
+    weights is really run, which is faster for small images."""
     counts: list[int] = []
     with (
         shapes_alone(),
@@ -39,21 +39,35 @@ def macs(network: nn.Module, shape: tuple[int, int, int], computed: bool = False
     return sum(counts)
 
 
+WEIGHTED = (_ConvNd, nn.Linear, nn.RNNBase)
+"""The layers that count."""
+
+
+def count_layer(layer: nn.Module, inputs: object, output: object) -> int:
+    """The multiply-accumulates of one run of a layer; 0 of one without weights that count."""
+    if isinstance(layer, nn.RNNBase) and isinstance(inputs, Tensor):
+        # Each step of each sequence passes through every matrix once.
+        steps = inputs.numel() // inputs.shape[-1]
+        return steps * sum(p.numel() for p in layer.parameters() if p.ndim == 2)
+    if not (isinstance(layer, _ConvNd | nn.Linear) and isinstance(inputs, Tensor)):
+        return 0
+    assert isinstance(output, Tensor)
+    # Each result of a convolution or linear layer costs one filter; each input of a transposed convolution is
+    # spread by one.
+    through = inputs if getattr(layer, "transposed", False) else output
+    return through.numel() * layer.weight[0].numel()
+
+
 @contextmanager
 def _counting_hooks(network: nn.Module, counts: list[int]) -> Iterator[None]:
-    """Inside, each run of a convolution or linear layer adds its multiply-accumulates to `counts`."""
+    """Inside, each run of a layer with weights adds its multiply-accumulates to `counts`."""
 
-    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        # Each result of a convolution or linear layer costs one filter; each input of a transposed
-        # convolution is spread by one.
-        through = inputs[0] if getattr(module, "transposed", False) else output
-        weight = module.weight
-        assert isinstance(weight, Tensor)
-        counts.append(through.numel() * weight[0].numel())
+    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
+        counts.append(count_layer(module, inputs[0], output))
 
     # By hooks and not by a walk over the modules: a layer that runs twice counts twice, one that does not run
     # (a supernet's other candidates) not at all.
-    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, _ConvNd | nn.Linear)]
+    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, WEIGHTED)]
     try:
         yield
     finally:

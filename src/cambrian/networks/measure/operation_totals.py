@@ -9,10 +9,9 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvNd
 
 from cambrian.networks.measure.dry_run import in_mode, shapes_alone
-from cambrian.networks.measure.macs import without_norms
+from cambrian.networks.measure.macs import WEIGHTED, count_layer, without_norms
 from cambrian.networks.tensor_copies import tensor_copies
 
 CALLS, RESULTS, MACS, PARAMS = "calls", "results", "macs", "params"
@@ -39,9 +38,9 @@ def _adding_hooks(network: nn.Module, totals: Counter[str]) -> Iterator[None]:
     """Inside, each run of a module without parts adds its numbers to `totals`."""
 
     def add(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
-        results = output.numel() if isinstance(output, Tensor) else 0
-        weight = module.weight if isinstance(module, _ConvNd | nn.Linear) else None
-        macs = 0 if weight is None else results * weight[0].numel()
+        first = output[0] if isinstance(output, tuple) else output  # a recurrent layer's, beside its state
+        results = first.numel() if isinstance(first, Tensor) else 0
+        macs = count_layer(module, inputs[0], output) if isinstance(module, WEIGHTED) else 0
         params = sum(p.numel() for p in module.parameters())
         kind = name_kind(module)
         for name, number in {CALLS: 1, RESULTS: results, MACS: macs, PARAMS: params}.items():

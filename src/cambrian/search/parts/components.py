@@ -159,8 +159,8 @@ def _check_causal(space: Space, task: Any) -> None:
     if getattr(task, "causal", False) and not getattr(space, "causal", False) and not is_own(space):
         raise UsageError(
             "the data are a text whose next character is learned, and the networks of the space"
-            f" {name_of(space)} read it as a whole: leave the space out, or name darts-rnn, nascell,"
-            " autoformer, or a function of yours, for which task.causal is true"
+            f" {name_of(space)} read it as a whole: leave the space out, or name sequence-chain, darts-rnn,"
+            " nascell, autoformer, or a function of yours, for which task.causal is true"
         )
 
 

@@ -12,12 +12,13 @@ from cambrian.options import Scalar
 from cambrian.randomness import stream
 from cambrian.spaces.drafts import draft_network
 from cambrian.spaces.space import Space
+from cambrian.tasks.nouns import TEXTS
 
 if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
-TEXT = {"learning_rate": 4e-3, "weight_decay": 0.01}
-"""AdamW's settings for a running text."""
+TEXT = {"learning_rate": 8e-3, "weight_decay": 0.01}
+"""AdamW's settings for texts."""
 TRIES = 8
 """Random architectures of which the first that makes a network is looked at."""
 
@@ -27,12 +28,12 @@ def choose_optimiser(
 ) -> dict[str, Any]:
     """The optimiser of a recipe in which so many settings are `named`, and those of its settings that follow
     from the data: muon where the networks of the space have filters; AdamW for all others, as transformers,
-    for the rows of a table, and for running texts, whose recurrent cells need a rate for each weight."""
+    for the rows of a table, and for texts, whose recurrent cells need a rate for each weight."""
     optimiser = named.get("optimiser")
     if optimiser is None:
-        vectors = bool(task.columns) or task.causal
+        vectors = bool(task.columns) or task.noun == TEXTS
         optimiser = "adamw" if vectors or not _has_filters(space, task, skeleton or {}) else "muon"
-    settings = TEXT if task.causal and optimiser == "adamw" else {}
+    settings = TEXT if task.noun == TEXTS and optimiser == "adamw" else {}
     return {"optimiser": optimiser, **settings}
 
 

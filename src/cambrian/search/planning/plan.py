@@ -31,6 +31,7 @@ from cambrian.spaces.budgets import HasPortfolio
 from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space
 from cambrian.strategies.strategy import Strategy
+from cambrian.tasks.nouns import TEXTS
 
 if TYPE_CHECKING:
     from cambrian.tasks.task import Task
@@ -39,8 +40,8 @@ __all__ = ["Plan", "plan"]
 
 RACED = "stages"
 """The space of a search by time for which nobody names one; of masks it is DENSE_SPACE."""
-RACED_TEXT = "darts-rnn"
-"""The same for a text whose next character is learned."""
+RACED_TEXT = "sequence-chain"
+"""The same of texts."""
 RACE_CHANGES = {"filters", "entrants"}
 FEW_PIXELS = 500_000
 """Pixels of all training images up to which a search without a budget takes MINUTES."""
@@ -206,11 +207,17 @@ def _refuse_for_supernets(request: PlanRequest) -> None:
 
 def _find_raced(given: Any, task: Task) -> Space | None:
     """The space to race in: the named one if it has a portfolio, the usual one where none is named."""
-    usual = DENSE_SPACE if task.dense else RACED_TEXT if task.causal else RACED
-    space = space_for(usual if given is None else given, task)
-    if getattr(space, "causal", False) and not task.causal:  # a portfolio of cells for running texts
+    space = space_for(choose_raced(task) if given is None else given, task)
+    if getattr(space, "causal", False) and task.noun != TEXTS:  # a portfolio of networks for texts
         return None
     return None if know(space, HasPortfolio) is None else space
+
+
+def choose_raced(task: Task) -> str:
+    """The space whose portfolio is raced where nobody names one."""
+    if task.dense:
+        return DENSE_SPACE
+    return RACED_TEXT if task.noun == TEXTS else RACED
 
 
 def _count_pixels(task: Task) -> int:

@@ -47,12 +47,9 @@ class RecurrentCells(Space):
         for each of the `filters`, where these are given alone) and `layers` of cells (1)."""
         from cambrian.spaces.sequences.recurrent.network import RowReader
 
-        filters = skeleton.pop("filters", None)
-        if filters is not None:
-            check_numbers(COUNT, filters=filters)
-            skeleton.setdefault("hidden", UNITS * filters)
         shape = (task.channels, task.width, task.classes)
-        return RowReader(self.make_cell(read), *shape, each=is_causal(task), **skeleton)
+        settings = read_units(skeleton)
+        return RowReader(self.make_cell(read), *shape, each=is_causal(task), **settings)
 
     def language_model(
         self, architecture: Architecture, vocabulary: int, **settings: Scalar
@@ -68,3 +65,16 @@ class RecurrentCells(Space):
                 raise UnknownName("skeleton setting", name, LANGUAGE_MODEL)
         cell = self.make_cell(Own(self.plan(replay(self, architecture))))
         return LanguageModel(cell, vocabulary, **settings)  # type: ignore[arg-type]
+
+
+def read_units(skeleton: dict[str, Any]) -> dict[str, Any]:
+    """The settings with `hidden` units, UNITS for each of the `filters` where these are given alone.
+
+    >>> read_units({"filters": 16, "layers": 2}), read_units({"filters": 16, "hidden": 100})
+    ({'layers': 2, 'hidden': 128}, {'hidden': 100})
+    """
+    settings = {name: value for name, value in skeleton.items() if name != "filters"}
+    if "filters" in skeleton:
+        check_numbers(COUNT, filters=skeleton["filters"])
+        settings.setdefault("hidden", UNITS * skeleton["filters"])
+    return settings
