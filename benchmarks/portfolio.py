@@ -3,9 +3,9 @@
     python benchmarks/portfolio.py DATA --seconds 120 --filters 16
 
 Each network gets about the multiply-accumulates of the first one with `--filters`, and the last training of
-the main job: images that grow, a rate that falls to 0; texts are learned by AdamW. Prints the test score, of
-a running text in bits per character, the parameters, the steps. Other processes on the machine cost none of
-the time.
+the main job: images that grow, a rate that falls to 0; networks for texts are learned by AdamW. Prints the
+test score, of a running text in bits per character, the parameters, the steps. Other processes on the machine
+cost none of the time.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main() -> None:
     torch.set_num_threads(1)
     task = cambrian.load(arguments.data, **({"target": arguments.target} if arguments.target else {}))
     space = SPACES.parse(arguments.space or choose_raced(task))
-    texts = task.noun == "texts"
+    texts = getattr(space, "causal", False)
     macs = {name: count_macs(space, task, network) for name, network in space.portfolio.items()}
     names = [name for name in macs if not arguments.only or name in arguments.only.split(",")]
     for name in names:

@@ -47,14 +47,14 @@ def test_only_a_race_has_a_network_by_hand(
     [
         ("classes", "resnet", "stages"),
         ("dense", "unet", "encoder-decoder"),
-        ("texts", "lstm", "sequence-chain"),
+        ("causal", "lstm", "sequence-chain"),
     ],
 )
 def test_the_network_by_hand_is_one_of_the_portfolio(
     kind: str, network: str, space: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Alone, for the same budget and with the other changes and options: of masks a U-Net. Weights that fit
-    the search's networks, and conditions on its choice, are not its own."""
+    """Alone, for the same budget and with the other changes and options: of masks a U-Net. The space that
+    is searched, weights that fit its networks, and conditions on its choice, are not its own."""
     asked: list[tuple[Any, ...]] = []
 
     def plan(*arguments: Any, **options: Any) -> None:
@@ -63,13 +63,14 @@ def test_the_network_by_hand_is_one_of_the_portfolio(
 
     monkeypatch.setattr(planning, "plan", plan)
     task, planned = (
-        SimpleNamespace(columns=(), dense=kind == "dense", noun="texts" if kind == "texts" else "images"),
+        SimpleNamespace(columns=(), dense=kind == "dense", causal=kind == "causal"),
         SimpleNamespace(search=SimpleNamespace(budget="2m")),
     )
     options = {
         "changes": {"filters": 8},
         "workers": 1,
         "choose": "params<1k",
+        "space": "darts-rnn",
         "recipe": {"pretrained": "mine.safetensors", "learning_rate": 0.1},
     }
     with pytest.raises(InterruptedError):
@@ -99,7 +100,7 @@ def test_a_failure_by_hand_leaves_the_search_whole(
 
     for each in ("cambrian.search.planning.plan.plan", "cambrian.cli.by_hand.boost"):
         monkeypatch.setattr(each, fail)
-    task = SimpleNamespace(columns=("a",) * rows, dense=False, noun="images", metric="accuracy")
+    task = SimpleNamespace(columns=("a",) * rows, dense=False, causal=False, metric="accuracy")
     planned = SimpleNamespace(search=SimpleNamespace(budget="2m"))
     with pytest.raises(CambrianError) as caught:
         train_by_hand(task, planned, tmp_path, {})  # type: ignore[arg-type]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 BOOSTING = "gradient boosting (scikit-learn)"
 NETWORK, DENSE_NETWORK, TEXT_NETWORK = "resnet", "unet", "lstm"
-"""A small residual network, which most people would try first; for the class of each pixel a U-Net, for texts
-a recurrent one."""
+"""A small residual network, which most people would try first; for the class of each pixel a U-Net, for a
+running text a recurrent one."""
 
 
 def check_raced(planned: Plan, as_json: bool) -> None:
@@ -85,9 +85,9 @@ def _compare_network(task: Task, planned: Plan, place: Path, options: dict[str, 
 
 
 def _leave_out(options: dict[str, Any], network: str) -> dict[str, Any]:
-    """The options of the search that hold for a network by hand: weights are of another network, and
-    conditions choose among several."""
-    kept = {name: value for name, value in options.items() if name != "choose"}
+    """The options of the search that hold for a network by hand: it is of the usual space, whichever is
+    searched, weights are of another network, and conditions choose among several."""
+    kept = {name: value for name, value in options.items() if name not in ("choose", "space")}
     if "recipe" in kept:
         kept["recipe"] = {name: value for name, value in kept["recipe"].items() if name != "pretrained"}
     return {**kept, "changes": {**kept.get("changes", {}), "entrants": network}}
@@ -102,9 +102,7 @@ def _are_same(one: Trial | None, other: Trial | None) -> bool:
 
 def _choose_network(task: Task) -> tuple[str, str]:
     """The name of the network in its portfolio, and what it is called."""
-    from cambrian.tasks.nouns import TEXTS  # whose room imports NumPy
-
-    if task.noun == TEXTS:
+    if task.causal:
         return TEXT_NETWORK, "recurrent network (LSTM)"
     return (DENSE_NETWORK, "U-Net") if task.dense else (NETWORK, "residual network")
 

@@ -28,10 +28,10 @@ def choose_optimiser(
 ) -> dict[str, Any]:
     """The optimiser of a recipe in which so many settings are `named`, and those of its settings that follow
     from the data: muon where the networks of the space have filters; AdamW for all others, as transformers,
-    for the rows of a table, and for texts, whose recurrent cells need a rate for each weight."""
+    for the rows of a table, and for running texts, whose recurrent cells need a rate for each weight."""
     optimiser = named.get("optimiser")
     if optimiser is None:
-        vectors = bool(task.columns) or task.noun == TEXTS
+        vectors = bool(task.columns) or task.causal
         optimiser = "adamw" if vectors or not _has_filters(space, task, skeleton or {}) else "muon"
     settings = TEXT if task.noun == TEXTS and optimiser == "adamw" else {}
     return {"optimiser": optimiser, **settings}

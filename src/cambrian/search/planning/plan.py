@@ -41,7 +41,7 @@ __all__ = ["Plan", "plan"]
 RACED = "stages"
 """The space of a search by time for which nobody names one; of masks it is DENSE_SPACE."""
 RACED_TEXT = "sequence-chain"
-"""The same of texts."""
+"""The same for a text whose next character is learned."""
 RACE_CHANGES = {"filters", "entrants"}
 FEW_PIXELS = 500_000
 """Pixels of all training images up to which a search without a budget takes MINUTES."""
@@ -217,7 +217,7 @@ def choose_raced(task: Task) -> str:
     """The space whose portfolio is raced where nobody names one."""
     if task.dense:
         return DENSE_SPACE
-    return RACED_TEXT if task.noun == TEXTS else RACED
+    return RACED_TEXT if task.causal else RACED
 
 
 def _count_pixels(task: Task) -> int:

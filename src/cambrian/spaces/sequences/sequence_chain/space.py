@@ -1,5 +1,5 @@
 """Chains of layers over sequences: the recurrent, convolutional and attention networks that a practitioner
-would train by hand on texts, as one space. It is the space of a search of texts within a time, whose
+would train by hand on texts, as one space. It is the space of a search of a running text within a time, whose
 portfolio is raced (see `portfolio`).
 
 The chains are those of Karpathy 2015 ("The Unreasonable Effectiveness of Recurrent Neural Networks"),
