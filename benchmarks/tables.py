@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import cambrian
-from cambrian.cli.by_hand import boost
+from cambrian.cli.scikit_models import fit_scikit
 from cambrian.tasks import Task
 
 
@@ -65,7 +65,7 @@ def measure(name: str, budget: str, seed: int) -> tuple[float, float, float]:
     with tempfile.TemporaryDirectory() as place:
         result = cambrian.plan(task, budget, seed=seed).run(Path(place) / "run", quiet=True)
         found = float(result.winner.value or 0.0) if result.winner else 0.0
-    return 100 * found, 100 * boost(task), 100 * plant_forest(task, seed)
+    return 100 * found, 100 * fit_scikit(task), 100 * plant_forest(task, seed)
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ def test_the_network_by_hand_is_one_of_the_portfolio(
 
     monkeypatch.setattr(planning, "plan", plan)
     task, planned = (
-        SimpleNamespace(columns=(), dense=kind == "dense", causal=kind == "causal"),
+        SimpleNamespace(columns=(), rendering={}, dense=kind == "dense", causal=kind == "causal"),
         SimpleNamespace(search=SimpleNamespace(budget="2m")),
     )
     options = {
@@ -98,9 +98,9 @@ def test_a_failure_by_hand_leaves_the_search_whole(
     def fail(*arguments: Any, **options: Any) -> None:
         raise error
 
-    for each in ("cambrian.search.planning.plan.plan", "cambrian.cli.by_hand.boost"):
+    for each in ("cambrian.search.planning.plan.plan", "cambrian.cli.by_hand.fit_scikit"):
         monkeypatch.setattr(each, fail)
-    task = SimpleNamespace(columns=("a",) * rows, dense=False, causal=False, metric="accuracy")
+    task = SimpleNamespace(columns=("a",) * rows, rendering={}, dense=False, causal=False, metric="accuracy")
     planned = SimpleNamespace(search=SimpleNamespace(budget="2m"))
     with pytest.raises(CambrianError) as caught:
         train_by_hand(task, planned, tmp_path, {})  # type: ignore[arg-type]

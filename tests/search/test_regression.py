@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.metrics import r2_score
 
 import cambrian
-from cambrian.cli.by_hand import boost
+from cambrian.cli.scikit_models import fit_scikit
 from cambrian.errors import DataError, Incompatible, UsageError
 from cambrian.exports.predict import _name_classes, model_facts, predict_files, write_table
 from cambrian.goal import Goal
@@ -124,7 +124,7 @@ def test_boosting_is_scikit_learns(houses: Path) -> None:
     rows, learned = task.inputs[:, 0, 0], np.concatenate([task.train, task.validation])
     trees = HistGradientBoostingRegressor(random_state=0).fit(rows[learned], task.targets[learned])
     expected = np.abs(trees.predict(rows[task.test]) - task.targets[task.test]).mean()
-    assert boost(task) == pytest.approx(expected)
+    assert fit_scikit(task) == pytest.approx(expected)
 
 
 def test_the_direction_cannot_be_wrong(houses: Path) -> None:

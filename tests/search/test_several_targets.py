@@ -12,8 +12,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import average_precision_score
 
 import cambrian
-from cambrian.cli.by_hand import boost
 from cambrian.cli.display.summary import summarise
+from cambrian.cli.scikit_models import fit_scikit
 from cambrian.exports.predict import predict, predict_files
 from cambrian.goal import Goal
 from cambrian.networks.training.losses import make_loss
@@ -73,7 +73,7 @@ def test_labels_are_learned(tmp_path: Path) -> None:
     right = [set(row.label.split(";")) == set(sky.split(";")) for row, sky in zip(rows, SKIES, strict=True)]
     assert np.mean(right) > 0.5
     assert "precision" in cambrian.report(result, tmp_path / "report.html").read_text()
-    assert boost(task) > 0.8
+    assert fit_scikit(task) > 0.8
 
 
 @pytest.mark.slow
@@ -109,7 +109,7 @@ def test_heads_are_learned_together(tmp_path: Path, capsys: pytest.CaptureFixtur
         targets = task.targets[:, head]
         trees = HistGradientBoostingClassifier(random_state=0).fit(rows[learned], targets[learned])
         scores.append(trees.score(rows[task.test], targets[task.test]))
-    assert boost(task) == pytest.approx(np.mean(scores))
+    assert fit_scikit(task) == pytest.approx(np.mean(scores))
 
 
 def test_losses_are_closed_forms() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cambrian
-from cambrian.cli.by_hand import boost
+from cambrian.cli.scikit_models import fit_scikit
 from cambrian.errors import Unread
 from cambrian.exports.predict import predict_files
 from cambrian.search.planning import table_plan
@@ -54,7 +54,7 @@ def test_a_table_is_learned_and_predicted(table: Path, tmp_path: Path) -> None:
     assert result.winner is not None
     assert result.winner.value is not None
     assert result.winner.value > 0.9
-    assert boost(task) > 0.9
+    assert fit_scikit(task) > 0.9
     exported = cambrian.export(result, tmp_path / "out")
     rows = predict_files(exported, [table])
     truth = [row["kind"] for row in csv.DictReader(table.read_text().splitlines())]

@@ -1,5 +1,5 @@
-"""The found network beside one that was trained by hand for the same time; for the rows of a table, beside
-scikit-learn's gradient boosting, which most people would try first."""
+"""The found network beside one that was trained by hand for the same time; for the rows of a table and the
+classes of texts, beside what most people would try first of scikit-learn."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.cli.app import say
+from cambrian.cli.scikit_models import fit_scikit, suits_scikit
 from cambrian.errors import CambrianError, UsageError
 from cambrian.search.display.tally import percent, value_text
 
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 BOOSTING = "gradient boosting (scikit-learn)"
+LINEAR = "linear model of n-grams (scikit-learn)"
 NETWORK, DENSE_NETWORK, TEXT_NETWORK = "resnet", "unet", "lstm"
 """A small residual network, which most people would try first; for the class of each pixel a U-Net, for a
 running text a recurrent one."""
 
 
 def check_raced(planned: Plan, as_json: bool) -> None:
-    """Raise UsageError unless the plan is a race, whose portfolio has the network, or for a table."""
-    if planned.search.task is not None and planned.search.task.columns and not as_json:
+    """Raise UsageError unless the plan is a race, whose portfolio has the network, or scikit-learn has a
+    model for the data."""
+    if planned.search.task is not None and suits_scikit(planned.search.task) and not as_json:
         return
     if planned.preset is not None or planned.search.budget.seconds is None or as_json:
         raise UsageError(
@@ -36,11 +39,11 @@ def check_raced(planned: Plan, as_json: bool) -> None:
 
 def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any]) -> None:
     """Train the small residual network, or U-Net, alone for the time of the search in `place`, with the
-    search's own recipe, or gradient boosting of a table's rows, and print both. Raises CambrianError where
+    search's own recipe, or a model of scikit-learn, and print both. Raises CambrianError where
     that fails, whose sentence says that the search is whole."""
     try:
-        if task.columns:
-            _compare_boosting(task, place)
+        if suits_scikit(task):
+            _compare_scikit(task, place)
         else:
             _compare_network(task, planned, place, options)
     except CambrianError as error:
@@ -54,16 +57,16 @@ def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any
         raise
 
 
-def _compare_boosting(task: Task, place: Path) -> None:
+def _compare_scikit(task: Task, place: Path) -> None:
     from cambrian.search.result import Result
     from cambrian.tasks.metrics import is_share
 
     try:
-        score = boost(task)
+        score = fit_scikit(task)
     except Exception as error:  # another library, which has rules of its own for rows and classes
         raise CambrianError(f"scikit-learn says {type(error).__name__}: {error}") from error
     shown = percent(score) if is_share(task.metric) else f"{score:.4g}"
-    _print_both(Result.open(place), BOOSTING, (shown, ""))
+    _print_both(Result.open(place), BOOSTING if task.columns else LINEAR, (shown, ""))
 
 
 def _compare_network(task: Task, planned: Plan, place: Path, options: dict[str, Any]) -> None:
@@ -107,38 +110,11 @@ def _choose_network(task: Task) -> tuple[str, str]:
     return (DENSE_NETWORK, "U-Net") if task.dense else (NETWORK, "residual network")
 
 
-def boost(task: Task) -> float:
-    """The test score, in the task's metric, of scikit-learn's gradient boosting with its own settings, on the
-    training and the validation part. Of several labels or heads each has an ensemble of its own."""
-    import numpy as np
-
-    from cambrian.tasks import METRICS
-
-    rows = task.inputs.reshape(len(task.inputs), -1)
-    learned = np.concatenate([task.train, task.validation])
-    targets = task.targets.reshape(len(rows), -1)
-    each = [_boost_one(task.goal.kind, rows, column, learned, task.test) for column in targets.T]
-    predicted = np.stack(each, 1) if task.targets.ndim > 1 else each[0]
-    return float(METRICS[task.metric](task.targets[task.test], predicted))
-
-
-def _boost_one(kind: str, rows: Any, targets: Any, learned: Any, test: Any) -> Any:
-    """The predictions of one target for the test part: of a label its probability."""
-    import numpy as np
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
-    model = HistGradientBoostingRegressor if kind == "numbers" else HistGradientBoostingClassifier
-    if kind == "labels" and len(np.unique(targets[learned])) < 2:  # it takes two classes to boost
-        return np.full(len(test), float(targets[learned][0]))
-    trees = model(random_state=0).fit(rows[learned], targets[learned])
-    return trees.predict_proba(rows[test])[:, 1] if kind == "labels" else trees.predict(rows[test])
-
-
 def _print_both(found: Result, name: str, other: tuple[str, str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    title = None if name == BOOSTING else "in the same time"
+    title = None if name in (BOOSTING, LINEAR) else "in the same time"
     table = Table(title=title, box=None, title_justify="left", header_style="dim")
     table.add_column("network")
     add = partial(table.add_column, justify="right")

@@ -265,7 +265,7 @@ def search(
         typer.Option(
             "--by-hand",
             help="Train a small residual network for the same time afterwards, whatever --limit, --choose and"
-            " --pretrained say; of a table gradient boosting; and print both.",
+            " --pretrained say; of a table gradient boosting, of texts a linear model; and print both.",
             rich_help_panel=FINAL,
         ),
     ] = False,

@@ -28,6 +28,8 @@ MOST_CHARACTERS, MOST_LENGTH = 80, 256
 QUANTILE = 0.95
 """The share of texts that are not cut, as far as MOST_LENGTH allows."""
 LENGTH = Span(1, 4096)
+UNKNOWN = "\ufffd"
+"""What stands for a character that is not told apart."""
 
 
 class Script(msgspec.Struct, frozen=True):
@@ -104,6 +106,19 @@ def draw_texts(texts: Sequence[str], script: Script, where: str) -> NDArray[np.u
         first = 0 if script.corpus else script.length - len(codes)
         image[np.arange(first, first + len(codes)), 0, codes] = 255
     return images
+
+
+def read_texts(images: NDArray[np.uint8], script: Script) -> list[str]:
+    """The texts that `draw_texts` drew, as far as they were read; a character that is not told apart is a
+    replacement character.
+
+    >>> script = Script("abc", 5)
+    >>> read_texts(draw_texts(["cab", "a-bcab"], script, "here"), script)
+    ['cab', 'a\ufffdbca']
+    """
+    characters = script.characters + UNKNOWN
+    lit = [image[:, 0][image[:, 0].any(1)] for image in images]
+    return ["".join(characters[code] for code in rows.argmax(1)) for rows in lit]
 
 
 def choose_next(outputs: NDArray[Any], images: NDArray[Any]) -> NDArray[Any]:

@@ -1,0 +1,67 @@
+"""What scikit-learn learns from texts, against its own classes on the texts as they were written."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression, Ridge
+
+import cambrian
+from cambrian.cli.scikit_models import fit_scikit, suits_scikit
+from cambrian.tasks.texts import read_script, read_texts
+
+WORDS = ("sail", "alone", "far", "who", "stays", "and", "sun", "moon")
+
+
+def write_texts(place: Path, target: str) -> Path:
+    """Sixty sentences of random words; the target is whether `sun` occurs, or how often."""
+    rng = np.random.default_rng(0)
+    with place.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["text", target])
+        for _ in range(60):
+            words = [str(word) for word in rng.choice(WORDS, 6)]
+            rows.writerow(
+                [
+                    " ".join(words),
+                    "yes"
+                    if target == "sunny" and "sun" in words
+                    else "no"
+                    if target == "sunny"
+                    else words.count("sun") + 0.5,
+                ]
+            )
+    return place
+
+
+@pytest.mark.parametrize(
+    ("target", "model"), [("sunny", LogisticRegression(C=10.0, max_iter=1000)), ("suns", Ridge())]
+)
+def test_texts_are_learned_by_a_linear_model_of_n_grams(target: str, model: object, tmp_path: Path) -> None:
+    """As its own classes learn the same parts; texts are read back from the images that they became."""
+    settings = {"goal": "numbers", "metric": "rmse"} if target == "suns" else {}
+    place = write_texts(tmp_path / "x.csv", target)
+    task = cambrian.load(place, target=target, length=60, **settings)
+    assert suits_scikit(task)
+    texts = read_texts(task.inputs, read_script(task.rendering["text"]))
+    with place.open(newline="") as file:
+        assert sorted(texts) == sorted(row["text"] for row in csv.DictReader(file))
+    learned = [texts[n] for n in (*task.train, *task.validation)]
+    counts = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 5), sublinear_tf=True).fit(learned)
+    known = task.targets[[*task.train, *task.validation]]
+    predicted = model.fit(counts.transform(learned), known).predict(
+        counts.transform([texts[n] for n in task.test])
+    )
+    true = task.targets[task.test]
+    expected = np.mean(predicted == true) if target == "sunny" else np.sqrt(np.mean((predicted - true) ** 2))
+    assert fit_scikit(task) == pytest.approx(float(expected))
+
+
+def test_a_running_text_and_images_are_for_networks(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("Who sails alone sails far.\nWho stays?\n" * 60)
+    assert not suits_scikit(cambrian.load(tmp_path / "x.txt", length=16))
+    assert not suits_scikit(cambrian.load("digits"))
