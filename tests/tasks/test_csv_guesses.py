@@ -172,6 +172,8 @@ def test_what_is_not_used_is_said(photos: Path) -> None:
     assert said(load(twice), "1 images have several labels, such as 'train/p0.png'")
     gone = [["path", "label"], *(r[:2] for r in rows), ["no.png", "c1"], ["nor.png", "c2"]]
     refused(write(photos / "f.csv", gone), "no image file 'no.png' .and 1 more that are missing.")
+    prose = [["text", "mood"], ["how well it sails", "good"], ["no wind at all", "bad"]]
+    refused(write(photos / "h.csv", prose), "for texts, name the column to learn with target=")
     refused(
         write(photos / "g.csv", [["id", "label"], ["no", "a"], ["nor", "b"]]), "nor with an ending such as"
     )

@@ -28,7 +28,7 @@ def find_files(path: Path, cells: Sequence[str]) -> tuple[list[Path], tuple[str,
             _check_inside(path, cell, file)
             files.append(file)
     if missing:
-        raise DataError(_missing(path, missing))
+        raise DataError(_missing(path, missing, none=not files))
     return files, finder.remark(path)
 
 
@@ -85,9 +85,13 @@ def _check_inside(path: Path, cell: str, file: Path) -> None:
         )
 
 
-def _missing(path: Path, missing: Sequence[str]) -> str:
+def _missing(path: Path, missing: Sequence[str], none: bool) -> str:
+    """The sentence about cells that name no file; `none` does."""
     more = f" (and {len(missing) - 1} more that are missing)" if len(missing) > 1 else ""
     first = missing[0]
+    wordy = sum(len(cell.split()) > 2 for cell in missing)
+    if none and 2 * wordy > len(missing):  # sentences rather than paths
+        return f"{path}: no image file {first!r:.200}{more}: for texts, name the column to learn with target="
     ending = "" if Path(first).suffix else ", nor with an ending such as .jpg or .png"
     return (
         f"{path}: no image file {first!r:.200}{more}{ending}: give paths relative to {path.parent}, or name "
