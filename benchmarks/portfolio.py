@@ -34,7 +34,7 @@ RECIPE: dict[str, Any] = {
     "epoch_steps": 200,
     "first_resolution": 0.5,
 }
-TEXTS: dict[str, Any] = {**RECIPE, "batch_size": 32, "first_resolution": 1.0, **TEXT}
+TEXTS: dict[str, Any] = {**RECIPE, "batch_size": 32, "first_resolution": 1.0}
 FEW = {"batch_size": 32, "weight_decay": 2e-3, "first_resolution": 1.0}
 
 
@@ -60,9 +60,11 @@ def main() -> None:
         filters = match_filters(arguments.filters, next(iter(macs.values())), macs[name])
         fidelity = Fidelity(ENDLESS, skeleton={"filters": filters}, seconds=arguments.seconds)
         job = Job.of(space, space.portfolio[name], fidelity, task, stage="deliver")
-        few = {**FEW, "cutout": task.height * 3 // 8} if arguments.few else {}
+        few = {**FEW, "cutout": min(task.height, task.width) * 3 // 8} if arguments.few else {}
         recipe = {**(TEXTS if texts else RECIPE), **few}
         recipe["optimiser"] = arguments.optimiser or ("adamw" if texts else "muon")
+        if recipe["optimiser"] == "adamw":
+            recipe |= TEXT
         if task.causal:  # as the plan has it
             recipe["label_smoothing"] = 0.0
         if recipe["optimiser"] == "sgd":  # whose rate goes with the batch

@@ -53,8 +53,8 @@ def test_only_a_race_has_a_network_by_hand(
 def test_the_network_by_hand_is_one_of_the_portfolio(
     kind: str, network: str, space: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Alone, for the same budget and with the other changes and options: of masks a U-Net. The space that
-    is searched, weights that fit its networks, and conditions on its choice, are not its own."""
+    """Alone, for the same budget and with the other changes and options: of masks a U-Net. Weights that fit
+    the search's networks, and conditions on its choice, are not its own."""
     asked: list[tuple[Any, ...]] = []
 
     def plan(*arguments: Any, **options: Any) -> None:
@@ -70,7 +70,6 @@ def test_the_network_by_hand_is_one_of_the_portfolio(
         "changes": {"filters": 8},
         "workers": 1,
         "choose": "params<1k",
-        "space": "darts-rnn",
         "recipe": {"pretrained": "mine.safetensors", "learning_rate": 0.1},
     }
     with pytest.raises(InterruptedError):

@@ -16,17 +16,22 @@ from cambrian.randomness import stream
 from cambrian.spaces import SPACES
 from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.program.shape_check import check_fit
+from cambrian.spaces.sequences.sequence_chain.space import PORTFOLIO
 
 CHARACTERS, LENGTH = 7, 6
 TEXT = Shape(CHARACTERS, LENGTH, 1, CHARACTERS, causal=True)
 ONCE = Shape(CHARACTERS, LENGTH, 1, CHARACTERS)
-NAMES = ("sequence-chain", "darts-rnn", "nascell", "autoformer", "joint(space=darts-rnn)")
+CHAINS = tuple(f"sequence-chain:{name}" for name in PORTFOLIO)
+NAMES = (*CHAINS, "sequence-chain", "darts-rnn", "nascell", "autoformer", "joint(space=darts-rnn)")
 
 
 def build(name: str, shape: Shape = TEXT, seed: int = 0) -> nn.Module:
+    """A random network of a space, or, after a colon, one of its portfolio."""
+    name, _, chosen = name.partition(":")
     space = SPACES.parse(name)
     torch.manual_seed(0)
-    return space.build(sample(space, stream(seed, "causal")), shape).eval()
+    network = space.portfolio[chosen] if chosen else sample(space, stream(seed, "causal"))
+    return space.build(network, shape).eval()
 
 
 def draw_texts(count: int, seed: int = 0) -> Tensor:
@@ -66,7 +71,7 @@ def test_a_patch_of_text_is_one_character() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sequence-chain", "darts-rnn", "nascell", "autoformer"])
+@pytest.mark.parametrize("name", [*CHAINS, "darts-rnn", "nascell", "autoformer"])
 def test_exports_are_verified(name: str, tmp_path: Path) -> None:
     """The program, its source and the ONNX file, in a process without cambrian."""
     pytest.importorskip("onnxruntime")

@@ -65,14 +65,16 @@ def test_widths_are_shares_of_the_hidden_units() -> None:
     space = SequenceChain()
     network = space.build(space.architecture((("gru", 0.5), ("conv_3", 0.5), ("lstm", 2.0))), TEXT, filters=8)
     assert [layer.norm.normalized_shape for layer in network.layers] == [(32,), (32,), (32,)]
-    assert [layer.added for layer in network.layers] == [True, True, False]
+    assert [layer.added for layer in network.layers] == [False, True, False]
+    small = space.build(space.architecture((("gru", 0.75), ("conv_3", 1.0))), TEXT, hidden=16)
+    assert [layer.added for layer in small.layers] == [False, False]  # as wide by rounding alone
     assert network.head.in_features == 128
 
 
 def test_attention_favours_what_is_near() -> None:
     """Written out: a softmax of scaled products less the distance times 2**-4 and 2**-8, no look ahead."""
     torch.manual_seed(0)
-    layer, rows = Attention(24, 64, 5, causal=True), draw(2, 5, 24)
+    layer, rows = Attention(24, 64, causal=True), draw(2, 5, 24)
     query, key, value = layer.projections(rows).view(2, 5, 3, 2, HEAD).permute(2, 0, 3, 1, 4)
     mixed = torch.zeros(2, 5, 2, HEAD)
     for head, slope in enumerate((2.0**-4, 2.0**-8)):
@@ -85,9 +87,9 @@ def test_attention_favours_what_is_near() -> None:
 
 
 def test_attention_that_looks_both_ways_lowers_both_sides_alike() -> None:
-    layer = Attention(24, 32, 4, causal=False)
-    assert torch.equal(layer.offsets, layer.offsets.transpose(1, 2))
-    assert layer.offsets[0, 0].tolist() == [0.0, -(2.0**-8), -(2.0**-7), -3 * 2.0**-8]
+    lowered = Attention(24, 32, causal=False).lower(4, torch.zeros(1))
+    assert torch.equal(lowered, lowered.transpose(1, 2))
+    assert lowered[0, 0].tolist() == [0.0, -(2.0**-8), -(2.0**-7), -3 * 2.0**-8]
 
 
 @pytest.mark.parametrize(("causal", "seen"), [(True, [3, 5, 7]), (False, [5, 7, 9])])
@@ -131,6 +133,31 @@ def test_multiply_accumulates_of_a_recurrent_layer(kind: type[nn.RNNBase], gates
     shape = (CHARACTERS, LENGTH, 1)
     assert macs(Reader(), shape) == macs(Reader(), shape, computed=True) == expected
     assert count_operations(Reader(), shape)["macs"] == expected
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_layers_that_are_called_by_name_or_with_packed_sequences_count(packed: bool) -> None:
+    """And a cell that a network runs step by step."""
+
+    class Reader(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.LSTM(7, 5, batch_first=True)
+            self.cell = nn.GRUCell(5, 4)
+            self.head = nn.Linear(4, 3)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            rows = images[..., 0].transpose(1, 2)
+            read = rows
+            if packed:
+                read = nn.utils.rnn.pack_padded_sequence(rows, [LENGTH] * len(rows), batch_first=True)
+            _, (last, _) = self.layer(input=read)
+            return self.head(input=self.cell(last[0]))
+
+    expected = LENGTH * 4 * 5 * (7 + 5) + 3 * 4 * (5 + 4) + 4 * 3
+    assert macs(Reader(), (CHARACTERS, LENGTH, 1), computed=True) == expected
+    if not packed:  # lengths are read on the CPU
+        assert count_operations(Reader(), (CHARACTERS, LENGTH, 1))["macs"] == expected
 
 
 def test_the_number_of_architectures() -> None:

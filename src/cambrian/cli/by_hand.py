@@ -88,9 +88,9 @@ def _compare_network(task: Task, planned: Plan, place: Path, options: dict[str, 
 
 
 def _leave_out(options: dict[str, Any], network: str) -> dict[str, Any]:
-    """The options of the search that hold for a network by hand: it is of the usual space, whichever is
-    searched, weights are of another network, and conditions choose among several."""
-    kept = {name: value for name, value in options.items() if name not in ("choose", "space")}
+    """The options of the search that hold for a network by hand: weights are of another network, and
+    conditions choose among several."""
+    kept = {name: value for name, value in options.items() if name != "choose"}
     if "recipe" in kept:
         kept["recipe"] = {name: value for name, value in kept["recipe"].items() if name != "pretrained"}
     return {**kept, "changes": {**kept.get("changes", {}), "entrants": network}}

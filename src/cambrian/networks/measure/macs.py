@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
+from torch.nn.utils.rnn import PackedSequence
 
 from cambrian.networks.measure.counted import Count
 from cambrian.networks.measure.dry_run import in_mode, shapes_alone
@@ -39,13 +40,20 @@ def macs(network: nn.Module, shape: tuple[int, int, int], computed: bool = False
     return sum(counts)
 
 
-WEIGHTED = (_ConvNd, nn.Linear, nn.RNNBase)
+WEIGHTED = (_ConvNd, nn.Linear, nn.RNNBase, nn.RNNCellBase)
 """The layers that count."""
+
+
+def read_input(inputs: tuple[object, ...], named: dict[str, object]) -> object:
+    """The first input of a layer, which a network may have given by name."""
+    return inputs[0] if inputs else named.get("input")
 
 
 def count_layer(layer: nn.Module, inputs: object, output: object) -> int:
     """The multiply-accumulates of one run of a layer; 0 of one without weights that count."""
-    if isinstance(layer, nn.RNNBase) and isinstance(inputs, Tensor):
+    if isinstance(inputs, PackedSequence):
+        inputs = inputs.data
+    if isinstance(layer, nn.RNNBase | nn.RNNCellBase) and isinstance(inputs, Tensor):
         # Each step of each sequence passes through every matrix once.
         steps = inputs.numel() // inputs.shape[-1]
         return steps * sum(p.numel() for p in layer.parameters() if p.ndim == 2)
@@ -62,12 +70,15 @@ def count_layer(layer: nn.Module, inputs: object, output: object) -> int:
 def _counting_hooks(network: nn.Module, counts: list[int]) -> Iterator[None]:
     """Inside, each run of a layer with weights adds its multiply-accumulates to `counts`."""
 
-    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
-        counts.append(count_layer(module, inputs[0], output))
+    def count(
+        module: nn.Module, inputs: tuple[object, ...], named: dict[str, object], output: object
+    ) -> None:
+        counts.append(count_layer(module, read_input(inputs, named), output))
 
     # By hooks and not by a walk over the modules: a layer that runs twice counts twice, one that does not run
     # (a supernet's other candidates) not at all.
-    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, WEIGHTED)]
+    weighted = [m for m in network.modules() if isinstance(m, WEIGHTED)]
+    hooks = [m.register_forward_hook(count, with_kwargs=True) for m in weighted]
     try:
         yield
     finally:

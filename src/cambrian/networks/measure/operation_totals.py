@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cambrian.networks.measure.dry_run import in_mode, shapes_alone
-from cambrian.networks.measure.macs import WEIGHTED, count_layer, without_norms
+from cambrian.networks.measure.macs import WEIGHTED, count_layer, read_input, without_norms
 from cambrian.networks.tensor_copies import tensor_copies
 
 CALLS, RESULTS, MACS, PARAMS = "calls", "results", "macs", "params"
@@ -37,17 +37,18 @@ def count_operations(network: nn.Module, shape: tuple[int, int, int]) -> dict[st
 def _adding_hooks(network: nn.Module, totals: Counter[str]) -> Iterator[None]:
     """Inside, each run of a module without parts adds its numbers to `totals`."""
 
-    def add(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
+    def add(module: nn.Module, inputs: tuple[object, ...], named: dict[str, object], output: object) -> None:
         first = output[0] if isinstance(output, tuple) else output  # a recurrent layer's, beside its state
         results = first.numel() if isinstance(first, Tensor) else 0
-        macs = count_layer(module, inputs[0], output) if isinstance(module, WEIGHTED) else 0
+        macs = count_layer(module, read_input(inputs, named), output) if isinstance(module, WEIGHTED) else 0
         params = sum(p.numel() for p in module.parameters())
         kind = name_kind(module)
         for name, number in {CALLS: 1, RESULTS: results, MACS: macs, PARAMS: params}.items():
             totals[name] += number
             totals[f"{kind} {name}"] += number
 
-    hooks = [m.register_forward_hook(add) for m in network.modules() if not list(m.children())]
+    leaves = [m for m in network.modules() if not list(m.children())]
+    hooks = [m.register_forward_hook(add, with_kwargs=True) for m in leaves]
     try:
         yield
     finally:

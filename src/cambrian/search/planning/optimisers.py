@@ -12,13 +12,12 @@ from cambrian.options import Scalar
 from cambrian.randomness import stream
 from cambrian.spaces.drafts import draft_network
 from cambrian.spaces.space import Space
-from cambrian.tasks.nouns import TEXTS
 
 if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 TEXT = {"learning_rate": 8e-3, "weight_decay": 0.01}
-"""AdamW's settings for texts."""
+"""AdamW's settings for a running text."""
 TRIES = 8
 """Random architectures of which the first that makes a network is looked at."""
 
@@ -33,7 +32,7 @@ def choose_optimiser(
     if optimiser is None:
         vectors = bool(task.columns) or task.causal
         optimiser = "adamw" if vectors or not _has_filters(space, task, skeleton or {}) else "muon"
-    settings = TEXT if task.noun == TEXTS and optimiser == "adamw" else {}
+    settings = TEXT if task.causal and optimiser == "adamw" else {}
     return {"optimiser": optimiser, **settings}
 
 

@@ -75,7 +75,8 @@ def plan(
     number of trials, levels or epochs in `changes`, `paper`, or `objectives` among the `settings`, are
     searches that a preset describes (see `preset_plan`): progressive search unless another strategy is named,
     usual for a budget of few trials, or nsga2 for several objectives, of which a race would follow the first
-    alone; all in PNAS's space unless another `space` is. A strategy that trains a supernet has a plan of its
+    alone; all in the usual space of the data (of images PNAS's) unless another `space` is. A strategy that
+    trains a supernet has a plan of its
     own (see `shared_plan`), in NAS-Bench-201's space, or, of a table, in `tabular` where it samples networks,
     unless another is named.
 

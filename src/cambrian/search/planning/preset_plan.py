@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 DEFAULT_SPACE = "pnas"
 DENSE_SPACE = "encoder-decoder"
 """The space for the classes of pixels, whose networks end at the images' resolution."""
-TEXT_SPACE = "darts-rnn"
+TEXT_SPACE = "sequence-chain"
 """The space for a text whose next character is learned."""
 GROWN_SPACE, TREE_SPACE = "network-morphism", "tree-cells"
 """The space of a strategy whose networks grow, and whose cells are trees, where nobody names one."""

@@ -120,19 +120,20 @@ def choose_batch(images: int, dense: bool = False) -> int:
     return batch // DENSE_SHARE if dense else batch
 
 
-def choose_filters(passes: Mapping[int, float], images: int, batch: int = BATCH, causal: bool = False) -> int:
+def choose_filters(passes: Mapping[int, float], images: int, batch: int = BATCH, targets: int = 1) -> int:
     """The most filters with which a training of `images` images takes enough steps and passes over the data;
-    `passes` are those of each number of filters. Of a `causal` task an image is a piece of a text.
+    `passes` are those of each number of filters. Each image has so many `targets`, as the piece
+    of a text has one at every place.
 
     >>> choose_filters({8: 9.0, 16: 6.0, 32: 2.0}, 50_000), choose_filters({8: 1e4, 24: 1e4, 64: 1e4}, 500)
     (16, 24)
     >>> choose_filters({8: 150.0, 16: 60.0, 32: 20.0}, 1_400)
     8
-    >>> choose_filters({8: 9.0, 16: 6.0, 32: 2.0}, 50_000, 32, causal=True)
+    >>> choose_filters({8: 9.0, 16: 6.0, 32: 2.0}, 50_000, 32, targets=64)
     32
     """
     # Measured on CIFAR-10: 14 filters are good from 4 passes on, and a larger network needs more of them.
-    needed = 4.0 * (PIECE if causal else 1.0)
+    needed = 4.0 * min(1.0, MANY_TARGETS / targets)
     most = MOST_FOR_SMALL if images < SMALL_DATA else max(passes)
     enough = [
         f
@@ -142,9 +143,9 @@ def choose_filters(passes: Mapping[int, float], images: int, batch: int = BATCH,
     return max(enough, default=min(passes))
 
 
-PIECE = 1 / 8
-"""Of the passes over images as many are enough over the pieces of a text, each of which has a target at every
-place: on 1.1 million characters, in 100 s of a core, 256 units (1.2 passes) were better than fewer."""
+MANY_TARGETS = 8
+"""Targets of an image from which on fewer passes are enough: over pieces of 64 characters an eighth, since on
+1.1 million characters, in 100 s of a core, 256 units (1.2 passes) were better than fewer."""
 
 
 def size_race(

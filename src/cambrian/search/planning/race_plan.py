@@ -138,7 +138,8 @@ def plan_race(
         batch = LEAST_BATCH if task.causal else choose_batch(images, task.dense)
         step = speed.fine if coarse == fine else lambda f: GROWTH * speed.fine(f)
         passes = {f: training / (step(f) * images) for f in FILTERS}
-        width = fit.filters if fit else filters or choose_filters(passes, images, batch, task.causal)
+        targets = task.height if task.causal else 1
+        width = fit.filters if fit else filters or choose_filters(passes, images, batch, targets)
         costs = {name: count_macs(space, task, network) for name, network in portfolio.items()}
     first = costs[next(iter(portfolio))]
     widths = {name: match_filters(width, first, costs[name]) for name in portfolio}

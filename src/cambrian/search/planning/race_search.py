@@ -105,13 +105,13 @@ def _make_training(task: Task, race: RacePlan, resolution: int | None, settings:
 
     batch = int(settings.get("batch_size", race.batch))
     common: dict[str, Any] = {"batch_size": batch}
-    if task.causal:  # smoothing costs bits
-        return Train(**{**common, **settings})
-    common["label_smoothing"] = 0.1
     if settings["optimiser"] == "sgd":
         # The rate is that of a batch of 128, and in proportion to others (Goyal et al. 2017, Sec. 2.1);
         # muon's step of a filter is of one length, and its rate is one for all batches.
         common["learning_rate"] = min(SGD_RATE, SGD_RATE * batch / BATCH)
+    if task.causal:  # smoothing costs bits
+        return Train(**{**common, **settings})
+    common["label_smoothing"] = 0.1
     if race.passes > MANY_PASSES:
         side = resolution or min(task.height, task.width)
         common |= {"cutout": side * 3 // 8, "weight_decay": 2e-3}

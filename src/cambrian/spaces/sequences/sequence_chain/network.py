@@ -1,5 +1,5 @@
 """Networks that are chains of layers over sequences. Every layer normalises what it reads (Ba et al. 2016;
-before the layer, Xiong et al. 2020), and is added to it where it is as wide.
+before the layer, Xiong et al. 2020), and, after the first, is added to it where it is as wide.
 
     gru, lstm       recurrent layers (Cho et al. 2014; Hochreiter & Schmidhuber 1997) of torch, which run a
                     whole sequence at once
@@ -19,9 +19,7 @@ from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -67,15 +65,18 @@ class SequenceNetwork(nn.Module):
         check_numbers(COUNT, hidden=hidden)
         check_numbers(SHARE, dropout=dropout)
         features, steps, classes = shape
-        widths = [scale_units(hidden, w) for w in read.value(lambda plan: [x.width for x in plan.layers])]
+        shares = read.value(lambda plan: [layer.width for layer in plan.layers])
+        widths = [scale_units(hidden, share) for share in shares]
         self.causal = causal
         first = min(EMBEDDING, widths[0])
         self.embedding = nn.Linear(features, first)
         self.layers = nn.Sequential()
         for place, (inputs, outputs) in enumerate(pairwise([first, *widths])):
             makers = _list_makers(inputs, outputs, steps, place, causal)
+            # By their shares, so that a network of any size has the same sums.
+            added = place > 0 and shares[place] == shares[place - 1]
             operation = read.fork(partial(_read_operation, place), makers, f"layer{place + 1}/operation")
-            self.layers.append(Normalised(inputs, operation, inputs == outputs))
+            self.layers.append(Normalised(inputs, operation, added))
         self.norm = nn.LayerNorm(widths[-1])
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(widths[-1] * (1 if causal else 2), classes)
@@ -116,7 +117,7 @@ def _list_makers(
         "dilated_conv_3": partial(
             GatedConvolution, *shape, 3, min(2**place, 1 << (max(steps // 2, 1).bit_length() - 1)), causal
         ),
-        "attention": partial(Attention, *shape, steps, causal),
+        "attention": partial(Attention, *shape, causal),
         "perceptron": partial(_make_perceptron, *shape),
     }
 
@@ -166,34 +167,33 @@ class GatedConvolution(nn.Module):
 
 
 class Attention(nn.Module):
-    """Each head, of HEAD numbers, lowers its scores by `slope` times the distance; a causal one attends to a
-    step and those before it."""
+    """Each head, of HEAD numbers, lowers its scores by its slope times the distance; a causal one attends to
+    a step and those before it."""
 
-    offsets: Tensor
-
-    def __init__(self, inputs: int, outputs: int, steps: int, causal: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, causal: bool) -> None:
         super().__init__()
-        self.heads = max(1, outputs // HEAD)
+        self.heads, self.causal = max(1, outputs // HEAD), causal
         self.projections = nn.Linear(inputs, 3 * self.heads * HEAD)
         self.out = nn.Linear(self.heads * HEAD, outputs)
-        self.register_buffer("offsets", torch.tensor(_offsets(self.heads, steps, causal)), persistent=False)
 
     def forward(self, rows: Tensor) -> Tensor:
         """(n, steps, inputs) -> (n, steps, outputs)."""
         n, steps, _ = rows.shape
         parts = self.projections(rows).view(n, steps, 3, self.heads, HEAD)
         query, key, value = parts.permute(2, 0, 3, 1, 4)  # each (n, heads, steps, HEAD)
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=self.offsets)
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=self.lower(steps, rows))
         out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return out
 
-
-def _offsets(heads: int, steps: int, causal: bool) -> NDArray[np.float32]:
-    """float[heads, steps, steps]: what is added to the score of each key (last) for each query."""
-    ahead = np.arange(steps)[None, :] - np.arange(steps)[:, None]
-    slopes = 2.0 ** (-8.0 * np.arange(1, heads + 1) / heads)  # Press et al. 2022, Sec. 3
-    offsets = -slopes[:, None, None] * np.abs(ahead)
-    return np.where(causal & (ahead > 0), -np.inf, offsets).astype(np.float32)
+    def lower(self, steps: int, like: Tensor) -> Tensor:
+        """(heads, steps, steps), of the kind and on the device of `like`: what is added to the score of each
+        key (last) for each query."""
+        heads = torch.arange(1.0, self.heads + 1, dtype=like.dtype, device=like.device)
+        slopes = 2.0 ** (-8.0 * heads / self.heads)  # Press et al. 2022, Sec. 3
+        place = torch.arange(float(steps), dtype=like.dtype, device=like.device)
+        ahead = place[None, :] - place[:, None]
+        lowered = -slopes[:, None, None] * ahead.abs()
+        return lowered.masked_fill(ahead > 0, -torch.inf) if self.causal else lowered
 
 
 def _make_perceptron(inputs: int, outputs: int) -> nn.Module:
