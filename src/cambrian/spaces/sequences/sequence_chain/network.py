@@ -58,7 +58,7 @@ class SequenceNetwork(nn.Module):
         shape: tuple[int, int, int],
         *,
         causal: bool,
-        hidden: int = 128,
+        hidden: int = 64,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()

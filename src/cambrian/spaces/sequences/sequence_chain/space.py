@@ -81,7 +81,7 @@ class SequenceChain(Space):
     def make(self, read: Reading[Plan], task: Signature, **skeleton: Any) -> nn.Module:
         """A network that reads images row by row: a row is one step of channels * width numbers, such as a
         character. Of a causal task it answers after each row, by that and those before; of any other once, by
-        all. `hidden` (128, or eight for each of the `filters`, where these are given alone) are the
+        all. `hidden` (64, or eight for each of the `filters`, where these are given alone) are the
         units of a layer of width 1; all layers have a multiple of 16. `dropout` (0) is before the linear
         layer."""
         from cambrian.spaces.sequences.sequence_chain.network import SequenceNetwork
