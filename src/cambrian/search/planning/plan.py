@@ -76,9 +76,8 @@ def plan(
     searches that a preset describes (see `preset_plan`): progressive search unless another strategy is named,
     usual for a budget of few trials, or nsga2 for several objectives, of which a race would follow the first
     alone; all in the usual space of the data (of images PNAS's) unless another `space` is. A strategy that
-    trains a supernet has a plan of its
-    own (see `shared_plan`), in NAS-Bench-201's space, or, of a table, in `tabular` where it samples networks,
-    unless another is named.
+    trains a supernet has a plan of its own (see `shared_plan`), in NAS-Bench-201's space, or, of a table, in
+    `tabular` where it samples networks, unless another is named.
 
     `paper` takes the space's own paper's settings. `changes` sets "levels", "keep", "epochs", "images",
     "final_epochs", and settings of the space's skeleton by their names, those of the final networks after
