@@ -124,8 +124,8 @@ def final_section(story: Story) -> Html | None:
     ]
     return section(
         "Final stage",
-        element("p", f"Trained {_tell_beginning(story, finals)} in the final skeleton; only the networks that "
-                "are handed over and those they are compared with have seen the test part, once each, after "
+        element("p", f"Trained {_tell_beginning(story, finals)} in the final skeleton; only the networks "
+                "that are handed over and those they are compared with have seen the test part, once each, after "
                 "every choice had been made.", "note"),
         table(header, rows),
         element("p", compare_orders(story.trials), "note") if shared else "",
