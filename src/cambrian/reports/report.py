@@ -125,8 +125,8 @@ def final_section(story: Story) -> Html | None:
     return section(
         "Final stage",
         element("p", f"Trained {_tell_beginning(story, finals)} in the final skeleton; only the networks "
-                "that are handed over and those they are compared with have seen the test part, once each, after "
-                "every choice had been made.", "note"),
+                "that are handed over and those they are compared with have seen the test part, once each, "
+                "after every choice had been made.", "note"),
         table(header, rows),
         element("p", compare_orders(story.trials), "note") if shared else "",
         details("the baselines, drawn", element("div", join(pictures), "row")) if pictures else "",
