@@ -7,8 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +16,7 @@ from cambrian.networks.morphisms.alignment import (
     match_by_names,
     match_by_order,
 )
+from cambrian.networks.morphisms.branches import Branches, copy_branches
 from cambrian.networks.morphisms.carrying import SPREAD, Carrier, Undecided
 from cambrian.networks.morphisms.channels import Symbols, Value
 from cambrian.networks.morphisms.following import Carried, Network, follow_parent
@@ -57,8 +56,8 @@ def inherit_function(
     expected = follow_parent(theirs, symbols)
     best: Carried | None = None
     records = (theirs.record, ours.record, _shapes(theirs), _shapes(ours))
-    for matches in _list_matches(*records):
-        carried = _carry(partial(Carrier, theirs, ours, symbols, matches, spread=spread), expected)
+    for branches in _list_branches(theirs, ours, spread, records):
+        carried = _carry(partial(Carrier, theirs, ours, symbols, branches, spread=spread), expected)
         # Of two that lose something, the one in which more of the child's numbers are its parent's.
         if best is None or (carried.exact, _count(carried)) > (best.exact, _count(best)):
             best = carried
@@ -80,10 +79,15 @@ Records = tuple[Record, Record, Tensors, Tensors]
 """The parent's and the child's, and the shapes of their tensors."""
 
 
-def _list_matches(*records: Any) -> Iterator[dict[int, int]]:
-    """Three ways to pair calls, the surest first."""
+def _list_branches(parent: Network, child: Network, spread: float, records: Records) -> Iterator[Branches]:
+    """Three ways to pair calls, the surest first; in each, branches beside others of the same layers are
+    copies of those, or new."""
     for match in (match_by_names, match_by_order, match_by_both):
-        yield match(*records)
+        matches = match(*records)
+        branches = copy_branches(parent, child, matches, spread)
+        if branches.copies:
+            yield branches
+        yield Branches(matches)
 
 
 def _pair_again(records: Records, make: Callable[..., Carrier], expected: Value) -> Carried | None:
@@ -96,7 +100,7 @@ def _pair_again(records: Records, make: Callable[..., Carrier], expected: Value)
             continue
         tried.add(forbidden)
         matches = match_by_order(*records, forbidden)
-        carried = _carry(partial(make, matches), expected)
+        carried = _carry(partial(make, Branches(matches)), expected)
         if carried.exact:
             return carried
         # Without a layer that is lost it is the last one that is wrong.
