@@ -288,8 +288,10 @@ def reduces_stack(call: Call) -> bool:
 
 def _keeps_zero(call: Call) -> bool:
     if call.function == "hardtanh":
-        low, high = (call.named.get(name, call.args[i] if len(call.args) > i else default)
-                     for name, i, default in (("min_val", 1, -1.0), ("max_val", 2, 1.0)))
+        low, high = (
+            call.named.get(name, call.args[i] if len(call.args) > i else default)
+            for name, i, default in (("min_val", 1, -1.0), ("max_val", 2, 1.0))
+        )
         return bool(low <= 0 <= high)
     return call.function in ZERO_AT_ZERO
 
