@@ -326,15 +326,30 @@ def test_functions_of_users_grow_branches() -> None:
     inherit(halves, layer)
 
 
-@pytest.mark.parametrize("name", ["network-morphism", "tiny-chain", "tree-cells"])
+QUICK = ("network-morphism", "tiny-chain", "tree-cells")
+MORPHING = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+    for name in SPACES.names()
+    if know(SPACES.make(name), Morphs) is not None
+]
+
+
+@pytest.mark.parametrize("name", MORPHING)
 def test_trained_networks_keep_their_function_in_training_too(name: str) -> None:
-    """Branches and new layers of spaces, once new statistics are those of the batch."""
+    """Every enlarging move of every space that has some, once new statistics are those of the batch; and all
+    of the parent's moments are carried."""
     space = SPACES.make(name)
     morphing = know(space, Morphs)
     assert morphing is not None
     rng = stream(0, "trained", name)
-    for kind in {"deepen", "branch"} & set(morphing.morphs):
+    size = {"filters": 4} if "filters" in space.skeleton else {}
+    for kind in morphing.morphs:
         pairs = ((p, morphing.morph(kind, p, rng)) for p in (sample(space, rng) for _ in range(20)))
-        first, child = next((p, c) for p, c in pairs if c is not None)
+        pair = next(((p, c) for p, c in pairs if c is not None), None)
+        if pair is None:
+            continue
         torch.manual_seed(0)
-        inherit(space.build(child, SHAPE), space.build(first, SHAPE))
+        parent, child = (space.build(a, SHAPE, **size) for a in pair)
+        inherited = inherit(child, parent)
+        carried = {transfer.source for transfer in inherited.transfers.values()}
+        assert carried >= {parameter for parameter, _ in parent.named_parameters()}, kind

@@ -250,8 +250,8 @@ def _share_result(
 
 
 def _find_last(network: Network, path: Sequence[int]) -> int | None:
-    """The layer that multiplies the path's result when its weights are multiplied: the last one, if what comes
-    after it keeps factors. None where it does not."""
+    """The layer that multiplies the path's result when its weights are multiplied: the last one, if what
+    comes after it keeps factors. None where it does not."""
     record, n = network.record, weighted_calls(network.record, path)[-1]
     call = record.calls[n]
     scaled = call.function in DENSE or (call.function in NORMALISATIONS and len(call.weights) == 2)
