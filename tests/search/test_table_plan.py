@@ -24,6 +24,7 @@ from cambrian.search.planning.table_plan import (
     STEPS,
     choose_epochs,
 )
+from cambrian.spaces.chains.tabular.space import TabularNetworks
 
 ROWS = 240
 
@@ -71,6 +72,19 @@ def test_a_table_is_learned_and_predicted(table: Path, tmp_path: Path) -> None:
     assert rows[2].file == f"{table}:3"
     assert list(result.predict(table).labels) == [row.label for row in rows]
     assert "a classifier of rows" in (exported / "README.md").read_text()
+
+
+def test_a_search_begins_with_networks_made_by_hand(table: Path, tmp_path: Path) -> None:
+    """Whatever the strategy; their names are in the plan and in the last table."""
+    task = cambrian.load(table, target="kind")
+    planned = plan(
+        task, "2", workers=1, strategy="random", changes={"epochs": 1, "final_epochs": 1, "filters": 4}
+    )
+    assert "first ft-transformer and resnet" in dict(planned.rows)["strategy"]
+    result = planned.run(tmp_path / "run", quiet=True)
+    space = TabularNetworks()
+    assert [t.architecture for t in result.trials if t.kind == "trial"] == list(space.begins.values())
+    assert {t.role for t in result.finals} & {"baseline resnet", "baseline ft-transformer"}
 
 
 def test_epochs_follow_the_time() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from cambrian.errors import join_words
 from cambrian.estimators.limits import describe_limits
 from cambrian.estimators.proxy import Proxy
 from cambrian.randomness import stream
@@ -28,6 +29,7 @@ from cambrian.search.planning.wording import (
 )
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
+from cambrian.spaces.knowledge import Begins, know
 from cambrian.spaces.size import estimate_size
 from cambrian.spaces.space import Space
 from cambrian.tasks.metrics import is_minimized, is_share
@@ -100,10 +102,12 @@ def describe_table(search: Search, workers: int, notice: str | None) -> list[tup
     assert search.task is not None
     count = _count_networks(search.budget, "networks")
     epochs = count_epochs(search.fidelity.epochs)
+    begins = know(search.space, Begins)
+    first = "" if begins is None else f"; first {join_words(list(begins.begins))}"
     return [
         ("data", describe_data(search.task)),
         ("space", _describe_whole_space(search.space)),
-        ("strategy", f"{name_of(search.strategy)}: {count}, each with a training of its own"),
+        ("strategy", f"{name_of(search.strategy)}: {count}, each with a training of its own{first}"),
         *_describe_limits(search),
         ("each", f"up to {epochs} of {len(search.task.train)} rows{list_settings(search.fidelity)}"),
         ("then", describe_final(search)),
