@@ -20,7 +20,7 @@ from cambrian.problem import Problem
 from cambrian.recommendation import find_measurements, insert_better, rank_trials
 from cambrian.settings import COUNT, POSITIVE, Span
 from cambrian.spaces.knowledge import Begins, know
-from cambrian.strategies.inner import list_aside, read_inner
+from cambrian.strategies.inner import Passing, list_aside, read_inner
 from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.promise import (
     PLANNED,
@@ -59,7 +59,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Audited:
+class Audited(Passing):
     """First `sample` architectures are measured at the search's own fidelity, with half the epochs, with half
     the images, and with twice the epochs, as far as the estimator can. Then the `strategy` goes on at the
     fidelity of the highest promise, having learned what was measured there; a progressive one keeps as many
@@ -92,22 +92,10 @@ class Audited:
         return read_inner(self, self.strategy, own_trials=True)
 
     @property
-    def needs(self) -> tuple[type, ...]:
-        return tuple(self.inner.needs)
-
-    @property
     def requests(self) -> tuple[type, ...]:
         from cambrian.weights import Fresh
 
         return tuple(dict.fromkeys((*getattr(self.inner, "requests", ()), Evaluate, Fresh)))
-
-    @property
-    def order(self) -> str:
-        return str(getattr(self.inner, "order", "number"))
-
-    @property
-    def estimators(self) -> Mapping[str, str]:
-        return getattr(self.inner, "estimators", {})
 
     def start(self, problem: Problem) -> State:
         candidates, begins = list_candidates(problem), know(problem.space, Begins)
