@@ -4,10 +4,13 @@ A supernet of DARTS's space on images of CIFAR's shape (C = 16, 8 cells, batch 1
 method `darts` against a plain transcription of the published algorithm (Liu et al. 2019, Algorithm 1, xi = 0;
 Sec. 2.2 for the mixed operation, 3.1.1 for the cells), written from the paper, in torch's default layout and
 with channels last. Both have the same weights, so that losses and gradients are equal (see
-tests/networks/test_step_speed.py). They take turns; the figures are medians of the process's own time, and
-the peak of the tensors that are alive in a step, beside the weights: the process's own peak says nothing,
-since to make the networks takes as much as a step. Goals: 3 times as fast as the plain one, and 1.5 times as
-fast as that with channels last, with no more memory.
+tests/networks/test_step_speed.py). They take turns; the figures are medians of the wall clock's time and of
+the processor's, that of all threads together. Neither is right everywhere: what else runs on a machine
+distorts the first, and the second counts the spinning of a thread that waits for another. On an idle machine
+the first counts, on a busy one the second with one thread. Beside them stands the peak of the tensors that
+are alive in a step, beside the weights: the process's own peak says nothing, since to make the networks takes
+as much as a step. Goals: 3 times as fast as the plain one, and 1.5 times as fast as that with channels last,
+with no more memory.
 
 The transcription has this library's operations: normalisations with weights, and none after pooling.
 """
@@ -231,15 +234,21 @@ def make_steps(asked: argparse.Namespace) -> dict[str, Callable[[], object]]:
     }
 
 
-def measure_times(steps: Mapping[str, Callable[[], object]], turns: int) -> dict[str, float]:
-    """The median of the process's seconds of each step, in turns, after one that is not counted."""
-    times: dict[str, list[float]] = {name: [] for name in steps}
+CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
+
+
+def measure_times(steps: Mapping[str, Callable[[], object]], turns: int) -> dict[str, dict[str, float]]:
+    """The median of the seconds of each step by each clock, in turns, after one that is not counted."""
+    times: dict[str, list[list[float]]] = {name: [] for name in steps}
     for _ in range(turns + 1):
         for name, step in steps.items():
-            began = time.process_time()
+            began = [clock() for clock in CLOCKS.values()]
             step()
-            times[name].append(time.process_time() - began)
-    return {name: median(each[1:]) for name, each in times.items()}
+            times[name].append([clock() - at for clock, at in zip(CLOCKS.values(), began, strict=True)])
+    return {
+        name: dict(zip(CLOCKS, map(median, zip(*each[1:], strict=True)), strict=True))
+        for name, each in times.items()
+    }
 
 
 def measure_peak(step: Callable[[], object]) -> float:
@@ -258,9 +267,12 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     steps = make_steps(asked)
     times = measure_times(steps, asked.turns)
-    for name, seconds in times.items():
-        ratio, peak = seconds / times["ours"], measure_peak(steps[name])
-        print(f"{name:>20}: {1000 * seconds:6.0f} ms, {ratio:4.2f} of ours; {peak:5.0f} MiB", flush=True)
+    for name, by_clock in times.items():
+        figures = [
+            f"{clock} {1000 * seconds:6.0f} ms, {seconds / times['ours'][clock]:4.2f} of ours"
+            for clock, seconds in by_clock.items()
+        ]
+        print(f"{name:>20}: {'; '.join(figures)}; {measure_peak(steps[name]):5.0f} MiB", flush=True)
 
 
 if __name__ == "__main__":

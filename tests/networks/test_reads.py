@@ -99,3 +99,19 @@ def test_a_watched_candidate_runs_as_a_whole(name):
     fork.candidates[0].register_forward_hook(lambda *_: runs.append(1))
     torch.testing.assert_close(fork(x), before)
     assert runs == [1]
+
+
+def test_what_passes_between_nodes_keeps_its_layout():
+    """Where states are concatenated, the gradient of one is a slice: it arrives in one piece, with channels
+    last as the state has them, and so do the gradient of a reduced state and the reduced state itself."""
+    layout = torch.channels_last
+    x = torch.randn(2, CHANNELS, 8, 8).contiguous(memory_format=layout).requires_grad_()
+    total = Summed()(Candidates("in", [nn.ReLU(), nn.ReLU()], [(x,), (x,)]))
+    seen = []
+    total.register_hook(seen.append)
+    torch.cat([total, total.detach()], 1).square().sum().backward()
+    assert seen[0].is_contiguous(memory_format=layout)
+    reduce = OPERATIONS["skip"](CHANNELS, CHANNELS, 2)
+    assert reduce(x).is_contiguous(memory_format=layout)
+    y = Reads().run_weighted(reduce, 1.0, x)
+    assert torch.autograd.grad(y.square().sum(), x)[0].is_contiguous(memory_format=layout)

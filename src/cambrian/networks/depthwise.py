@@ -9,7 +9,7 @@ filter is put together from those of its columns, three at a time. The forward p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -58,6 +58,7 @@ def convolve(self: nn.Conv2d, input: Tensor, weight: Tensor, bias: Tensor | None
     return y
 
 
+Find = Callable[[Tensor, Tensor, Tensor], Tensor]
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None, None, None]
 
 
@@ -112,19 +113,32 @@ def find_filter(g: Tensor, x: Tensor, weight: Tensor, stride: int, dilation: int
         x = x[:, :, ::stride, ::stride]
     elif dilation > 1:
         g, x = _fold(g, dilation), _fold(x, dilation)
-    k = weight.shape[-1]
-    if k <= WIDE:
-        return _find_columns(g, x, weight)
-    columns: list[Tensor] = []
+    wide = weight.shape[-1] > WIDE
+    return _find_parts(g, x, weight, 3, _find_columns) if wide else _find_columns(g, x, weight)
+
+
+def _find_parts(g: Tensor, x: Tensor, weight: Tensor, dim: int, find: Find) -> Tensor:
+    """The gradient of filters wider than 3 along `dim` (2: rows, 3: columns), put together from those that
+    `find` gives of three neighbours."""
+    k, parts, before = weight.shape[dim], list[Tensor](), (0, 0) * (3 - dim)
     for shift in range(-(k // 2 - 1), k // 2, 2):
         # Three columns that are so much further to the right meet the image so much further to the right.
         left, right = max(-shift, 0), max(shift, 0)
-        moved = _find_columns(F.pad(g, (right, left)), F.pad(x, (left, right)), weight[..., :WIDE])
-        columns.append(moved[..., 1:] if columns else moved)  # neighbours have a column in common
-    return torch.cat(columns, -1)
+        moved, met = F.pad(g, (*before, right, left)), F.pad(x, (*before, left, right))
+        part = find(moved, met, weight.narrow(dim, 0, WIDE))
+        parts.append(part.narrow(dim, 1, WIDE - 1) if parts else part)  # neighbours have a column in common
+    return torch.cat(parts, dim)
 
 
 def _find_columns(g: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """The gradient of filters of up to 3 columns."""
+    k = weight.shape[2]
+    # Of images that are lower than this oneDNN has no vector kernel.
+    low = k > WIDE and g.shape[2] < k + k // 2
+    return _find_parts(g, x, weight, 2, _find_block) if low else _find_block(g, x, weight)
+
+
+def _find_block(g: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     """The gradient of filters (c, 1, k, up to 3) by torch's kernel; of the weights only the shape counts."""
     padding = [size // 2 for size in weight.shape[2:]]
     c, mask = len(weight), [False, True, False]

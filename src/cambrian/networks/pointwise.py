@@ -20,7 +20,11 @@ from torch.nn import functional as F
 def convolve(self: nn.Conv2d, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """(n, channels, h, w) -> (n, out, ceil(h / stride), ceil(w / stride)), the same result as `Conv2d`'s."""
     rows, columns = self.stride
-    return F.conv2d(input[:, :, ::rows, ::columns], weight, bias, groups=self.groups)
+    picked = input[:, :, ::rows, ::columns]
+    # Rows that stand further apart than torch knows of channels last would be convolved in the other layout.
+    if input.is_contiguous(memory_format=torch.channels_last):
+        picked = picked.contiguous(memory_format=torch.channels_last)
+    return F.conv2d(picked, weight, bias, groups=self.groups)
 
 
 class StridedPointwise(nn.Conv2d):

@@ -130,7 +130,7 @@ class Summed:
         total = candidates.add(None, 0, 1.0)
         for i in range(1, len(candidates)):
             total = candidates.add(total, i, 1.0)
-        return total
+        return _lay_out_gradient(total)
 
 
 @dataclass(frozen=True)
@@ -235,6 +235,16 @@ def shuffle_channels(x: Tensor, groups: int) -> Tensor:
     n, channels, height, width = x.shape
     grouped = x.view(n, groups, channels // groups, height, width) if groups > 1 else x
     return grouped.transpose(1, 2).reshape(n, channels, height, width) if groups > 1 else x
+
+
+def _lay_out_gradient(x: Tensor) -> Tensor:
+    """x itself, whose gradient comes in one piece of memory, in the layout of x: where states are
+    concatenated it is a slice, of which every normalisation of every edge would make a copy of its own."""
+    last = x.is_contiguous(memory_format=torch.channels_last)
+    layout = torch.channels_last if last else torch.contiguous_format
+    if x.requires_grad:
+        x.register_hook(lambda gradient: gradient.contiguous(memory_format=layout))  # type: ignore[no-untyped-call]
+    return x
 
 
 def _add(total: Tensor, output: Tensor, candidates: Candidates, weight: float = 1.0) -> Tensor:

@@ -61,8 +61,9 @@ class Reads:
     def _reduce(self, module: FactorizedReduce, x: Tensor) -> Tensor:
         """What `module` normalises, of the even pixels and the odd ones, which all read alike."""
         x = self._find((nn.ReLU,), x, lambda: module.relu(x))
-        even = self._find(("even",), x, lambda: x[:, :, ::2, ::2])
-        odd = self._find(("odd",), x, lambda: module.shift(x)[:, :, ::2, ::2])
+        # Means of one pixel: other than a slice's, their gradient has the layout of the image.
+        even = self._find(("even",), x, lambda: F.avg_pool2d(x, 1, 2))
+        odd = self._find(("odd",), x, lambda: F.avg_pool2d(module.shift(x), 1, 2))
         return torch.cat([F.conv2d(even, module.even.weight), F.conv2d(odd, module.odd.weight)], 1)
 
     def _find(self, settings: tuple[Any, ...], x: Tensor, make: Callable[[], Tensor]) -> Tensor:
