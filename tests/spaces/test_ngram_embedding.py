@@ -1,5 +1,5 @@
-"""Vectors of hashed n-grams: their rows against whole numbers of Python, their sum against a loop, and the same
-in ONNX Runtime."""
+"""Vectors of hashed n-grams: their rows against whole numbers of Python, their sum against a loop, and the
+same in ONNX Runtime."""
 
 from __future__ import annotations
 

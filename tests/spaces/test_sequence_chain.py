@@ -53,7 +53,7 @@ def test_each_network_of_the_portfolio_answers(name: str, shape: Shape) -> None:
     read = 32 if shape.causal else 64
     counted = (CHARACTERS + 1) * 32 + (read + 1) * shape.classes
     counted += 2 * 32 if layers else 0
-    # Of n-grams of a text of seven characters, and of none: 8^2, 8^3 and 8^4 vectors, and of length five ROWS.
+    # Of n-grams of seven characters, and of none: 8^2, 8^3 and 8^4 vectors, and of length five ROWS.
     counted += 32 * (64 + 512 + 4096 + ROWS) if embedding == "n-grams" else 0
     # A recurrent layer that reads both ways is two of half the units.
     units, ways = (32, 1) if shape.causal else (16, 2)
@@ -73,7 +73,9 @@ def test_each_network_of_the_portfolio_answers(name: str, shape: Shape) -> None:
 def test_widths_are_shares_of_the_hidden_units() -> None:
     """In sixteens; filters are eight units each; a layer is added to what it reads where both are as wide."""
     space = SequenceChain()
-    network = space.build(space.architecture("rows", (("gru", 0.5), ("conv_3", 0.5), ("lstm", 2.0))), TEXT, filters=8)
+    network = space.build(
+        space.architecture("rows", (("gru", 0.5), ("conv_3", 0.5), ("lstm", 2.0))), TEXT, filters=8
+    )
     assert [layer.norm.normalized_shape for layer in network.layers] == [(32,), (32,), (32,)]
     assert [layer.added for layer in network.layers] == [False, True, False]
     small = space.build(space.architecture("rows", (("gru", 0.75), ("conv_3", 1.0))), TEXT, hidden=16)
@@ -186,7 +188,7 @@ def test_a_shallow_space_has_the_networks_that_fit() -> None:
 def test_the_favourite_comes_first() -> None:
     """And is no second network; an unknown one is refused with the nearest name."""
     space = SequenceChain(favourite="cnn")
-    assert list(space.portfolio)[0] == "cnn"
+    assert next(iter(space.portfolio)) == "cnn"
     assert dict(space.portfolio) == dict(SequenceChain().portfolio)
     with pytest.raises(UnknownName, match="n-grams"):
         SequenceChain(favourite="n-gram")

@@ -1,10 +1,10 @@
-"""The vectors of a sequence's rows: of each row alone, or with those of the n-grams that end at it (Joulin et al.
-2017, "Bag of Tricks for Efficient Text Classification", Sec. 2.1; Bojanowski et al. 2017, "Enriching Word Vectors
-with Subword Information", Sec. 3.2), which are hashed into tables.
+"""The vectors of a sequence's rows: of each row alone, and of the n-grams that end at it, which are hashed
+into tables (Joulin et al. 2017, "Bag of Tricks for Efficient Text Classification", Sec. 2.1; Bojanowski et
+al. 2017, "Enriching Word Vectors with Subword Information", Sec. 3.2).
 
-The code of a row is 0 where none of its numbers is positive, else 1 + the place of the greatest: of a text, whose
-rows have one number for each character, it says which character the row has, normalised or not. The number of
-the n-gram of codes c(1) to c(n) is
+The code of a row is 0 where none of its numbers is positive, else 1 + the place of the greatest: of a text,
+whose rows have one number for each character, it says which character the row has, normalised or not. The
+number of the n-gram of codes c(1) to c(n) is
 
     sum of c(k) kinds^(n - k), modulo PRIME
 

@@ -9,8 +9,10 @@ before the layer, Xiong et al. 2020), and, after the first, is added to it where
                     of the distance that each head has its own of (Press et al. 2022, ALiBi, Sec. 3)
     perceptron      two linear layers, on each step alone (Vaswani et al. 2017, Sec. 3.3)
 
-What the first layer reads is in `embedding`; without a layer the network is a linear model of that, as the bag of
-n-grams of Joulin et al. 2017. A causal network reads no step after the one it answers for; any other reads both ways.
+What the first layer reads is in `embedding`; without a layer the network is a linear model of that, as the
+bag of n-grams of Joulin et al. 2017.
+
+A causal network reads no step after the one it answers for; any other reads both ways.
 """
 
 from __future__ import annotations

@@ -45,7 +45,8 @@ class SequenceChain(Space):
     width; those after the first that are as wide as the one before are added to it. A level is the number of
     layers. `favourite` is the name of the network that comes first in the portfolio.
 
-    In a supernet the operations are shared; the embedding, the number of layers and their widths are outer."""
+    In a supernet the operations are shared; the embedding, the number of layers and their widths are
+    outer."""
 
     layers: int = 8
     favourite: str = "n-gram-lstm"
