@@ -440,7 +440,7 @@ def test_a_text_is_raced_by_recurrent_networks(tmp_path: Path) -> None:
 
 
 def test_texts_of_classes_are_raced_by_ngrams_first(tmp_path: Path) -> None:
-    """A bag of n-grams is the favourite, with AdamW's settings for texts; other spaces keep their optimiser."""
+    """A bag of n-grams first, with AdamW's settings for texts; other spaces keep their optimiser."""
     lines = [
         f"{word} {n} {word},{kind}" for kind, word in (("a", "sails"), ("b", "stays")) for n in range(60)
     ]
