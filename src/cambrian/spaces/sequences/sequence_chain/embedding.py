@@ -35,9 +35,7 @@ class NGrams(nn.Module):
         self.kinds = features + 1
         self.rows = nn.Linear(features, width)
         sizes = [min(self.kinds**length, ROWS) for length in LENGTHS]
-        self.tables = nn.ModuleList(
-            nn.Embedding.from_pretrained(torch.zeros(size, width), freeze=False) for size in sizes
-        )
+        self.tables = nn.ModuleList(_make_table(size, width) for size in sizes)
 
     def forward(self, rows: Tensor) -> Tensor:
         """(n, steps, features) -> (n, steps, width)."""
@@ -46,6 +44,12 @@ class NGrams(nn.Module):
         for length, table in zip(LENGTHS, self.tables, strict=True):
             out = out + table(choose_rows(numbers[length - 1], self.kinds**length))
         return out
+
+
+def _make_table(rows: int, width: int) -> nn.Embedding:
+    table = nn.Embedding(rows, width)
+    nn.init.zeros_(table.weight)
+    return table
 
 
 def read_codes(rows: Tensor) -> Tensor:
