@@ -118,7 +118,7 @@ def measure_pair(arguments: argparse.Namespace, place: Path, seed: int, rival: s
     name = arguments.variant if rival in (BY_HAND, "one core") else f"{arguments.variant}-beside-{rival}"
     file = place / f"{name}-{seed}.json"
     if file.exists():
-        return dict(json.loads(file.read_text()))
+        return read_pair(arguments, file, rival)
     one_core = read_one_core(place, seed) if rival == "one core" else None
     core = seed % 2
     cores = "0,1" if one_core else str(core)
@@ -138,6 +138,15 @@ def measure_pair(arguments: argparse.Namespace, place: Path, seed: int, rival: s
         pair["beside"] = read_by_hand(other.communicate()[0]) if rival == BY_HAND else read_search(other)
     pair["load"] = os.getloadavg()[0]
     file.write_text(json.dumps(pair) + "\n")
+    return pair
+
+
+def read_pair(arguments: argparse.Namespace, file: Path, rival: str) -> dict[str, Any]:
+    """A pair that was measured before, beside the same network by hand."""
+    pair = dict(json.loads(file.read_text()))
+    asked = f"{arguments.arch} width={arguments.width} "
+    if rival == BY_HAND and not pair["beside"]["line"].startswith(asked):
+        raise SystemExit(f"{file} was measured beside another network by hand: {pair['beside']['line']!r}")
     return pair
 
 

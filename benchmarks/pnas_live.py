@@ -7,7 +7,9 @@ optimisation and random search on Fashion-MNIST, in cells of up to three blocks.
 A cell that two searches ask for is trained once, whatever their strategies and seeds: its outcome is a
 function of the cell. So the cost of many seeds is less than their number. Every search and every outcome is
 kept in `--out`: the same command goes on after a kill, and one with more `--seeds` adds to what is there.
-At most `--processes` trainings run at a time, each on one thread.
+At most `--processes` trainings run at a time, each on one thread. `--rows FILE` carries what was trained to
+another machine or a later night: a line for each outcome, of whose curve only the end is kept; outcomes of
+the file that `--out` lacks are taken from there, and new ones are appended whenever a search has ended.
 
 Prints the best validation accuracy of each search as it ends, seed by seed; then how noisy one training is,
 from `--again` cells trained a second time under other randomness (the best quarter of all that were
@@ -27,11 +29,13 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import msgspec
 import numpy as np
 
 import cambrian
 from cambrian.architecture import Architecture
 from cambrian.audits.noise import estimate_ceiling
+from cambrian.codec import decode, encode
 from cambrian.estimators.job import Job
 from cambrian.outcome import Done, Fidelity, Outcome
 from cambrian.referee import Comparison, OnTraining, compare
@@ -43,6 +47,13 @@ BLOCKS = 3
 SPACE = {"name": "pnas", "arguments": {"blocks": BLOCKS}}
 RIVALS = ("progressive", "reinforce", "evolution", "bayes")  # beside random search
 VALIDATION = 5000
+
+
+class Row(msgspec.Struct, frozen=True):
+    """An outcome, and the name of its file: a digest of all that it depends on."""
+
+    key: str
+    outcome: Outcome
 
 
 def main() -> None:
@@ -57,6 +68,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--again", type=int, default=40, help="cells that are trained twice")
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--rows", type=Path, help="a file of outcomes, read and appended to")
     parser.add_argument("--strategies", nargs="*", default=list(RIVALS))
     args = parser.parse_args()
     scored = min(VALIDATION, max(100, args.images // 2))
@@ -68,17 +80,58 @@ def main() -> None:
     print(
         f"{len(task.train)} images, {len(task.validation)} scored; {args.trials} trials a search", flush=True
     )
+    outcomes = args.out / "outcomes"
+    if args.rows is not None:
+        unpack_outcomes(args.rows, outcomes)
+
+    def watch(line: Line, done: int, total: int) -> None:
+        report_search(line, done, total)
+        if args.rows is not None:
+            pack_outcomes(outcomes, args.rows)
+
     comparison = compare(
         contest,
         args.strategies,
         seeds=args.seeds,
         directory=args.out,
         workers=args.processes,
-        watch=report_search,
+        watch=watch,
         tell=partial(print, flush=True),
     )
     report_noise(contest, comparison, args.again, args.processes)
+    if args.rows is not None:
+        pack_outcomes(outcomes, args.rows)
     report_verdict(comparison)
+
+
+def unpack_outcomes(rows: Path, outcomes: Path) -> None:
+    """Make the files of outcomes that are not there."""
+    outcomes.mkdir(parents=True, exist_ok=True)
+    for row in read_rows(rows):
+        file = outcomes / row.key
+        if not file.exists():
+            file.write_bytes(encode(row.outcome))
+
+
+def pack_outcomes(outcomes: Path, rows: Path) -> None:
+    """Append the outcomes that the file lacks."""
+    known = {row.key for row in read_rows(rows)}
+    rows.parent.mkdir(parents=True, exist_ok=True)
+    with rows.open("ab") as file:
+        for path in sorted(outcomes.iterdir()):
+            text = path.read_bytes()
+            if path.name not in known and text:  # empty: in training
+                file.write(encode(Row(path.name, keep_end(decode(text, Outcome)))) + b"\n")
+
+
+def read_rows(rows: Path) -> list[Row]:
+    return [decode(line, Row) for line in rows.read_bytes().splitlines()] if rows.exists() else []
+
+
+def keep_end(outcome: Outcome) -> Outcome:
+    return (
+        msgspec.structs.replace(outcome, curve=outcome.curve[-1:]) if isinstance(outcome, Done) else outcome
+    )
 
 
 def report_search(line: Line, done: int, total: int) -> None:

@@ -1,6 +1,10 @@
 """Searches among networks for tables beside scikit-learn's gradient boosting and a random forest.
 
     python benchmarks/tables.py [--budget 60s] [--seeds 3] [--data breast-cancer,wine,...]
+    python benchmarks/tables.py --portfolio [--seeds 1]
+
+With `--portfolio` nothing is searched: the networks of the space's portfolio are trained as a search would,
+for a quarter of the longest training and for the whole, and their validation scores are printed.
 
 The data are those that come with scikit-learn, and two that are made: four classes in clusters
 (`clusters`), and an exclusive or of signs, products and sizes (`xor`). The test part is a fifth, another one
@@ -19,7 +23,14 @@ from typing import Any
 import numpy as np
 
 import cambrian
+from cambrian.architecture import Architecture
 from cambrian.cli.scikit_models import fit_scikit
+from cambrian.estimators.estimator import Estimate
+from cambrian.estimators.job import Job
+from cambrian.estimators.train import Train
+from cambrian.outcome import Done, Fidelity
+from cambrian.search.planning.table_plan import FILTERS, MOST_EPOCHS
+from cambrian.spaces.chains.tabular.space import TabularNetworks
 from cambrian.tasks import Task
 
 
@@ -68,13 +79,45 @@ def measure(name: str, budget: str, seed: int) -> tuple[float, float, float]:
     return 100 * found, 100 * fit_scikit(task), 100 * plant_forest(task, seed)
 
 
+def train_portfolio(name: str, seeds: int) -> dict[str, float]:
+    """The mean validation score, in percent, of each network of the portfolio after each length."""
+    space, scores = TabularNetworks(), {}
+    recipe = Train(optimiser="adamw", batch_size=64)
+    for network, architecture in space.portfolio.items():
+        for length in (0.25, 1.0):
+            asked = Architecture({**architecture, "train.length": length})
+            values = []
+            for seed in range(seeds):
+                task = cambrian.load(read_data(name), features=True, seed=seed, name=name)
+                job = Job.of(space, asked, Fidelity(MOST_EPOCHS, skeleton={"filters": FILTERS}), task)
+                values.append(run_to_end(recipe.run(job)).value)
+            scores[f"{network} {length:g}"] = 100 * float(np.mean(values))
+    return scores
+
+
+def run_to_end(estimate: Estimate) -> Done:
+    while True:
+        try:
+            next(estimate)
+        except StopIteration as ended:
+            outcome: Done = ended.value
+            return outcome
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--budget", default="60s")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--data", default="breast-cancer,wine,digits,clusters,xor,diabetes,friedman")
+    parser.add_argument("--portfolio", action="store_true")
     asked = parser.parse_args()
     for name in asked.data.split(","):
+        if asked.portfolio:
+            scores = train_portfolio(name, asked.seeds)
+            print(
+                f"{name:14}", *(f"{each} {score:.2f}" for each, score in scores.items()), sep="  ", flush=True
+            )
+            continue
         rows = []
         for seed in range(asked.seeds):
             rows.append(measure(name, asked.budget, seed))

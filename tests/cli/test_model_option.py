@@ -54,6 +54,7 @@ def test_the_front_of_a_network_in_one_command(tmp_path: Path, monkeypatch: pyte
     assert done.returncode == 0, done.stderr
     assert "7 questions: 1 block, 2 widths, 2 kernels, 1 norm, 1 activation" in done.stdout
     assert "its weights are kept and trained on, at a learning rate of 0.02" in done.stdout
+    assert "at the front's knees from your network's weights" in done.stdout
     assert "your network" in done.stdout
     found = json.loads(run_command("resume", "run", "--json").stdout)
     roles = [final["role"] for final in found["finals"]]
@@ -61,7 +62,7 @@ def test_the_front_of_a_network_in_one_command(tmp_path: Path, monkeypatch: pyte
     assert found["winner"]["role"] == "winner"
     assert any(role in ("baseline your network", "winner", "front") for role in roles)
     report = Path(json.loads(run_command("report", "run", "--json").stdout)["report"]).read_text()
-    assert "your network" in report
+    assert "Trained from your network" in report
     assert run_command("export", "run", "out").returncode == 0
 
 

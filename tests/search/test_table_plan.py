@@ -14,7 +14,17 @@ from cambrian.errors import Unread
 from cambrian.exports.predict import predict_files
 from cambrian.search.planning import table_plan
 from cambrian.search.planning.plan import plan
-from cambrian.search.planning.table_plan import LEAST_EPOCHS, MOST_EPOCHS, choose_epochs
+from cambrian.search.planning.table_plan import (
+    FEWEST,
+    LEAST_EPOCHS,
+    MEAN_LENGTH,
+    MOST_EPOCHS,
+    OVERHEAD,
+    SHARE,
+    STEPS,
+    choose_epochs,
+)
+from cambrian.spaces.chains.tabular.space import TabularNetworks
 
 ROWS = 240
 
@@ -64,14 +74,38 @@ def test_a_table_is_learned_and_predicted(table: Path, tmp_path: Path) -> None:
     assert "a classifier of rows" in (exported / "README.md").read_text()
 
 
-def test_epochs_follow_the_time(table: Path) -> None:
-    """Never more than the most, never fewer than the least, and in between as many as leave time for TRIALS
-    networks."""
+def test_a_search_begins_with_networks_made_by_hand(table: Path, tmp_path: Path) -> None:
+    """Whatever the strategy; their names are in the plan and in the last table."""
     task = cambrian.load(table, target="kind")
-    counts = [choose_epochs(task, 1e-3, seconds, 2) for seconds in (1, 20, 40, 80, 160, 10_000)]
+    planned = plan(
+        task, "2", workers=1, strategy="random", changes={"epochs": 1, "final_epochs": 1, "filters": 4}
+    )
+    assert "first ft-transformer and resnet" in dict(planned.rows)["strategy"]
+    result = planned.run(tmp_path / "run", quiet=True)
+    space = TabularNetworks()
+    assert [t.architecture for t in result.trials if t.kind == "trial"] == list(space.begins.values())
+    assert {t.role for t in result.finals} & {"baseline resnet", "baseline ft-transformer"}
+
+
+def test_epochs_follow_the_time() -> None:
+    """Never more than the most, never fewer than the least, and in between as many as leave time for TRIALS
+    networks, or for STEPS steps of at least FEWEST."""
+    counts = [choose_epochs(300, 64, 1e-3, seconds, 2) for seconds in (1, 20, 40, 80, 160, 10_000)]
     assert counts == sorted(counts)
     assert (counts[0], counts[-1]) == (LEAST_EPOCHS, MOST_EPOCHS)
-    assert choose_epochs(task, 1e-3, None, 2) == MOST_EPOCHS
+    assert choose_epochs(300, 64, 1e-3, None, 2) == MOST_EPOCHS
+
+
+@pytest.mark.parametrize("speed", [1e-5, 1e-4, 3e-4, 1e-3])
+def test_few_trainings_are_long_enough_to_learn(speed: float) -> None:
+    """Of 2,000 rows in 30 steps a pass: at every speed the longest training has STEPS steps or the time is
+    over with FEWEST networks, counted here one by one."""
+    rows, batch, seconds, workers = 2000, 64, 60, 2
+    epochs = choose_epochs(rows, batch, speed, seconds, workers)
+    each = OVERHEAD + MEAN_LENGTH * epochs * rows * speed
+    networks = seconds * (1 - SHARE) * workers / each
+    assert epochs * rows / batch >= STEPS or networks < FEWEST * (1 + 1 / epochs)
+    assert networks >= FEWEST or epochs == LEAST_EPOCHS
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from torch.nn import functional as F
 
 from cambrian.architecture import completions, replay, sample
 from cambrian.errors import SpaceError, UnknownName, UsageError
+from cambrian.networks.morphisms.morphism import inherit_function
 from cambrian.randomness import stream
 from cambrian.spaces.branches.layered import split
 from cambrian.spaces.branches.network_morphism.space import NetworkMorphism
-from cambrian.spaces.knowledge import Moves
+from cambrian.spaces.knowledge import Morphs, Moves
 from cambrian.spaces.program.function_space import Shape
 from cambrian.strategies.evolution.tournament import trivial
 
@@ -100,6 +101,50 @@ def test_morphisms_are_the_papers():
     for how in ("sum", "concat"):
         added = [(a, b, c, {"skips": (s,), "combine": how}) for s in (1, 2)]
         assert ways(space, f"skip-{how}", longer) == {grown(space, *rows) for rows in added}
+
+
+def branched(space, architecture, draws=60):
+    morphing = space.know(Morphs)
+    children = (morphing.morph("branch", architecture, stream(n, "branched")) for n in range(draws))
+    return {a for a in children if a is not None}
+
+
+def test_branches_are_layers_beside_others():
+    """Layers that neither pool, nor read a sum, nor are the first or the last: their like reads the same
+    outputs, and the next one joins both, in the way in which it joins what it reads. None is added that
+    another sum reads."""
+    space = NetworkMorphism()
+    concat, add = ({"combine": how} for how in ("concat", "sum"))
+    a, b, c, d = POOL, {"width": 2, "kernel": 5}, {"width": 4, "skips": (1,)} | concat, {}
+    beside_b, beside_c = b | {"skips": (1,)} | concat, c | {"skips": (1, 2)}
+    assert branched(space, grown(space, a, b, c, d)) == {
+        grown(space, a, b, beside_b, c | {"skips": (1, 2)}, d),
+        grown(space, a, b, c, beside_c, d | {"skips": (3,)} | concat),
+        grown(space, a, b, c, beside_c, d | {"skips": (3,)} | add),
+    }
+    # The last layer adds b: it moves on to it where c has a branch, and forbids that b is added.
+    last = {"skips": (2,)} | add
+    assert branched(space, grown(space, a, b, d, last)) == {
+        grown(space, a, b, beside_b, d | {"skips": (2,)} | concat, last),
+        grown(space, a, b, d, d | {"skips": (2,)} | concat, {"skips": (2, 3)} | add),
+    }
+    assert not branched(NetworkMorphism(4), grown(space, a, b, c, d))
+    assert not branched(space, grown(space, POOL, POOL, {}))
+
+
+def test_added_branches_begin_with_a_part_of_the_sum():
+    """Both have a share of the layer's normalisation, and the new one has no weights for the layer that it is
+    beside, whose output comes first among its channels."""
+    space, a, b = NetworkMorphism(), POOL, {"width": 2}
+    parent = space.build(grown(space, a, b, {}), SHAPE, filters=4)
+    twin = b | {"skips": (1,), "combine": "concat"}
+    child = space.build(grown(space, a, b, twin, {"skips": (2,), "combine": "sum"}), SHAPE, filters=4)
+    assert inherit_function(child, parent, (2, 8, 8)).exact
+    old, one, two = parent[0].nodes[1], child[0].nodes[1], child[0].nodes[2].operation
+    torch.testing.assert_close(one[1].weight + two[1].weight, old[1].weight)
+    assert one[1].weight.min() > 0.3
+    assert torch.equal(two[0].weight[:, 8:], old[0].weight)
+    assert not two[0].weight[:, :8].any()
 
 
 def test_morphisms_enlarge():

@@ -100,8 +100,10 @@ def _as_text(story: Story, architecture: Any) -> Html:
     return details("as text", element("pre", draw.text(story.space, architecture)))
 
 
-def _tell_beginning(finals: Sequence[Trial]) -> str:
-    return "on from its weights of the search" if isinstance(finals[0].weights, Inherit) else "from scratch"
+def _tell_beginning(story: Story, finals: Sequence[Trial]) -> str:
+    if isinstance(finals[0].weights, Inherit):
+        return "on from its weights of the search"
+    return "from your network's weights" if getattr(story.space, "pretrained", False) else "from scratch"
 
 
 def final_section(story: Story) -> Html | None:
@@ -122,9 +124,9 @@ def final_section(story: Story) -> Html | None:
     ]
     return section(
         "Final stage",
-        element("p", f"Trained {_tell_beginning(finals)} in the final skeleton; only the networks that are "
-                "handed over and those they are compared with have seen the test part, once each, after "
-                "every choice had been made.", "note"),
+        element("p", f"Trained {_tell_beginning(story, finals)} in the final skeleton; only the networks "
+                "that are handed over and those they are compared with have seen the test part, once each, "
+                "after every choice had been made.", "note"),
         table(header, rows),
         element("p", compare_orders(story.trials), "note") if shared else "",
         details("the baselines, drawn", element("div", join(pictures), "row")) if pictures else "",

@@ -31,17 +31,17 @@ def match_by_names(parent: Record, child: Record, ours: Tensors, theirs: Tensors
     places: dict[tuple[object, ...], list[int]] = {}
     for n, call in enumerate(parent.calls):
         if call.weights:
-            places.setdefault((call.weights[0], *_kind(call, ours)), []).append(n)
+            places.setdefault((call.weights[0], *describe_kind(call, ours)), []).append(n)
     matches: dict[int, int] = {}
     for n, call in enumerate(child.calls):
         # A module that is called several times has as many calls under one name, in the same order.
-        same = places.get((call.weights[0], *_kind(call, theirs))) if call.weights else None
+        same = places.get((call.weights[0], *describe_kind(call, theirs))) if call.weights else None
         if same:
             matches[n] = same.pop(0)
     return matches
 
 
-def _kind(call: Call, shapes: Tensors) -> tuple[str, str, int]:
+def describe_kind(call: Call, shapes: Tensors) -> tuple[str, str, int]:
     """The function, of a convolution or linear layer how it is grouped, and the dimensions of its weight."""
     weight = shapes.get(call.weights[0], ()) if call.weights else ()
     grouping = ""
@@ -132,7 +132,7 @@ def _describe(call: Call, record: Record, shapes: Tensors) -> Description:
     """The function, its settings, the sizes of its output's images, and the shape of its weights."""
     weight = shapes.get(call.weights[0], ()) if call.weights else ()
     own = "" if call.function in NORMS | DENSE else call.settings
-    settings = own + "".join(map(str, _kind(call, shapes)[1:]))
+    settings = own + "".join(map(str, describe_kind(call, shapes)[1:]))
     return call.function, settings, record.shapes[call.output][2:], weight
 
 

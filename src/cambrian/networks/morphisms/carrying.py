@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from cambrian.networks.morphisms.alignment import DENSE, NORMS, count_groups, is_depthwise
+from cambrian.networks.morphisms.branches import Branches, Copy
 from cambrian.networks.morphisms.channels import ONE, ZERO, Symbols, Value, ones
 from cambrian.networks.morphisms.following import (
     Carried,
@@ -30,12 +31,13 @@ from cambrian.networks.morphisms.following import (
     read_geometry,
     weight_value,
 )
-from cambrian.networks.morphisms.functions import PRODUCTS, SUMS, Functions
+from cambrian.networks.morphisms.functions import NORMALISATIONS, PRODUCTS, SUMS, Functions
 from cambrian.networks.morphisms.matching import find_columns, match_channels
 from cambrian.networks.morphisms.new_layers import can_pass, pass_on, read_norm, silence
 from cambrian.networks.morphisms.recording import Call
 from cambrian.networks.morphisms.transfers import Transfer, spread_units, strongest_units
 
+WHOLE = Copy()
 SPREAD = 0.2
 """The random part of the shares of copies."""
 
@@ -50,20 +52,21 @@ class Undecided(Exception):
 
 
 class Carrier:
-    """Follows the child once, with these partners and these parts of the new calls. Raises Undecided where a
-    part is missing."""
+    """Follows the child once, with the partners of these branches and these parts of the new calls. Raises
+    Undecided where a part is missing."""
 
     def __init__(
         self,
         parent: Network,
         child: Network,
         symbols: Symbols,
-        matches: Mapping[int, int],
+        branches: Branches,
         parts: Mapping[int, str],
         spread: float = SPREAD,
     ) -> None:
         self.parent, self.child, self.symbols = parent, child, symbols
-        self.matches, self.parts, self.spread = matches, parts, spread
+        self.matches, self.copies = branches.matches, branches.copies
+        self.parts, self.spread = parts, spread
         self.carried = Carried()
         self._functions = Functions(symbols, child.record.shapes)
         self._values = {child.record.input: image_value(child, symbols)}
@@ -90,6 +93,9 @@ class Carrier:
         if number not in self._values:
             self._values[number] = constant_value(self.child, self.symbols, number)
         return self._values[number]
+
+    def _copy(self, n: int) -> Copy:
+        return self.copies.get(n, WHOLE)
 
     def _call(
         self, n: int, call: Call, given: list[Value], passed: list[Value]
@@ -118,6 +124,8 @@ class Carrier:
         partner = self.parent.record.calls[theirs]
         before = self.parent.inputs[theirs][0]
         missing = {s for s in before.symbols if s != ZERO} - set(x.symbols)
+        if self._copy(n).part:
+            missing = set()
         candidates = x.fresh & self._passing
         if candidates and missing & set(passed.symbols):
             raise Undecided(max(candidates), "pass")
@@ -148,14 +156,18 @@ class Carrier:
         rows = self._choose_rows(n, parents, len(own))
         columns = find_columns(x, before, self._generator, self.spread)
         silent = [i for i, s in enumerate(x.symbols) if s == ZERO and i not in {c[0] for c in columns}]
-        self._write(name, Transfer(source, rows, columns, silent))
+        share = self._copy(n).share
+        self._write(name, Transfer(source, rows, columns, silent, share))
         self._carry_bias(n, call, partner, rows)
-        symbols = [ZERO if r is None else self.symbols.make("out", theirs, r) for r in rows]
-        return ones(symbols, axis=x.axis, through=x.through, origin=n)
+        symbols = tuple(ZERO if r is None else self.symbols.make("out", theirs, r) for r in rows)
+        return Value(symbols, (share,) * len(symbols), x.axis, through=x.through, origin=n)
 
     def _choose_rows(self, n: int, parents: Tensor, count: int) -> list[int | None]:
         """The parent's unit of each of the child's."""
         old, part = len(parents), self.parts.get(n)
+        chosen = self._copy(n).units
+        if chosen is not None:
+            return list(chosen)
         if count != old:
             self._changed.add(n)
         if count < old:
@@ -167,7 +179,7 @@ class Carrier:
     def _carry_bias(self, n: int, call: Call, partner: Call, rows: Sequence[int | None]) -> None:
         mine, theirs = call.weights[1:], partner.weights[1:]
         if mine and theirs:
-            self._write(mine[0], Transfer(theirs[0], rows))
+            self._write(mine[0], Transfer(theirs[0], rows, share=self._copy(n).share))
         elif mine:
             self.carried.tensors[mine[0]] = torch.zeros_like(self.child.tensors[mine[0]])
         elif theirs:
@@ -190,21 +202,28 @@ class Carrier:
         if self.parts.get(n) == "silent":
             rows = [None if s in x.symbols[:i] else r for i, (s, r) in enumerate(zip(x.symbols, rows))]
         ratios = [ONE if r is None else x.scales[i] / before.scales[r] for i, r in enumerate(rows)]
+        share = self._copy(n).share
         if call.function in NORMS:
-            self._carry_norm(call, partner, rows, ratios)
+            self._carry_norm(call, partner, rows, ratios, share)
             ratios = [ONE] * len(rows)
         else:
-            self._write(call.weights[0], Transfer(partner.weights[0], rows))
+            self._write(call.weights[0], Transfer(partner.weights[0], rows, share=share))
             self._carry_bias(n, call, partner, rows)
+        ratios = [ratio * share for ratio in ratios]
         symbols = [ZERO if r is None else self.symbols.make("out", theirs, r) for r in rows]
         return Value(tuple(symbols), tuple(ratios), x.axis, through=x.through, origin=n)
 
     def _carry_norm(
-        self, call: Call, partner: Call, rows: Sequence[int | None], ratios: Sequence[float]
+        self,
+        call: Call,
+        partner: Call,
+        rows: Sequence[int | None],
+        ratios: Sequence[float],
+        share: float,
     ) -> None:
         mine, theirs = read_norm(call), read_norm(partner)
         for name, source in zip(mine.affine, theirs.affine, strict=False):
-            self._write(name, Transfer(source, rows))
+            self._write(name, Transfer(source, rows, share=share))
         if not (mine.mean and theirs.mean):
             return
         mean, var = (self.parent.tensors[s].float().cpu() for s in (theirs.mean, theirs.var))
@@ -218,11 +237,13 @@ class Carrier:
         own, parents = self.child.tensors[call.weights[0]], self.parent.tensors[partner.weights[0]]
         if own.shape != parents.shape or x.symbols != before.symbols or x.scales != before.scales:
             self._lose(n, partner.weights[0])
+        share = self._copy(n).share
         if own.shape == parents.shape:
             for name, source in zip(call.weights, partner.weights, strict=False):
-                self._write(name, Transfer(source, range(len(own))))
+                self._write(name, Transfer(source, range(len(own)), share=share))
         count = self.child.record.shapes[call.output][1]
-        return ones([self.symbols.make("out", self.matches[n], j) for j in range(count)])
+        symbols = tuple(self.symbols.make("out", self.matches[n], j) for j in range(count))
+        return Value(symbols, (share,) * count)
 
     # Layers without one
 
@@ -300,15 +321,18 @@ class Carrier:
         if partner is not None:
             source = partner.weights[self.child.record.calls[n].weights.index(name)]
             if self.parent.tensors[source].shape == own.shape:
-                self.carried.tensors[name] = self.parent.tensors[source].clone()
-                self.carried.transfers[name] = Transfer(source, range(len(own)) if own.ndim else ())
-                return weight_value(self.symbols, own, source)
+                share = self._copy(n).share
+                self.carried.tensors[name] = (self.parent.tensors[source] * share).to(own)
+                rows = range(len(own)) if own.ndim else ()
+                self.carried.transfers[name] = Transfer(source, rows, share=share)
+                value = weight_value(self.symbols, own, source)
+                return replace(value, scales=(share,) * len(value))
             self._lose(n, source)
         if self.parts.get(n) == "zero":
             self.carried.tensors[name] = torch.zeros_like(own)
             return ones([ZERO] * len(weight_value(self.symbols, own, name)))
         value = weight_value(self.symbols, own, f"new {name}")
-        gate = self.child.record.calls[n].function in PRODUCTS
+        gate = self.child.record.calls[n].function in PRODUCTS | NORMALISATIONS
         return replace(value, fresh=frozenset({n}), origin=n) if gate else value
 
     def _write(self, name: str, transfer: Transfer) -> None:

@@ -60,19 +60,24 @@ class Symbols:
         for symbol, scale in nonzero:
             for term, count in self.terms.get(symbol, {symbol: 1.0}).items():
                 total[term] = total.get(term, 0.0) + scale * count
-        terms = sorted((term, count) for term, count in total.items() if count)
+        terms = sorted((term, _round(count)) for term, count in total.items() if count)
         if not terms:
             return ZERO, ONE
         if len(terms) == 1:
             return terms[0]
         # Up to a factor: a sum of two copies is twice the sum.
         factor = abs(terms[0][1])
-        scaled = tuple((term, count / factor) for term, count in terms)
+        scaled = tuple((term, _round(count / factor)) for term, count in terms)
         symbol = self.make("sum", scaled)
         self.terms[symbol] = dict(scaled)
         if all(term in self.positive and count > 0 for term, count in scaled):
             self.positive.add(symbol)
         return symbol, factor
+
+
+def _round(count: float) -> float:
+    """So that shares of one, such as tenths, sum to one."""
+    return float(f"{count:.12g}")
 
 
 def ones(symbols: Sequence[int], **rest: object) -> Value:

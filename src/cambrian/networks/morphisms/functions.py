@@ -22,6 +22,7 @@ CURVED = {
     *("hardtanh", "softplus", "mish", "softsign", "abs", "exp"),
 }
 """Functions of each channel alone."""
+ZERO_AT_ZERO = CURVED - {"sigmoid", "hardsigmoid", "softplus", "exp", "hardtanh"}
 ADAPTIVE = {
     *("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d"),
 }
@@ -31,6 +32,9 @@ IDENTITIES = {"dropout", "dropout1d", "dropout2d", "alpha_dropout", "contiguous"
 """In evaluation mode."""
 SUMS = {"add", "radd", "iadd"}
 PRODUCTS = {"mul", "rmul", "imul"}
+QUOTIENTS = {"div", "truediv", "itruediv", "true_divide"}
+NORMALISATIONS = {"group_norm", "layer_norm", "instance_norm"}
+"""Functions that end by a multiplication with a weight and the addition of a bias."""
 RESHAPES = {"flatten", "view", "reshape"}
 
 Shapes = dict[int, tuple[int, ...]]
@@ -59,6 +63,8 @@ class Functions:
             **dict.fromkeys(IDENTITIES, lambda call, values: [values[0]]),
             **dict.fromkeys(SUMS, self._add),
             **dict.fromkeys(PRODUCTS, self._multiply),
+            **dict.fromkeys(QUOTIENTS, self._divide),
+            **dict.fromkeys(NORMALISATIONS, self._normalise),
             **dict.fromkeys(RESHAPES, self._flatten),
             **dict.fromkeys(("cat", "concat", "concatenate"), self._concatenate),
             "stack": self._stack,
@@ -101,7 +107,11 @@ class Functions:
     def _curve(self, call: Call, values: Sequence[Value]) -> list[Value] | None:
         value = values[0]
         pairs = channels_of(value)
-        symbols = tuple(self.symbols.make(call.function, call.settings, s, c) for s, c in pairs)
+        kept = _keeps_zero(call)
+        symbols = tuple(
+            ZERO if s == ZERO and kept else self.symbols.make(call.function, call.settings, s, c)
+            for s, c in pairs
+        )
         return [replace(value, symbols=symbols, scales=(ONE,) * len(symbols))]
 
     def _add(self, call: Call, values: Sequence[Value]) -> list[Value] | None:
@@ -119,8 +129,7 @@ class Functions:
         return [_join(values, [s for s, _ in sums], [c for _, c in sums])]
 
     def _add_stack(self, call: Call, values: Sequence[Value]) -> list[Value] | None:
-        first = call.named.get("dim", call.args[1] if len(call.args) > 1 else None) in (0, (0,))
-        return self.add_all(values[0].parts) if first else None
+        return self.add_all(values[0].parts) if reduces_stack(call) else None
 
     def _average_stack(self, call: Call, values: Sequence[Value]) -> list[Value] | None:
         added, parts = self._add_stack(call, values), values[0].parts
@@ -132,8 +141,7 @@ class Functions:
 
     def _multiply(self, call: Call, values: Sequence[Value]) -> list[Value] | None:
         if len(values) == 1:
-            factors = [a for a in call.args if isinstance(a, int | float)]
-            return [_scale(values[0], float(factors[0]))] if factors and factors[0] >= 0 else None
+            return self._divide(call, values)
         one, other = values[:2]
         count = max(len(one), len(other))
         if not all(len(v) in (1, count) for v in (one, other)):
@@ -141,6 +149,23 @@ class Functions:
         pairs = zip(_widen(one, count), _widen(other, count), strict=True)
         products = [self._multiply_channels(a, b) for a, b in pairs]
         return [_join(values, [s for s, _ in products], [c for _, c in products])]
+
+    def _divide(self, call: Call, values: Sequence[Value]) -> list[Value] | None:
+        """A multiplication or division by a number."""
+        factor = read_factor(call)
+        return None if factor is None else [_scale(values[0], factor)]
+
+    def _normalise(self, call: Call, values: Sequence[Value]) -> list[Value] | None:
+        """Of weights that are all multiplied by a number the result is, too; of zeros it is zero."""
+        x, *weights = values
+        if weights and all(s == ZERO for v in weights for s in v.symbols):
+            return [_scale(v, 0.0) for v in self._mix(call, values)]
+        factors = {c for v in weights for c in v.scales}
+        factor = factors.pop() if len(factors) == 1 else ONE
+        if factor == ONE:
+            return None
+        plain = [replace(v, scales=(ONE,) * len(v)) for v in weights]
+        return [_scale(v, factor) for v in self._mix(call, [x, *plain])]
 
     def _multiply_channels(self, one: tuple[int, float], other: tuple[int, float]) -> tuple[int, float]:
         if ZERO in (one[0], other[0]):
@@ -239,6 +264,36 @@ class Functions:
             symbols = [self.symbols.make("part", whole, i) for i in range(count)]
             results.append(_join(values, symbols, [ONE] * count))
         return results
+
+
+def read_factor(call: Call) -> float | None:
+    """The number, not below 0, by which the call multiplies one value; None where it does not."""
+    if call.function not in PRODUCTS | QUOTIENTS or len(call.slots) != 1 or call.weights:
+        return None
+    # A number that is divided by a value is none of these.
+    if call.function in QUOTIENTS and (not isinstance(call.args[0], Slot) or call.named):
+        return None
+    numbers = [float(a) for a in call.args if isinstance(a, int | float)]
+    if len(numbers) != 1 or numbers[0] < 0 or (call.function in QUOTIENTS and not numbers[0]):
+        return None
+    return 1 / numbers[0] if call.function in QUOTIENTS else numbers[0]
+
+
+def reduces_stack(call: Call) -> bool:
+    """Whether the call is a sum or mean over the first axis, as of values that were stacked."""
+    if call.function not in ("sum", "mean") or len(call.slots) != 1:
+        return False
+    return call.named.get("dim", call.args[1] if len(call.args) > 1 else None) in (0, (0,))
+
+
+def _keeps_zero(call: Call) -> bool:
+    if call.function == "hardtanh":
+        low, high = (
+            call.named.get(name, call.args[i] if len(call.args) > i else default)
+            for name, i, default in (("min_val", 1, -1.0), ("max_val", 2, 1.0))
+        )
+        return bool(low <= 0 <= high)
+    return call.function in ZERO_AT_ZERO
 
 
 def _join(values: Sequence[Value], symbols: Sequence[int], scales: Sequence[float]) -> Value:

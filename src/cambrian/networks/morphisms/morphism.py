@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from cambrian.networks.morphisms.alignment import (
     match_by_names,
     match_by_order,
 )
+from cambrian.networks.morphisms.branches import Branches, copy_branches
 from cambrian.networks.morphisms.carrying import SPREAD, Carrier, Undecided
 from cambrian.networks.morphisms.channels import Symbols, Value
 from cambrian.networks.morphisms.following import Carried, Network, follow_parent
@@ -25,6 +25,8 @@ from cambrian.networks.morphisms.new_layers import Norm
 from cambrian.networks.morphisms.recording import Record, record_forward
 from cambrian.networks.morphisms.transfers import Transfer
 
+PAIRINGS = (match_by_names, match_by_order, match_by_both)
+"""The ways to pair calls, the surest first."""
 TRIES = 24
 """Alignments that are tried where none of the plain ones keeps everything."""
 SUSPECTS = 3
@@ -57,8 +59,9 @@ def inherit_function(
     expected = follow_parent(theirs, symbols)
     best: Carried | None = None
     records = (theirs.record, ours.record, _shapes(theirs), _shapes(ours))
-    for matches in _list_matches(*records):
-        carried = _carry(partial(Carrier, theirs, ours, symbols, matches, spread=spread), expected)
+    add_copies = partial(_list_branches, theirs, ours, spread)
+    for branches in (b for match in PAIRINGS for b in add_copies(match(*records))):
+        carried = _carry(partial(Carrier, theirs, ours, symbols, branches, spread=spread), expected)
         # Of two that lose something, the one in which more of the child's numbers are its parent's.
         if best is None or (carried.exact, _count(carried)) > (best.exact, _count(best)):
             best = carried
@@ -66,7 +69,8 @@ def inherit_function(
             break
     assert best is not None
     if not best.exact and _numbers(ours) >= _numbers(theirs):
-        best = _pair_again(records, partial(Carrier, theirs, ours, symbols, spread=spread), expected) or best
+        make = partial(Carrier, theirs, ours, symbols, spread=spread)
+        best = _pair_again(records, add_copies, make, expected) or best
     own = child.state_dict()
     tensors = {name: t for name, t in best.tensors.items() if name in own}
     child.load_state_dict({**own, **tensors})
@@ -80,13 +84,22 @@ Records = tuple[Record, Record, Tensors, Tensors]
 """The parent's and the child's, and the shapes of their tensors."""
 
 
-def _list_matches(*records: Any) -> Iterator[dict[int, int]]:
-    """Three ways to pair calls, the surest first."""
-    for match in (match_by_names, match_by_order, match_by_both):
-        yield match(*records)
+def _list_branches(
+    parent: Network, child: Network, spread: float, matches: Mapping[int, int]
+) -> Iterator[Branches]:
+    """With these partners, branches beside others of the same layers as copies of those, and as new ones."""
+    branches = copy_branches(parent, child, matches, spread)
+    if branches.copies:
+        yield branches
+    yield Branches(dict(matches))
 
 
-def _pair_again(records: Records, make: Callable[..., Carrier], expected: Value) -> Carried | None:
+def _pair_again(
+    records: Records,
+    add_copies: Callable[[Mapping[int, int]], Iterator[Branches]],
+    make: Callable[..., Carrier],
+    expected: Value,
+) -> Carried | None:
     """What is carried in another alignment, in which nothing is lost: where a layer cannot be kept, it or
     the one before it has the wrong partner. None where TRIES alignments have no such one."""
     todo, tried = deque([frozenset[tuple[int, int]]()]), set[frozenset[tuple[int, int]]]()
@@ -96,9 +109,10 @@ def _pair_again(records: Records, make: Callable[..., Carrier], expected: Value)
             continue
         tried.add(forbidden)
         matches = match_by_order(*records, forbidden)
-        carried = _carry(partial(make, matches), expected)
-        if carried.exact:
-            return carried
+        for branches in add_copies(matches):
+            carried = _carry(partial(make, branches), expected)
+            if carried.exact:
+                return carried
         # Without a layer that is lost it is the last one that is wrong.
         failed = carried.failed[0] if carried.failed else max(matches, default=-1)
         suspects = sorted((j for j in matches if j <= failed), reverse=True)[:SUSPECTS]

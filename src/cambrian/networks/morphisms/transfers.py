@@ -18,20 +18,24 @@ takes."""
 class Transfer:
     """Row j of the child is the parent's row `rows[j]`, silent where that is None. `columns` say where the
     input channels come from (None: in their order); those in `kept` keep their own weights, since what they
-    read is zero. Kernels are put in the middle of larger ones."""
+    read is zero. All are multiplied by `share`, that of one of several copies of a layer. Kernels are put in
+    the middle of larger ones."""
 
     source: str
     rows: Sequence[int | None]
     columns: Sequence[Column] | None = None
     kept: Sequence[int] = ()
+    share: float = 1.0
 
     def carry(self, parent: Tensor, own: Tensor, shares: bool = True) -> Tensor:
-        """The child's tensor in the shape of `own`, its weights so far. Without `shares`, columns have the
+        """The child's tensor in the shape of `own`, its weights so far. Without `shares`, copies have the
         parent's weights whole, as moments do."""
         rows = torch.tensor([0 if r is None else r for r in self.rows])
         chosen = parent.detach().cpu().float()[rows]
         silent = [j for j, r in enumerate(self.rows) if r is None]
         chosen[silent] = 0.0
+        if shares:
+            chosen = chosen * self.share
         if self.columns is not None:
             chosen = self._spread(chosen, own.shape[1], shares)
         grown = centre(chosen, own.shape[2:])

@@ -31,7 +31,7 @@ def _describe(search: Search) -> Iterator[tuple[str, str]]:
     yield "strategy", f"{_name(search.strategy)}, {search.budget}"
     yield "each", f"{_name(search.estimator)}: {search.objective}"
     if search.final is not None:
-        yield "then", describe_final(search.final, len(search.objectives), search.choose)
+        yield "then", describe_final(search)
         yield "machine", f"{search.device}, {search.engine.slots} at a time"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from cambrian.errors import join_words
 from cambrian.estimators.limits import describe_limits
 from cambrian.estimators.proxy import Proxy
 from cambrian.randomness import stream
@@ -28,6 +29,7 @@ from cambrian.search.planning.wording import (
 )
 from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
+from cambrian.spaces.knowledge import Begins, know
 from cambrian.spaces.size import estimate_size
 from cambrian.spaces.space import Space
 from cambrian.tasks.metrics import is_minimized, is_share
@@ -55,16 +57,14 @@ def describe_plan(
 ) -> list[tuple[str, str]]:
     """(label, text) of each choice; `allowed` is the part of the workload that a budget of trials or epochs
     begins."""
-    final = search.final
     assert search.task is not None
-    assert final is not None
     return [
         ("data", describe_data(search.task)),
         ("space", _describe_space(facts, work if by_levels else None)),
         ("strategy", _describe_strategy(search, facts, work if by_levels else None, allowed)),
         *_describe_limits(search),
         ("each", _describe_trial(search, search.fidelity.epochs, cost.images(work))),
-        ("then", describe_final(final, len(search.objectives), search.choose)),
+        ("then", describe_final(search)),
         ("machine", f"{search.device}, {search.engine.slots} at a time"),
         ("time", _describe_time(search.budget, work, allowed, cost)),
     ]
@@ -100,16 +100,17 @@ def _describe_score(metric: str) -> list[tuple[str, str]]:
 def describe_table(search: Search, workers: int, notice: str | None) -> list[tuple[str, str]]:
     """(label, text) of each choice of a search for the rows of a table."""
     assert search.task is not None
-    assert search.final is not None
     count = _count_networks(search.budget, "networks")
     epochs = count_epochs(search.fidelity.epochs)
+    begins = know(search.space, Begins)
+    first = "" if begins is None else f"; first {join_words(list(begins.begins))}"
     return [
         ("data", describe_data(search.task)),
         ("space", _describe_whole_space(search.space)),
-        ("strategy", f"{name_of(search.strategy)}: {count}, each with a training of its own"),
+        ("strategy", f"{name_of(search.strategy)}: {count}, each with a training of its own{first}"),
         *_describe_limits(search),
         ("each", f"up to {epochs} of {len(search.task.train)} rows{list_settings(search.fidelity)}"),
-        ("then", describe_final(search.final)),
+        ("then", describe_final(search)),
         ("machine", f"{search.device}, {workers} at a time"),
         ("time", f"budget: {search.budget}{f'; {notice}' if notice else ''}"),
     ]

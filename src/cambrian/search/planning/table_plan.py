@@ -42,8 +42,11 @@ MOST_EPOCHS, LEAST_EPOCHS = 40, 2
 """Epochs of the longest training; the space chooses a share of them."""
 LARGE = 8_000
 """Rows from which batches are larger."""
-TRIALS = 50
-"""Networks that a search compares, where the time bears as many trainings."""
+TRIALS, FEWEST = 50, 8
+"""Networks that a search compares, where the time bears as many trainings, and where it does not."""
+STEPS = 400
+"""Of the longest training: with fewer a network learns little, and what is compared is chance. Fewer networks
+are trained then."""
 SHARE = 0.12
 """The share of the time for the final training."""
 OVERHEAD = 0.3
@@ -71,7 +74,9 @@ def plan_by_table(request: PlanRequest) -> Plan:
     batch = int(request.recipe.get("batch_size", 64 if len(task.train) < LARGE else 256))
     with one_thread():
         speed, notice = _measure(task, searched, size, request.device, crew)
-    epochs = changes.get("epochs") or choose_epochs(task, speed, request.left or limits.seconds, crew)
+    epochs = changes.get("epochs") or choose_epochs(
+        len(task.train), batch, speed, request.left or limits.seconds, crew
+    )
     train = Train(
         **{**choose_optimiser(task, request.recipe, searched), "batch_size": batch, **request.recipe}
     )
@@ -129,13 +134,20 @@ MEAN_LENGTH = 0.5
 """The share of the longest training that a network has on average."""
 
 
-def choose_epochs(task: Task, speed: float, seconds: float | None, workers: int) -> int:
-    """The epochs of the longest training: MOST_EPOCHS, or as many as leave time for TRIALS networks."""
+def choose_epochs(rows: int, batch: int, speed: float, seconds: float | None, workers: int) -> int:
+    """The epochs of the longest training of `rows` rows, in batches of `batch`, at `speed` seconds a row: as
+    many as leave time for TRIALS networks, but STEPS steps where these leave time for FEWEST, and never more
+    than MOST_EPOCHS."""
     if seconds is None:
         return MOST_EPOCHS
-    each = seconds * (1 - SHARE) * workers / TRIALS - OVERHEAD
-    bearable = each / (MEAN_LENGTH * speed * len(task.train))
-    return int(max(LEAST_EPOCHS, min(MOST_EPOCHS, bearable)))
+
+    def bear(networks: int) -> float:
+        each = seconds * (1 - SHARE) * workers / networks - OVERHEAD
+        return each / (MEAN_LENGTH * speed * rows)
+
+    wanted = math.ceil(STEPS * batch / rows)
+    epochs = max(bear(TRIALS), min(wanted, bear(FEWEST)))
+    return int(max(LEAST_EPOCHS, min(MOST_EPOCHS, epochs)))
 
 
 def _measure(

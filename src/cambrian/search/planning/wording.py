@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cambrian.outcome import Fidelity
-from cambrian.search.loop.final_stage import Final
 from cambrian.tasks.sounds import describe_hearing
 from cambrian.tasks.texts import describe_script
 
 if TYPE_CHECKING:
     from cambrian.search.planning.pretrained import Fit
     from cambrian.search.planning.race_amounts import Challenges
+    from cambrian.search.search import Search
     from cambrian.tasks.task import Task
 
 
@@ -28,16 +28,28 @@ def describe_data(task: Task) -> str:
     return f"{task.name}: {size}, {task.answer}; {counts}"
 
 
-def describe_final(final: Final, objectives: int = 1, choose: str | None = None) -> str:
+def describe_final(search: Search) -> str:
     """The final stage of a search that does not continue its trials."""
+    final, begun = search.final, _describe_beginning(search)
+    assert final is not None
     training = f"{count_epochs(final.fidelity.epochs)}{list_settings(final.fidelity)}"
-    if choose is not None:
-        return f"the best that keeps {choose}, from scratch, on all but test: {training}"
-    if objectives > 1:
-        return f"{final.top} networks at the front's knees from scratch, on all but test: {training}"
+    if search.choose is not None:
+        return f"the best that keeps {search.choose}, {begun}, on all but test: {training}"
+    if len(search.objectives) > 1:
+        return f"{final.top} networks at the front's knees {begun}, on all but test: {training}"
     if final.top == 1:
-        return f"the best from scratch, on all but test: {training}"
-    return f"the best {final.top} from scratch: {training}; the best of them on all but test"
+        return f"the best {begun}, on all but test: {training}"
+    return f"the best {final.top} {begun}: {training}; the best of them on all but test"
+
+
+def _describe_beginning(search: Search) -> str:
+    """The weights that a network has before its last training."""
+    final = search.final
+    if getattr(search.space, "pretrained", False):
+        return "from your network's weights"
+    if final is not None and getattr(search.estimators[final.estimator], "pretrained", None):
+        return "from the weights given"
+    return "from scratch"
 
 
 def describe_challenges(challenges: Challenges) -> str:

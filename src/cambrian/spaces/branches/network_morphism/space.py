@@ -140,6 +140,39 @@ class NetworkMorphism(Space):
         """The architecture without one of its layers; None where it has the fewest."""
         return self._layers.move("delete", architecture, rng)
 
+    def put_beside(self, architecture: Architecture, rng: np.random.Generator) -> Architecture | None:
+        """The architecture with a branch more: a layer like another one, which reads the same outputs, and
+        the layer after both joins them, by their sum or their concatenation (Net2Branch; Cai et al. 2018,
+        arXiv 1806.02639, Sec. 3.1). None where no layer can have one.
+
+        The new layer also reads the one it is beside, which comes before it, by weights that may be zero."""
+        layers = split(architecture)
+        places = [
+            (at, how) for at in range(len(layers)) for how in COMBINE if self._branches(layers, at, how)
+        ]
+        if not places or len(layers) == self.layers:
+            return None
+        at, how = places[int(rng.integers(len(places)))]
+        skips: Answer = tuple(sorted([*_skips(layers[at]), at]))
+        new: Layer = {**layers[at], "pool": False, "skips": skips, "combine": "concat"}
+        edited = self._layers.edit_layers("insert", at + 1, layers)
+        last = edited[at + 2]
+        joined: Answer = tuple(sorted([*_skips(last), at + 1]))
+        edited[at + 1 : at + 3] = [new, {**last, "skips": joined, "combine": how}]
+        return self._layers.replay_layers(architecture, edited, rng)
+
+    def _branches(self, layers: Sequence[Layer], at: int, how: str) -> bool:
+        """Whether the layer at that index can have a layer beside it, which the next one joins to it."""
+        # The image cannot be skipped to, a pooled output is smaller than what the new layer reads, and a sum
+        # that it reads cannot be concatenated.
+        if not 0 < at < len(layers) - 1 or layers[at].get("pool") or layers[at].get("combine") == "sum":
+            return False
+        if layers[at + 1].get("combine", how) != how:
+            return False
+        # Added, the layer has only a part of the sum: another sum that reads it would miss the rest.
+        readers = [layer for layer in layers if at + 1 in _skips(layer)]
+        return how == "concat" or all(layer["combine"] == "concat" for layer in readers)
+
     def _deepen(self, layers: Sequence[Layer], rng: np.random.Generator) -> list[Layer] | None:
         if len(layers) == self.layers:
             return None

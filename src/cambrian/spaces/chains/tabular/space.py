@@ -76,6 +76,18 @@ class TabularNetworks(Space):
             if len(blocks) <= self.blocks
         }
 
+    @property
+    def begins(self) -> Mapping[str, Architecture]:
+        """The networks that every search trains first, each with the length of training that suits it: where
+        features act together attention is ahead of the others, and on a few hundred rows a short training is
+        (`benchmarks/tables.py --portfolio`)."""
+        known = self.portfolio
+        return {
+            name: Architecture({**known[name], "train.length": length})
+            for name, length in BEGINS.items()
+            if name in known
+        }
+
     def read_size(self, task: Signature) -> dict[str, Any]:
         return {}
 
@@ -113,6 +125,8 @@ PORTFOLIO: dict[str, tuple[str, tuple[str, ...]]] = {
     "gated": ("plain", ("gated",) * 3),
 }
 """The embedding and the blocks of each."""
+BEGINS = {"ft-transformer": 1.0, "resnet": 0.25}
+"""Names of the portfolio, and the shares of the longest training."""
 
 
 def _read_network(embedding: str, blocks: tuple[str, ...]) -> Architecture:
