@@ -19,6 +19,7 @@ from cambrian.outcome import ENDLESS, Done, Fidelity, Point
 from cambrian.search.loop.execution import Watch
 from cambrian.search.planning import race_amounts, race_plan
 from cambrian.search.planning.cost import Cost
+from cambrian.search.planning.optimisers import TEXT, choose_optimiser
 from cambrian.search.planning.plan import plan
 from cambrian.search.planning.race_amounts import (
     OVERHEAD,
@@ -436,3 +437,18 @@ def test_a_text_is_raced_by_recurrent_networks(tmp_path: Path) -> None:
         assert (recipe.optimiser, recipe.batch_size, recipe.label_smoothing) == ("adamw", 32, 0.0)
     with pytest.raises(UsageError, match="the space stages read it as a whole"):
         plan(task, "10m", workers=1, space="stages")
+
+
+def test_texts_of_classes_are_raced_by_ngrams_first(tmp_path: Path) -> None:
+    """A bag of n-grams first, with AdamW's settings for texts; other spaces keep their optimiser."""
+    lines = [
+        f"{word} {n} {word},{kind}" for kind, word in (("a", "sails"), ("b", "stays")) for n in range(60)
+    ]
+    (tmp_path / "x.csv").write_text("\n".join(["text,kind", *lines]))
+    task = cambrian.load(tmp_path / "x.csv", target="kind")
+    search = plan(task, "10m", workers=1).search
+    first = search.strategy.entrants[0]
+    assert (first["name"], first["architecture"]) == ("n-grams", {"embedding": "n-grams", "layers": 0})
+    for recipe in (search.estimator, search.estimators["final"]):
+        assert (recipe.optimiser, recipe.learning_rate) == ("adamw", TEXT["learning_rate"])
+    assert choose_optimiser(task, {}, SPACES.make("stages")) == {"optimiser": "muon"}

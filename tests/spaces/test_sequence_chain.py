@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from cambrian.architecture import sample
-from cambrian.errors import SpaceError
+from cambrian.errors import SpaceError, UnknownName
 from cambrian.estimators.build import signature
 from cambrian.networks.measure.macs import macs
 from cambrian.networks.measure.operation_totals import count_operations
@@ -17,13 +17,19 @@ from cambrian.networks.measure.params import params
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.spaces.program.function_space import Shape
+from cambrian.spaces.sequences.sequence_chain.embedding import ROWS
 from cambrian.spaces.sequences.sequence_chain.network import (
     HEAD,
     Attention,
     GatedConvolution,
     Recurrent,
 )
-from cambrian.spaces.sequences.sequence_chain.space import OPERATIONS, PORTFOLIO, SequenceChain
+from cambrian.spaces.sequences.sequence_chain.space import (
+    EMBEDDINGS,
+    OPERATIONS,
+    PORTFOLIO,
+    SequenceChain,
+)
 
 CHARACTERS, LENGTH = 7, 12
 TEXT = Shape(CHARACTERS, LENGTH, 1, CHARACTERS, causal=True)
@@ -43,8 +49,12 @@ def test_each_network_of_the_portfolio_answers(name: str, shape: Shape) -> None:
     network = space.build(architecture, shape, hidden=32)
     expected = (3, shape.classes, LENGTH) if shape.causal else (3, shape.classes)
     assert network(draw(3, CHARACTERS, LENGTH, 1)).shape == expected
+    embedding, layers = PORTFOLIO[name]
     read = 32 if shape.causal else 64
-    counted = (CHARACTERS + 1) * 32 + 2 * 32 + (read + 1) * shape.classes
+    counted = (CHARACTERS + 1) * 32 + (read + 1) * shape.classes
+    counted += 2 * 32 if layers else 0
+    # Of n-grams of seven characters, and of none: 8^2, 8^3 and 8^4 vectors, and of length five ROWS.
+    counted += 32 * (64 + 512 + 4096 + ROWS) if embedding == "n-grams" else 0
     # A recurrent layer that reads both ways is two of half the units.
     units, ways = (32, 1) if shape.causal else (16, 2)
     weights = {
@@ -56,17 +66,19 @@ def test_each_network_of_the_portfolio_answers(name: str, shape: Shape) -> None:
         "attention": 33 * 3 * HEAD + (HEAD + 1) * 32,
         "perceptron": 33 * 128 + 129 * 32,
     }
-    counted += sum(weights[operation] + 2 * 32 for operation, _ in PORTFOLIO[name])
+    counted += sum(weights[operation] + 2 * 32 for operation, _ in layers)
     assert params(network) == counted
 
 
 def test_widths_are_shares_of_the_hidden_units() -> None:
     """In sixteens; filters are eight units each; a layer is added to what it reads where both are as wide."""
     space = SequenceChain()
-    network = space.build(space.architecture((("gru", 0.5), ("conv_3", 0.5), ("lstm", 2.0))), TEXT, filters=8)
+    network = space.build(
+        space.architecture("rows", (("gru", 0.5), ("conv_3", 0.5), ("lstm", 2.0))), TEXT, filters=8
+    )
     assert [layer.norm.normalized_shape for layer in network.layers] == [(32,), (32,), (32,)]
     assert [layer.added for layer in network.layers] == [False, True, False]
-    small = space.build(space.architecture((("gru", 0.75), ("conv_3", 1.0))), TEXT, hidden=16)
+    small = space.build(space.architecture("rows", (("gru", 0.75), ("conv_3", 1.0))), TEXT, hidden=16)
     assert [layer.added for layer in small.layers] == [False, False]  # as wide by rounding alone
     assert network.head.in_features == 128
 
@@ -163,14 +175,23 @@ def test_layers_that_are_called_by_name_or_with_packed_sequences_count(packed: b
 def test_the_number_of_architectures() -> None:
     """Of one layer all are drawn; the closed form counts them."""
     space = SequenceChain(layers=1)
-    drawn = {space.rows(sample(space, stream(0, "size", n))) for n in range(600)}
-    assert len(drawn) == space.size(1) == len(OPERATIONS) * 5
+    drawn = {sample(space, stream(0, "size", n)) for n in range(1200)}
+    assert len(drawn) == space.size(0) + space.size(1) == len(EMBEDDINGS) * (1 + len(OPERATIONS) * 5)
 
 
 def test_a_shallow_space_has_the_networks_that_fit() -> None:
-    assert list(SequenceChain(layers=1).portfolio) == ["lstm", "cnn", "gru"]
+    assert list(SequenceChain(layers=1).portfolio) == ["n-gram-lstm", "lstm", "n-grams", "cnn", "gru"]
     with pytest.raises(SpaceError, match="layers is 1 to 24, got 0"):
         SequenceChain(layers=0)
+
+
+def test_the_favourite_comes_first() -> None:
+    """And is no second network; an unknown one is refused with the nearest name."""
+    space = SequenceChain(favourite="cnn")
+    assert next(iter(space.portfolio)) == "cnn"
+    assert dict(space.portfolio) == dict(SequenceChain().portfolio)
+    with pytest.raises(UnknownName, match="n-grams"):
+        SequenceChain(favourite="n-gram")
 
 
 def test_rows_of_pixels_are_read_too() -> None:

@@ -10,14 +10,17 @@ from cambrian.architecture import sample
 from cambrian.errors import Unbuildable
 from cambrian.options import Scalar
 from cambrian.randomness import stream
+from cambrian.spaces.budgets import HasPortfolio
 from cambrian.spaces.drafts import draft_network
+from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space
+from cambrian.tasks.nouns import TEXTS
 
 if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 TEXT = {"learning_rate": 8e-3, "weight_decay": 0.01}
-"""AdamW's settings for a running text."""
+"""AdamW's settings for a running text, and for texts that are raced."""
 TRIES = 8
 """Random architectures of which the first that makes a network is looked at."""
 
@@ -32,7 +35,8 @@ def choose_optimiser(
     if optimiser is None:
         vectors = bool(task.columns) or task.causal
         optimiser = "adamw" if vectors or not _has_filters(space, task, skeleton or {}) else "muon"
-    settings = TEXT if task.causal and optimiser == "adamw" else {}
+    texts = task.causal or (task.noun == TEXTS and know(space, HasPortfolio) is not None)
+    settings = TEXT if texts and optimiser == "adamw" else {}
     return {"optimiser": optimiser, **settings}
 
 

@@ -42,6 +42,8 @@ RACED = "stages"
 """The space of a search by time for which nobody names one; of masks it is DENSE_SPACE."""
 RACED_TEXT = "sequence-chain"
 """The same for a text whose next character is learned."""
+RACED_TEXTS = "sequence-chain(favourite=n-grams)"
+"""The same for texts that are classified or measured as a whole."""
 RACE_CHANGES = {"filters", "entrants"}
 FEW_PIXELS = 500_000
 """Pixels of all training images up to which a search without a budget takes MINUTES."""
@@ -217,7 +219,9 @@ def choose_raced(task: Task) -> str:
     """The space whose portfolio is raced where nobody names one."""
     if task.dense:
         return DENSE_SPACE
-    return RACED_TEXT if task.causal else RACED
+    if task.noun != TEXTS:
+        return RACED
+    return RACED_TEXT if task.causal else RACED_TEXTS
 
 
 def _count_pixels(task: Task) -> int:

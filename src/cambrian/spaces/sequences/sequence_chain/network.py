@@ -9,6 +9,9 @@ before the layer, Xiong et al. 2020), and, after the first, is added to it where
                     of the distance that each head has its own of (Press et al. 2022, ALiBi, Sec. 3)
     perceptron      two linear layers, on each step alone (Vaswani et al. 2017, Sec. 3.3)
 
+What the first layer reads is in `embedding`; without a layer the network is a linear model of that, as the
+bag of n-grams of Joulin et al. 2017.
+
 A causal network reads no step after the one it answers for; any other reads both ways.
 """
 
@@ -25,6 +28,7 @@ from torch.nn import functional as F
 
 from cambrian.networks.sharing.reading import Reading
 from cambrian.settings import COUNT, SHARE, check_numbers
+from cambrian.spaces.sequences.sequence_chain.embedding import NGrams
 
 EMBEDDING = 64
 """The most numbers that a row becomes before the first layer: a character needs no more."""
@@ -44,7 +48,14 @@ class Layer(NamedTuple):
 
 
 class Plan(NamedTuple):
+    """`embedding` is a name of EMBEDDINGS."""
+
+    embedding: str
     layers: tuple[Layer, ...]
+
+
+EMBEDDINGS: Mapping[str, Callable[[int, int], nn.Module]] = {"rows": nn.Linear, "n-grams": NGrams}
+"""Makers, of (n, steps, features) -> (n, steps, width)."""
 
 
 class SequenceNetwork(nn.Module):
@@ -68,8 +79,8 @@ class SequenceNetwork(nn.Module):
         shares = read.value(lambda plan: [layer.width for layer in plan.layers])
         widths = [scale_units(hidden, share) for share in shares]
         self.causal = causal
-        first = min(EMBEDDING, widths[0])
-        self.embedding = nn.Linear(features, first)
+        first = min(EMBEDDING, (widths or [scale_units(hidden, 1.0)])[0])
+        self.embedding = EMBEDDINGS[read.value(lambda plan: plan.embedding)](features, first)
         self.layers = nn.Sequential()
         for place, (inputs, outputs) in enumerate(pairwise([first, *widths])):
             makers = _list_makers(inputs, outputs, steps, place, causal)
@@ -77,9 +88,10 @@ class SequenceNetwork(nn.Module):
             added = place > 0 and shares[place] == shares[place - 1]
             operation = read.fork(partial(_read_operation, place), makers, f"layer{place + 1}/operation")
             self.layers.append(Normalised(inputs, operation, added))
-        self.norm = nn.LayerNorm(widths[-1])
+        # Only what layers have computed is normalised: sums of few and of many known n-grams differ.
+        self.norm = nn.LayerNorm(widths[-1]) if widths else nn.Identity()
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(widths[-1] * (1 if causal else 2), classes)
+        self.head = nn.Linear([first, *widths][-1] * (1 if causal else 2), classes)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, channels, h, w) -> (n, classes), or (n, classes, h)."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Scalar, read_whole
+from cambrian.errors import UnknownName
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.budgets import list_sizes
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cambrian.spaces.sequences.sequence_chain.network import Plan
 
 Row = tuple[str, float]  # the operation of a layer, and its width
+EMBEDDINGS = ("rows", "n-grams")
 OPERATIONS = ("gru", "lstm", "conv_3", "conv_7", "dilated_conv_3", "attention", "perceptron")
 WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)
 MOST = 24
@@ -39,12 +41,15 @@ MOST = 24
 
 @dataclass(frozen=True)
 class SequenceChain(Space):
-    """One to `layers` layers, each an operation of a width; those after the first that are as wide as the one
-    before are added to it. A level is the number of layers.
+    """An embedding of rows, or of n-grams of them too, and up to `layers` layers, each an operation of a
+    width; those after the first that are as wide as the one before are added to it. A level is the number of
+    layers. `favourite` is the name of the network that comes first in the portfolio.
 
-    In a supernet the operations are shared; the number of layers and their widths are outer."""
+    In a supernet the operations are shared; the embedding, the number of layers and their widths are
+    outer."""
 
     layers: int = 8
+    favourite: str = "n-gram-lstm"
 
     skeleton = ("hidden", "filters", "dropout")
     causal = True
@@ -54,13 +59,16 @@ class SequenceChain(Space):
 
     def __post_init__(self) -> None:
         check_bounds("sequence-chain", MOST, layers=self.layers)
+        if self.favourite not in PORTFOLIO:
+            raise UnknownName("favourite", self.favourite, PORTFOLIO)
 
     @property
     def knowledge(self) -> tuple[object, ...]:
         return (DepthGrowth(self),)
 
     def program(self, pick: Pick) -> None:
-        for n in range(1, pick.depth("layers", 1, self.layers) + 1):
+        pick("embedding", EMBEDDINGS)
+        for n in range(1, pick.depth("layers", 0, self.layers) + 1):
             pick(at("layer", n, "/operation"), OPERATIONS)
             pick(at("layer", n, "/width"), WIDTHS)
 
@@ -68,7 +76,8 @@ class SequenceChain(Space):
     def portfolio(self) -> Mapping[str, Architecture]:
         """Networks that a practitioner would take, the favourites first: an order for trainings of minutes on
         a CPU (`benchmarks/portfolio.py` measures it)."""
-        return {n: self.architecture(rows) for n, rows in PORTFOLIO.items() if len(rows) <= self.layers}
+        chains = {self.favourite: PORTFOLIO[self.favourite], **PORTFOLIO}
+        return {n: self.architecture(*chain) for n, chain in chains.items() if len(chain[1]) <= self.layers}
 
     def read_size(self, task: Signature) -> dict[str, Scalar]:
         return {}
@@ -76,7 +85,8 @@ class SequenceChain(Space):
     def plan(self, architecture: Architecture) -> Plan:
         from cambrian.spaces.sequences.sequence_chain.network import Layer, Plan
 
-        return Plan(tuple(Layer(*row) for row in self.rows(architecture)))
+        layers = tuple(Layer(*row) for row in self.rows(architecture))
+        return Plan(str(architecture["embedding"]), layers)
 
     def make(self, read: Reading[Plan], task: Signature, **skeleton: Any) -> nn.Module:
         """A network that reads images row by row: a row is one step of channels * width numbers, such as a
@@ -93,14 +103,14 @@ class SequenceChain(Space):
         """How many architectures have `level` layers.
 
         >>> SequenceChain().size(2)
-        1225
+        2450
         """
-        count: int = (len(OPERATIONS) * len(WIDTHS)) ** level
+        count: int = len(EMBEDDINGS) * (len(OPERATIONS) * len(WIDTHS)) ** level
         return count
 
-    def architecture(self, rows: tuple[Row, ...]) -> Architecture:
-        """The architecture of layers given as (operation, width)."""
-        answers: dict[str, Scalar] = {"layers": len(rows)}
+    def architecture(self, embedding: str, rows: tuple[Row, ...]) -> Architecture:
+        """The architecture of an embedding and of layers given as (operation, width)."""
+        answers: dict[str, Scalar] = {"embedding": embedding, "layers": len(rows)}
         for n, (operation, width) in enumerate(rows, 1):
             answers |= {f"layer{n}/operation": operation, f"layer{n}/width": width}
         return Architecture(answers)
@@ -114,7 +124,8 @@ class SequenceChain(Space):
     def graph(self, architecture: Architecture) -> Graph:
         """The layers, one after the other; of those as wide as the one before, the sum."""
         rows = self.rows(architecture)
-        labels, groups, edges, wide = ["input", "embedding"], ["input", "embedding"], [(0, 1)], 0.0
+        labels, groups = ["input", f"embedding of {architecture['embedding']}"], ["input", "embedding"]
+        edges, wide = [(0, 1)], 0.0
         for n, (operation, width) in enumerate(rows, 1):
             before = len(labels) - 1
             labels.append(f"{operation}, width {width:g}")
@@ -129,14 +140,16 @@ class SequenceChain(Space):
         return build_graph((*labels, "output"), tuple(edges), (*groups, "output"))
 
 
-PORTFOLIO: dict[str, tuple[Row, ...]] = {
-    "lstm": (("lstm", 1.0),),
-    "cnn": (("conv_7", 1.0),),
-    "gru": (("gru", 1.0),),
-    "conv-lstm": (("conv_7", 1.0), ("lstm", 1.0)),
-    "lstm-2": (("lstm", 1.0),) * 2,
-    "gated-conv": (("conv_7", 1.0), ("conv_3", 1.0)),
-    "transformer": (("conv_3", 1.0), *(("attention", 1.0), ("perceptron", 1.0)) * 2),
-    "tcn": (("dilated_conv_3", 1.0),) * 5,
+PORTFOLIO: dict[str, tuple[str, tuple[Row, ...]]] = {
+    "n-gram-lstm": ("n-grams", (("lstm", 1.0),)),
+    "lstm": ("rows", (("lstm", 1.0),)),
+    "n-grams": ("n-grams", ()),
+    "cnn": ("rows", (("conv_7", 1.0),)),
+    "gru": ("rows", (("gru", 1.0),)),
+    "conv-lstm": ("rows", (("conv_7", 1.0), ("lstm", 1.0))),
+    "lstm-2": ("rows", (("lstm", 1.0),) * 2),
+    "gated-conv": ("rows", (("conv_7", 1.0), ("conv_3", 1.0))),
+    "transformer": ("rows", (("conv_3", 1.0), *(("attention", 1.0), ("perceptron", 1.0)) * 2)),
+    "tcn": ("rows", (("dilated_conv_3", 1.0),) * 5),
 }
-"""The operation and the width of each layer."""
+"""The embedding, and the operation and the width of each layer."""
