@@ -18,6 +18,7 @@ from cambrian.networks.pointwise import (
     conv2d,
     is_strided_pointwise,
     memory_format,
+    quicken_pointwise,
 )
 from cambrian.randomness import stream
 from cambrian.spaces import SPACES
@@ -144,3 +145,42 @@ def test_what_cannot_be_read_is_trained_contiguous() -> None:
     ordinary = nn.Sequential(nn.Conv2d(2, 4, 1, 2), nn.Conv2d(4, 4, 1, groups=4), nn.Conv2d(4, 4, 3))
     for known in (ordinary, OPERATIONS["skip"](4, 4, 2)):
         assert memory_format(known) is torch.channels_last
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("size", [(8, 8), (1, 5), (1, 1)])
+def test_a_product_of_matrices_is_the_convolution(bias, size) -> None:
+    """In results, gradients and second derivatives against torch's own, in double precision."""
+    own = nn.Conv2d(6, 4, 1, bias=bias).double().to(memory_format=torch.channels_last)
+    quick = copy.deepcopy(own)
+    quicken_pointwise(quick)
+    calls = []
+    quick.register_forward_hook(lambda *_: calls.append(1))
+    images = torch.randn(3, 6, *size, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+    found = []
+    for layer in (own, quick):
+        x = images.clone(memory_format=torch.preserve_format).requires_grad_()
+        inputs = (x, *layer.parameters())
+        y = layer(x)
+        first = torch.autograd.grad(y.square().sum(), inputs, create_graph=True)
+        second = torch.autograd.grad(sum(g.square().sum() for g in first), inputs)
+        found.append((y, *first, *second))
+    assert calls == [1]
+    assert found[1][0].is_contiguous(memory_format=torch.channels_last)
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-12, atol=1e-12)
+
+
+def test_only_training_on_channels_last_multiplies_matrices() -> None:
+    """Elsewhere it is torch's convolution, bit for bit, as are convolutions that are no plain 1x1 ones."""
+    torch.manual_seed(0)
+    layers = {"plain": nn.Conv2d(16, 16, 1), "wide": nn.Conv2d(16, 16, 3), "strided": nn.Conv2d(16, 16, 1, 2)}
+    layers |= {"groups": nn.Conv2d(16, 16, 1, groups=2), "padded": nn.Conv2d(16, 16, 1, padding=1)}
+    network = nn.ModuleDict(layers)
+    quicken_pointwise(network)
+    assert [n for n, m in network.items() if "_conv_forward" in vars(m)] == ["plain"]
+    plain, x = network["plain"], torch.randn(2, 16, 8, 8)
+    assert torch.equal(plain(x), F.conv2d(x, plain.weight, plain.bias))
+    last = x.contiguous(memory_format=torch.channels_last)
+    assert plain(last).grad_fn.name() == "PermuteBackward0"
+    assert torch.equal(plain.eval()(last), F.conv2d(last, plain.weight, plain.bias))

@@ -59,7 +59,7 @@ def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
     import torch
 
     from cambrian.networks.depthwise import quicken_depthwise
-    from cambrian.networks.pointwise import avoid_strided_pointwise
+    from cambrian.networks.pointwise import avoid_strided_pointwise, quicken_pointwise
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(job.seed, "weights", job.identity))
@@ -67,6 +67,7 @@ def make_supernet(job: Job, task: Task, outer: Architecture) -> Supernet:
         add_hypernetwork(job, supernet)
     avoid_strided_pointwise(supernet)
     quicken_depthwise(supernet)
+    quicken_pointwise(supernet)
     show_sites(job.space, supernet)
     return supernet
 

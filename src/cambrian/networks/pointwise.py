@@ -46,6 +46,29 @@ def conv2d(
     return (StridedPointwise if pointwise else nn.Conv2d)(channels, out, kernel, stride, padding, **more)
 
 
+def quicken_pointwise(network: nn.Module) -> None:
+    """Let torch's own 1x1 convolutions of stride 1 multiply matrices in training on a CPU: of images with few
+    channels, as a supernet's, that takes two thirds of the time, most of which is no arithmetic. Results
+    differ by rounding. Weights, hooks and names do not change."""
+    for module in network.modules():
+        if type(module) is nn.Conv2d and _is_plain_pointwise(module):
+            vars(module)["_conv_forward"] = partial(multiply, module)
+
+
+def _is_plain_pointwise(module: nn.Conv2d) -> bool:
+    settings = module.kernel_size, module.stride, module.groups
+    return settings == ((1, 1), (1, 1), 1) and module.padding in ((0, 0), "valid")
+
+
+def multiply(self: nn.Conv2d, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """(n, channels, h, w) -> (n, out, h, w), `Conv2d`'s: the channels of each pixel times the weights."""
+    quick = self.training and torch.is_grad_enabled() and input.device.type == "cpu" and input.ndim == 4
+    if not quick or not input.is_contiguous(memory_format=torch.channels_last):
+        return F.conv2d(input, weight, bias)
+    pixels = input.permute(0, 2, 3, 1)
+    return F.linear(pixels, weight.flatten(1), bias).permute(0, 3, 1, 2)
+
+
 def is_strided_pointwise(module: nn.Module) -> bool:
     """Whether the module is a `Conv2d` of kernel 1x1 with a stride and without padding."""
     return (
