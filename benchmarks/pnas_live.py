@@ -37,6 +37,7 @@ from cambrian.architecture import Architecture
 from cambrian.audits.noise import estimate_ceiling
 from cambrian.codec import decode, encode
 from cambrian.estimators.job import Job
+from cambrian.files import write_file
 from cambrian.outcome import Done, Fidelity, Outcome
 from cambrian.referee import Comparison, OnTraining, compare
 from cambrian.referee.line import Line
@@ -109,19 +110,20 @@ def unpack_outcomes(rows: Path, outcomes: Path) -> None:
     outcomes.mkdir(parents=True, exist_ok=True)
     for row in read_rows(rows):
         file = outcomes / row.key
-        if not file.exists():
+        if not file.exists() or not file.stat().st_size:
             file.write_bytes(encode(row.outcome))
 
 
 def pack_outcomes(outcomes: Path, rows: Path) -> None:
-    """Append the outcomes that the file lacks."""
-    known = {row.key for row in read_rows(rows)}
+    """Add the outcomes that the file lacks: a new file takes its place, which no kill leaves half written."""
+    known = read_rows(rows)
+    keys, new = {row.key for row in known}, []
+    for path in sorted(outcomes.iterdir()):
+        text = path.read_bytes()
+        if path.name not in keys and text:  # empty: in training
+            new.append(Row(path.name, keep_end(decode(text, Outcome))))
     rows.parent.mkdir(parents=True, exist_ok=True)
-    with rows.open("ab") as file:
-        for path in sorted(outcomes.iterdir()):
-            text = path.read_bytes()
-            if path.name not in known and text:  # empty: in training
-                file.write(encode(Row(path.name, keep_end(decode(text, Outcome)))) + b"\n")
+    write_file(rows, b"".join(encode(row) + b"\n" for row in (*known, *new)))
 
 
 def read_rows(rows: Path) -> list[Row]:
