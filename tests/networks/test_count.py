@@ -1,5 +1,7 @@
 """Counting against formulas by hand and against PyTorch's own counter."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from network_cells import PNASNET5, cells
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from cambrian.networks.measure.macs import without_steps
 from cambrian.networks.measure.sizes import Uncountable, macs, params, sizes
 from cambrian.networks.skeletons.cell_network import cell_network
 
@@ -110,3 +113,26 @@ def test_parameters_are_trainable_ones_counted_once():
     assert params(nn.Sequential(layer, layer)) == 20
     layer.bias.requires_grad_(False)
     assert params(layer) == 16
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections")  # torch's own, of a run without oneDNN
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+@pytest.mark.parametrize(
+    "settings", [{}, {"batch_first": True}, {"bidirectional": True, "num_layers": 2}, {"proj_size": 3}]
+)
+@pytest.mark.parametrize("shape", [(5, 2, 6), (5, 6)])
+def test_recurrent_layers_are_counted_by_their_shapes_alone(
+    kind: Any, settings: dict[str, Any], shape: tuple[int, ...]
+) -> None:
+    """What stands in for a run has the shapes of torch's results, and goes afterwards."""
+    if "proj_size" in settings and kind is not nn.LSTM:
+        settings = {}
+    layer, images = kind(6, 4, **settings), torch.randn(shape)
+    own = layer(images)
+    with without_steps(layer):
+        found = layer(images)
+        with pytest.raises((RuntimeError, ValueError)):
+            layer(torch.randn(*shape[:-1], 5))
+    flat = [(own[0], *own[1]), (found[0], *found[1])] if kind is nn.LSTM else [own, found]
+    assert [x.shape for x in flat[0]] == [x.shape for x in flat[1]]
+    assert torch.equal(layer(images)[0], own[0])

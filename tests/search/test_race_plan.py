@@ -439,6 +439,16 @@ def test_a_text_is_raced_by_recurrent_networks(tmp_path: Path) -> None:
         plan(task, "10m", workers=1, space="stages")
 
 
+def test_a_short_time_for_a_running_text_begins_with_ngrams(tmp_path: Path) -> None:
+    """Seconds of all cores count; a longer one begins with the network that reads characters alone."""
+    (tmp_path / "x.txt").write_text("to be or not to be, that is the question: " * 200)
+    task = cambrian.load(tmp_path / "x.txt")
+    firsts = [
+        plan(task, budget, workers=1).search.strategy.entrants[0]["name"] for budget in ("190s", "210s")
+    ]
+    assert firsts == ["n-gram-lstm", "lstm"]
+
+
 def test_texts_of_classes_are_raced_by_ngrams_first(tmp_path: Path) -> None:
     """A bag of n-grams first, with AdamW's settings for texts; other spaces keep their optimiser."""
     lines = [

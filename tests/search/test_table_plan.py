@@ -74,11 +74,12 @@ def test_a_table_is_learned_and_predicted(table: Path, tmp_path: Path) -> None:
     assert "a classifier of rows" in (exported / "README.md").read_text()
 
 
-def test_a_search_begins_with_networks_made_by_hand(table: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("strategy", ["random", "bayes", "evolution", "progressive"])
+def test_a_search_begins_with_networks_made_by_hand(table: Path, tmp_path: Path, strategy: str) -> None:
     """Whatever the strategy; their names are in the plan and in the last table."""
     task = cambrian.load(table, target="kind")
     planned = plan(
-        task, "2", workers=1, strategy="random", changes={"epochs": 1, "final_epochs": 1, "filters": 4}
+        task, "2", workers=1, strategy=strategy, changes={"epochs": 1, "final_epochs": 1, "filters": 4}
     )
     assert "first ft-transformer and resnet" in dict(planned.rows)["strategy"]
     result = planned.run(tmp_path / "run", quiet=True)

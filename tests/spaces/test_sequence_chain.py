@@ -180,7 +180,7 @@ def test_the_number_of_architectures() -> None:
 
 
 def test_a_shallow_space_has_the_networks_that_fit() -> None:
-    assert list(SequenceChain(layers=1).portfolio) == ["n-gram-lstm", "lstm", "n-grams", "cnn", "gru"]
+    assert list(SequenceChain(layers=1).portfolio) == ["lstm", "n-gram-lstm", "n-grams", "cnn", "gru"]
     with pytest.raises(SpaceError, match="layers is 1 to 24, got 0"):
         SequenceChain(layers=0)
 

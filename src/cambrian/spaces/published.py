@@ -61,11 +61,11 @@ def find_published(name: str) -> Published:
 def find_published_in(space: Space) -> dict[str, Architecture]:
     """Name to architecture, of those that are the very same networks in this space: settings such as the
     channels of its stages may differ from those of the space they come from. Of a space that begins with
-    networks, as with a user's own, those."""
+    networks, as with a user's own or with strong ones for tables, those."""
     from cambrian.spaces.knowledge import Begins, know
 
     begins = know(space, Begins)
-    if begins is not None:  # a space of one network, of which no paper knows
+    if begins is not None:
         return dict(begins.begins)
     entries = {name: find_published(name) for name in names()}
     return {name: entry.architecture for name, entry in entries.items() if _holds(space, entry)}

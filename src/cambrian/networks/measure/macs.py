@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +32,7 @@ def macs(network: nn.Module, shape: tuple[int, int, int], computed: bool = False
         _counting_hooks(network, counts),
         in_mode(network, training=False),
         without_norms(network),
+        without_steps(network),
         torch.no_grad(),
     ):
         if computed:  # one small image of zeros: the numbers do not matter
@@ -98,6 +101,38 @@ def without_norms(network: nn.Module) -> Iterator[None]:
     finally:
         for norm in norms:
             del norm.forward  # the instance's attribute: the method of the class is visible again
+
+
+@contextmanager
+def without_steps(network: nn.Module) -> Iterator[None]:
+    """Replace torch's recurrent layers by the shapes of their results, inside."""
+    # On the meta device they take seconds: step by step, where nothing is computed.
+    layers = [
+        m for m in network.modules() if type(m) in (nn.RNN, nn.GRU, nn.LSTM) and "forward" not in vars(m)
+    ]
+    try:
+        for layer in layers:
+            layer.forward = partial(_shape_results, layer)  # type: ignore[arg-type]
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward  # the instance's attribute
+
+
+def _shape_results(layer: nn.RNNBase, input: Tensor | PackedSequence, hx: Any = None) -> Any:
+    """Zeros of the shapes that the layer returns."""
+    usual = isinstance(input, Tensor) and input.ndim in (2, 3) and input.shape[-1] == layer.input_size
+    if not usual or hx is not None:
+        return type(layer).forward(layer, input, hx)
+    assert isinstance(input, Tensor)
+    ways = 2 if layer.bidirectional else 1
+    width = layer.proj_size or layer.hidden_size
+    images = () if input.ndim == 2 else (input.shape[0 if layer.batch_first else 1],)
+    output = input.new_zeros(*input.shape[:-1], ways * width)
+    state = input.new_zeros(layer.num_layers * ways, *images, width)
+    if not isinstance(layer, nn.LSTM):
+        return output, state
+    return output, (state, input.new_zeros(layer.num_layers * ways, *images, layer.hidden_size))
 
 
 @dataclass(frozen=True)

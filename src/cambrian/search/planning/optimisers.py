@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 TEXT = {"learning_rate": 8e-3, "weight_decay": 0.01}
-"""AdamW's settings for a running text, and for texts that are raced."""
+"""AdamW's settings for a running text, and for texts of classes in a space with a portfolio."""
 TRIES = 8
 """Random architectures of which the first that makes a network is looked at."""
 

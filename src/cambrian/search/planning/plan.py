@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Mapping
@@ -40,8 +41,11 @@ __all__ = ["Plan", "plan"]
 
 RACED = "stages"
 """The space of a search by time for which nobody names one; of masks it is DENSE_SPACE."""
-RACED_TEXT = "sequence-chain"
-"""The same for a text whose next character is learned."""
+RACED_TEXT, RACED_BRIEFLY = "sequence-chain", "sequence-chain(favourite=n-gram-lstm)"
+"""The same for a text whose next character is learned, and where there is less than BRIEF for it."""
+BRIEF = 200.0
+"""Seconds of all cores together. What n-grams say is learned at once; with the same time more the network
+that reads characters alone is ahead: RESULTS.md, A running text."""
 RACED_TEXTS = "sequence-chain(favourite=n-grams)"
 """The same for texts that are classified or measured as a whole."""
 RACE_CHANGES = {"filters", "entrants"}
@@ -147,7 +151,7 @@ def _names_several(task: Task, settings: Mapping[str, Any]) -> bool:
 
 def _choose_plan(request: PlanRequest, chosen: Strategy | None) -> Plan:
     """The plan that `request` asks for; `chosen` is its strategy."""
-    task, limits, space, strategy = request.task, request.limits, request.space, request.strategy
+    task, limits, strategy = request.task, request.limits, request.strategy
     recipe, changes, paper = request.recipe, request.changes, request.paper
     shared = chosen is not None and trains_supernets(chosen)
     if task.columns and not shared:
@@ -156,7 +160,7 @@ def _choose_plan(request: PlanRequest, chosen: Strategy | None) -> Plan:
     described = described or bool(changes.keys() - RACE_CHANGES)
     described = described or request.settings.get("estimator") is not None
     counted = limits.trials is not None or limits.most_epochs is not None
-    raced = None if described or counted else _find_raced(space, task)
+    raced = None if described or counted else _find_raced(request)
     if raced is None and "entrants" in changes:
         raise Unread(["entrants"], "for a race, which has a time as its budget, and no strategy or epochs")
     if limits == Budget() and not paper and (raced is not None or _count_pixels(task) > FEW_PIXELS):
@@ -207,21 +211,26 @@ def _refuse_for_supernets(request: PlanRequest) -> None:
         )
 
 
-def _find_raced(given: Any, task: Task) -> Space | None:
+def _find_raced(request: PlanRequest) -> Space | None:
     """The space to race in: the named one if it has a portfolio, the usual one where none is named."""
-    space = space_for(choose_raced(task) if given is None else given, task)
+    task, seconds = request.task, request.limits.seconds or math.inf
+    space = space_for(
+        choose_raced(task, seconds * request.crew) if request.space is None else request.space, task
+    )
     if getattr(space, "causal", False) and task.noun != TEXTS:  # a portfolio of networks for texts
         return None
     return None if know(space, HasPortfolio) is None else space
 
 
-def choose_raced(task: Task) -> str:
-    """The space whose portfolio is raced where nobody names one."""
+def choose_raced(task: Task, seconds: float = math.inf) -> str:
+    """The space whose portfolio is raced where nobody names one, in so many seconds of all cores."""
     if task.dense:
         return DENSE_SPACE
     if task.noun != TEXTS:
         return RACED
-    return RACED_TEXT if task.causal else RACED_TEXTS
+    if task.causal:
+        return RACED_BRIEFLY if seconds < BRIEF else RACED_TEXT
+    return RACED_TEXTS
 
 
 def _count_pixels(task: Task) -> int:

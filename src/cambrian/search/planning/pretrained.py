@@ -16,6 +16,7 @@ from cambrian.errors import Unbuildable, UsageError
 from cambrian.estimators.build import signature
 from cambrian.randomness import stream
 from cambrian.spaces.drafts import draft_network
+from cambrian.spaces.knowledge import Begins, know
 from cambrian.spaces.space import Signature, Space
 
 if TYPE_CHECKING:
@@ -66,16 +67,18 @@ def fit_portfolio(
 
 
 def fit_search(file: Path, search: Search) -> float:
-    """The share of numbers in the file, of that of DRAWN networks of the search which it fits best, in the
-    skeleton of its trials or of its final stage. Raises UsageError where it is less than LEAST: the search
-    would begin from chance, whatever the file has learned."""
+    """The share of numbers in the file, of that network which it fits best, of DRAWN networks of the search
+    and those that its space begins with, in the skeleton of its trials or of its final stage. Raises
+    UsageError where it is less than LEAST: the search would begin from chance, whatever the file has
+    learned."""
     from cambrian.networks.checkpoint import load_tensors
 
     assert search.task is not None
     given = _list_shapes(load_tensors(file)[0])
     stages = [search.fidelity] + ([search.final.fidelity] if search.final is not None else [])
-    best = 0.0
-    for network in [sample(search.space, stream(n, "pretrained")) for n in range(DRAWN)]:
+    best, begins = 0.0, know(search.space, Begins)
+    drawn = [sample(search.space, stream(n, "pretrained")) for n in range(DRAWN)]
+    for network in [*(begins.begins.values() if begins else ()), *drawn]:
         for stage in stages:
             seen = signature(search.task, stage)
             with suppress(Unbuildable):

@@ -49,7 +49,7 @@ class SequenceChain(Space):
     outer."""
 
     layers: int = 8
-    favourite: str = "n-gram-lstm"
+    favourite: str = "lstm"
 
     skeleton = ("hidden", "filters", "dropout")
     causal = True
@@ -141,8 +141,8 @@ class SequenceChain(Space):
 
 
 PORTFOLIO: dict[str, tuple[str, tuple[Row, ...]]] = {
-    "n-gram-lstm": ("n-grams", (("lstm", 1.0),)),
     "lstm": ("rows", (("lstm", 1.0),)),
+    "n-gram-lstm": ("n-grams", (("lstm", 1.0),)),
     "n-grams": ("n-grams", ()),
     "cnn": ("rows", (("conv_7", 1.0),)),
     "gru": ("rows", (("gru", 1.0),)),
