@@ -98,3 +98,20 @@ def test_derivatives_by_torch_func_are_torchs_own():
 
     found = torch.func.grad(lose)(conv.weight.detach())
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize(("kernel", "dilation"), [(5, 1), (3, 2)])
+def test_a_backward_pass_under_autocast_has_the_types_of_the_forward_pass(kernel, dilation):
+    """As torch's own, whose gradients are the same under autocast and not."""
+    torch.manual_seed(0)
+    padding = dilation * (kernel // 2)
+    conv = nn.Conv2d(4, 4, kernel, padding=padding, dilation=dilation, groups=4)
+    quicken_depthwise(conv)
+    x = torch.randn(2, 4, 9, 9, requires_grad=True)
+    found = []
+    for enabled in (False, True):
+        y = conv(x)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            found.append(torch.autograd.grad(y, [x, conv.weight, conv.bias], torch.ones_like(y)))
+    for mixed, plain in zip(found[1], found[0], strict=True):
+        torch.testing.assert_close(mixed, plain, rtol=0, atol=0)

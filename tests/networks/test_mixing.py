@@ -16,7 +16,7 @@ from cambrian.networks.sharing.methods.gdas import GDAS, sample_straight
 from cambrian.networks.sharing.methods.maskconnect import draw_active, find_shares
 from cambrian.networks.sharing.methods.proxylessnas import keep_others, sample_all, sample_two
 from cambrian.networks.sharing.methods.snas import sample_soft
-from cambrian.networks.sharing.mixing import Candidates, Masked, Mixture, Straight, Weighted
+from cambrian.networks.sharing.mixing import Candidates, Masked, Mixture, Straight, Summed, Weighted
 from cambrian.networks.sharing.switches import Fork
 
 torch_double = torch.float64
@@ -66,6 +66,15 @@ def test_no_connection_costs_nothing_and_gives_zeros() -> None:
     plain = [Zero(4, 4, 1), nn.Identity()]
     alone = Weighted(torch.tensor([1.0, 0.0]))(Candidates("op", plain, [(x,)] * 2))
     assert torch.equal(alone, torch.zeros_like(x))
+
+
+def test_what_passes_through_a_sum_has_no_hooks() -> None:
+    """They would stay on a caller's own tensor, one more in each pass."""
+    leaf = torch.randn(2, 4, 8, 8, requires_grad=True)
+    for x in (leaf, leaf * 1):
+        for _ in range(2):
+            assert Summed()(Candidates("in", [nn.Identity()], [(x,)])) is x
+        assert not x._backward_hooks
 
 
 def test_candidates_of_other_shapes_are_refused_in_a_sentence() -> None:

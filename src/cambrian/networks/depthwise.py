@@ -80,13 +80,15 @@ class _Depthwise(torch.autograd.Function):
         # Of torch's differentiable functions alone, so that there are second derivatives.
         x, weight = ctx.saved_tensors
         for_image, for_filter, for_bias, *_ = ctx.needs_input_grad
-        return (
-            find_image(g, weight, ctx.shape, ctx.stride, ctx.dilation) if for_image else None,
-            find_filter(g, x, weight, ctx.stride, ctx.dilation) if for_filter else None,
-            g.sum((0, 2, 3)) if for_bias else None,
-            None,
-            None,
-        )
+        # In the types of the forward pass, which was not under autocast, wherever it is called.
+        with torch.autocast("cpu", enabled=False):
+            return (
+                find_image(g, weight, ctx.shape, ctx.stride, ctx.dilation) if for_image else None,
+                find_filter(g, x, weight, ctx.stride, ctx.dilation) if for_filter else None,
+                g.sum((0, 2, 3)) if for_bias else None,
+                None,
+                None,
+            )
 
 
 def find_image(g: Tensor, weight: Tensor, shape: Sequence[int], stride: int, dilation: int) -> Tensor:

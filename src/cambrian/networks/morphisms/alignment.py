@@ -7,12 +7,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from cambrian.networks.morphisms.recording import Call, Record
+from cambrian.networks.morphisms.recording import Call, Record, Weight
 
 DENSE = {"conv1d", "conv2d", "conv3d", "linear"}
 NORMS = {"batch_norm"}
 Tensors = Mapping[str, tuple[int, ...]]
 """Shapes of a network's tensors by name."""
+
+
+def is_layer(call: Call) -> bool:
+    """Whether the call is a layer whose weights are the network's own: not one whose weight is computed in
+    each pass, as by weight or spectral normalisation."""
+    if not call.slots:
+        return False
+    weight = call.named.get("weight", call.args[1] if len(call.args) > 1 else None)
+    return call.function in NORMS or (call.function in DENSE and isinstance(weight, Weight))
 
 
 def count_groups(call: Call) -> int:

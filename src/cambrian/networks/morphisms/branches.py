@@ -7,24 +7,31 @@ are concatenated have a part of the parent's units each.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 
-from cambrian.networks.morphisms.alignment import DENSE, NORMS, count_groups, describe_kind, is_depthwise
-from cambrian.networks.morphisms.following import Network, read_geometry
+from cambrian.networks.morphisms.alignment import (
+    DENSE,
+    NORMS,
+    count_groups,
+    describe_kind,
+    is_depthwise,
+    is_layer,
+)
+from cambrian.networks.morphisms.following import Network, holds_kernel, read_geometry
 from cambrian.networks.morphisms.functions import (
     HOMOGENEOUS,
     IDENTITIES,
     NORMALISATIONS,
     SUMS,
+    read_affine,
     read_factor,
     reduces_stack,
 )
-from cambrian.networks.morphisms.new_layers import read_norm
 from cambrian.networks.morphisms.recording import Call, Record
 from cambrian.networks.morphisms.transfers import spread_units, strongest_units
 
@@ -170,20 +177,18 @@ def weighted_calls(record: Record, path: Sequence[int]) -> tuple[int, ...]:
 
 
 def _group_paths(network: Network, merge: Merge) -> list[list[int]]:
-    """The indices of paths of the same layers, of which no two share weights."""
+    """The indices of paths of the same layers, of modules that are called nowhere else: such a one would have
+    its share of a result there, too."""
     groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
     shapes = {name: tuple(t.shape) for name, t in network.tensors.items()}
+    uses = Counter(name for call in network.record.calls for name in call.weights)
     for i, path in enumerate(merge.paths):
         calls = [network.record.calls[n] for n in path]
-        if any(call.weights for call in calls):
+        names = [name for call in calls for name in call.weights]
+        if names and all(uses[name] == 1 for name in names):
             kinds = (describe_kind(c, shapes) if c.weights else (c.function, c.settings) for c in calls)
             groups[tuple(kinds)].append(i)
-    return [group for group in groups.values() if len(group) > 1 and _are_apart(network, merge, group)]
-
-
-def _are_apart(network: Network, merge: Merge, group: Sequence[int]) -> bool:
-    names = [set(w for n in merge.paths[i] for w in network.record.calls[n].weights) for i in group]
-    return len(set().union(*names)) == sum(map(len, names))
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def _assign_partners(
@@ -208,15 +213,17 @@ def _assign_partners(
 
 
 def _fits(parent: Network, child: Network, path: Sequence[int], partner: Sequence[int]) -> bool:
-    """Whether each layer can be a copy of its partner: strides are equal, and kernels no smaller."""
+    """Whether each layer can be a copy of its partner: strides are equal, kernels no smaller, and both have
+    the same weights."""
     for n, theirs in zip(path, partner, strict=True):
         call, other = child.record.calls[n], parent.record.calls[theirs]
         if call.function != other.function or len(call.weights) != len(other.weights):
             return False
-        if call.function in DENSE:
-            mine, before = read_geometry(child, call), read_geometry(parent, other)
-            if mine[:2] != before[:2] or any(a < b or (a - b) % 2 for a, b in zip(mine[2], before[2])):
-                return False
+        if len(read_affine(call)) != len(read_affine(other)):
+            return False
+        layers = is_layer(call) and is_layer(other) and call.function in DENSE
+        if layers and not holds_kernel(read_geometry(child, call), read_geometry(parent, other)):
+            return False
     return True
 
 
@@ -254,9 +261,10 @@ def _find_last(network: Network, path: Sequence[int]) -> int | None:
     comes after it keeps factors. None where it does not."""
     record, n = network.record, weighted_calls(network.record, path)[-1]
     call = record.calls[n]
-    scaled = call.function in DENSE or (call.function in NORMALISATIONS and len(call.weights) == 2)
-    if call.function in NORMS:
-        scaled = len(read_norm(call).affine) == 2
+    if call.function in NORMALISATIONS | NORMS:
+        scaled = bool(read_affine(call)) and len(call.slots) == 1
+    else:
+        scaled = is_layer(call) and len(call.slots) == 1
     homogeneous = all(record.calls[m].function in HOMOGENEOUS | IDENTITIES for m in path if m > n)
     return n if scaled and homogeneous else None
 
@@ -287,6 +295,6 @@ def _cut_units(
 
 def _is_dense(network: Network, call: Call) -> bool:
     """Whether each of the layer's units reads all channels."""
-    if call.function not in DENSE:
+    if call.function not in DENSE or not is_layer(call):
         return False
     return count_groups(call) == 1 and not is_depthwise(call, network.tensors[call.weights[0]].shape)

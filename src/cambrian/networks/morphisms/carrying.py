@@ -15,25 +15,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import isclose
 
 import torch
 from torch import Tensor
 
-from cambrian.networks.morphisms.alignment import DENSE, NORMS, count_groups, is_depthwise
+from cambrian.networks.morphisms.alignment import NORMS, count_groups, is_depthwise, is_layer
 from cambrian.networks.morphisms.branches import Branches, Copy
-from cambrian.networks.morphisms.channels import ONE, ZERO, Symbols, Value, ones
+from cambrian.networks.morphisms.channels import ONE, ZERO, Symbols, Value, are_equal, ones
 from cambrian.networks.morphisms.following import (
     Carried,
     Network,
     constant_value,
+    holds_kernel,
     image_value,
     operands,
     read_geometry,
     weight_value,
 )
-from cambrian.networks.morphisms.functions import NORMALISATIONS, PRODUCTS, SUMS, Functions
+from cambrian.networks.morphisms.functions import NORMALISATIONS, PRODUCTS, SUMS, Functions, read_affine
 from cambrian.networks.morphisms.matching import find_columns, match_channels
-from cambrian.networks.morphisms.new_layers import can_pass, pass_on, read_norm, silence
+from cambrian.networks.morphisms.new_layers import can_be_silent, can_pass, pass_on, read_norm, silence
 from cambrian.networks.morphisms.recording import Call
 from cambrian.networks.morphisms.transfers import Transfer, spread_units, strongest_units
 
@@ -75,6 +77,7 @@ class Carrier:
         self._changed: set[int] = set()  # calls with more or fewer channels than their partners
         self._passing: set[int] = set()  # new layers that can pass on what they would read
         self._generator = torch.Generator().manual_seed(0)
+        self._drawn: dict[str, Tensor] = {}  # the generator's state at the first call of each layer
 
     def follow(self, expected: Value) -> Carried:
         """What is carried; `expected` is the parent's result."""
@@ -85,8 +88,7 @@ class Carrier:
             for number, result, shadow in zip(call.outputs, results, shadows, strict=True):
                 self._values[number], self._passed[number] = result, shadow
         result = self._values[self.child.record.result]
-        same = (result.symbols, result.scales) == (expected.symbols, expected.scales)
-        self.carried.exact = same and not self.carried.lost
+        self.carried.exact = are_equal(result, expected) and not self.carried.lost
         return self.carried
 
     def _read(self, number: int) -> Value:
@@ -100,7 +102,7 @@ class Carrier:
     def _call(
         self, n: int, call: Call, given: list[Value], passed: list[Value]
     ) -> tuple[list[Value], list[Value]]:
-        if call.function in DENSE | NORMS:
+        if is_layer(call):
             if n in self.matches:
                 results = [self._carry_layer(n, call, given[0], passed[0])]
                 return results, results
@@ -154,13 +156,22 @@ class Carrier:
         theirs, name, source = self.matches[n], call.weights[0], partner.weights[0]
         own, parents = self.child.tensors[name], self.parent.tensors[source]
         rows = self._choose_rows(n, parents, len(own))
-        columns = find_columns(x, before, self._generator, self.spread)
+        columns = find_columns(x, before, self._draw(name), self.spread)
         silent = [i for i, s in enumerate(x.symbols) if s == ZERO and i not in {c[0] for c in columns}]
         share = self._copy(n).share
-        self._write(name, Transfer(source, rows, columns, silent, share))
+        self._write(n, name, Transfer(source, rows, columns, silent, share))
         self._carry_bias(n, call, partner, rows)
         symbols = tuple(ZERO if r is None else self.symbols.make("out", theirs, r) for r in rows)
         return Value(symbols, (share,) * len(symbols), x.axis, through=x.through, origin=n)
+
+    def _draw(self, name: str) -> torch.Generator:
+        """The random numbers of the layer with that weight, in each of its calls the same."""
+        if name not in self._drawn:
+            self._drawn[name] = self._generator.get_state()
+            return self._generator
+        again = torch.Generator()
+        again.set_state(self._drawn[name])
+        return again
 
     def _choose_rows(self, n: int, parents: Tensor, count: int) -> list[int | None]:
         """The parent's unit of each of the child's."""
@@ -179,16 +190,15 @@ class Carrier:
     def _carry_bias(self, n: int, call: Call, partner: Call, rows: Sequence[int | None]) -> None:
         mine, theirs = call.weights[1:], partner.weights[1:]
         if mine and theirs:
-            self._write(mine[0], Transfer(theirs[0], rows, share=self._copy(n).share))
+            self._write(n, mine[0], Transfer(theirs[0], rows, share=self._copy(n).share))
         elif mine:
-            self.carried.tensors[mine[0]] = torch.zeros_like(self.child.tensors[mine[0]])
+            self._put(n, mine[0], torch.zeros_like(self.child.tensors[mine[0]]))
         elif theirs:
             self._lose(n, theirs[0])
 
     def _check_kernel(self, n: int, call: Call, partner: Call) -> None:
         """Note a loss where the kernel is not the parent's with zeros around it."""
-        mine, theirs = read_geometry(self.child, call), read_geometry(self.parent, partner)
-        if mine[:2] != theirs[:2] or any(a < b or (a - b) % 2 for a, b in zip(mine[2], theirs[2])):
+        if not holds_kernel(read_geometry(self.child, call), read_geometry(self.parent, partner)):
             self._lose(n, partner.weights[0])
 
     def _carry_channels(
@@ -204,43 +214,59 @@ class Carrier:
         ratios = [ONE if r is None else x.scales[i] / before.scales[r] for i, r in enumerate(rows)]
         share = self._copy(n).share
         if call.function in NORMS:
-            self._carry_norm(call, partner, rows, ratios, share)
+            self._carry_norm(n, call, partner, rows, ratios)
             ratios = [ONE] * len(rows)
         else:
-            self._write(call.weights[0], Transfer(partner.weights[0], rows, share=share))
+            self._write(n, call.weights[0], Transfer(partner.weights[0], rows, share=share))
             self._carry_bias(n, call, partner, rows)
         ratios = [ratio * share for ratio in ratios]
         symbols = [ZERO if r is None else self.symbols.make("out", theirs, r) for r in rows]
+        if call.function in NORMS and not read_norm(call).affine:
+            # What has no weight cannot be silent: only zeros, whose mean is 0, stay zeros.
+            new = [i for i, r in enumerate(rows) if r is None and x.symbols[i] != ZERO]
+            for i in new:
+                symbols[i] = self.symbols.make("new", n, i)
         return Value(tuple(symbols), tuple(ratios), x.axis, through=x.through, origin=n)
 
     def _carry_norm(
-        self,
-        call: Call,
-        partner: Call,
-        rows: Sequence[int | None],
-        ratios: Sequence[float],
-        share: float,
+        self, n: int, call: Call, partner: Call, rows: Sequence[int | None], ratios: Sequence[float]
     ) -> None:
-        mine, theirs = read_norm(call), read_norm(partner)
+        mine, theirs, share = read_norm(call), read_norm(partner), self._copy(n).share
+        whole = partner.weights[0]
+        if theirs.affine and len(mine.affine) != len(theirs.affine):
+            self._lose(n, whole)
+        if mine.affine and not theirs.affine:
+            scale = torch.tensor([0.0 if r is None else share for r in rows])
+            for name, tensor in zip(mine.affine, (scale, torch.zeros(len(rows))), strict=False):
+                self._put(n, name, tensor.to(self.child.tensors[name]))
         for name, source in zip(mine.affine, theirs.affine, strict=False):
-            self._write(name, Transfer(source, rows, share=share))
+            self._write(n, name, Transfer(source, rows, share=share))
         if not (mine.mean and theirs.mean):
+            # By a batch's own statistics what comes out depends, a little, on the scale of what goes in.
+            plain = mine.eps == theirs.eps and all(isclose(ratio, ONE, rel_tol=1e-9) for ratio in ratios)
+            if mine.mean or theirs.mean or not plain:
+                self._lose(n, whole)
             return
         mean, var = (self.parent.tensors[s].float().cpu() for s in (theirs.mean, theirs.var))
         chosen, factor = [r or 0 for r in rows], torch.tensor(list(ratios))
         # Of a scaled input the statistics scale, so that what comes out does not.
-        self.carried.tensors[mine.mean] = mean[chosen] * factor
-        var = (factor**2 * (var[chosen] + theirs.eps) - mine.eps).clamp_min(0.0)
-        self.carried.tensors[mine.var] = var
+        mean = mean[chosen] * factor
+        mean[[i for i, r in enumerate(rows) if r is None]] = 0.0
+        var = factor**2 * (var[chosen] + theirs.eps) - mine.eps
+        if bool((var < -1e-5 * mine.eps).any()):  # a larger epsilon than the parent's variance
+            self._lose(n, whole)
+        self._put(n, mine.mean, mean)
+        self._put(n, mine.var, var.clamp_min(0.0))
 
     def _carry_whole(self, n: int, call: Call, partner: Call, x: Value, before: Value) -> Value:
+        self._check_kernel(n, call, partner)
         own, parents = self.child.tensors[call.weights[0]], self.parent.tensors[partner.weights[0]]
-        if own.shape != parents.shape or x.symbols != before.symbols or x.scales != before.scales:
+        if own.shape != parents.shape or not are_equal(x, before):
             self._lose(n, partner.weights[0])
         share = self._copy(n).share
         if own.shape == parents.shape:
             for name, source in zip(call.weights, partner.weights, strict=False):
-                self._write(name, Transfer(source, range(len(own)), share=share))
+                self._write(n, name, Transfer(source, range(len(own)), share=share))
         count = self.child.record.shapes[call.output][1]
         symbols = tuple(self.symbols.make("out", self.matches[n], j) for j in range(count))
         return Value(symbols, (share,) * count)
@@ -249,8 +275,10 @@ class Carrier:
 
     def _begin_layer(self, n: int, call: Call, x: Value, passed: Value) -> tuple[list[Value], list[Value]]:
         part = self.parts.get(n)
-        if part == "zero":
-            self.carried.tensors |= silence(self.child, call)
+        silent = part == "zero" and can_be_silent(call)
+        if silent:
+            for name, tensor in silence(self.child, call).items():
+                self._put(n, name, tensor)
             results = [ones([ZERO] * self.child.record.shapes[call.output][1], through=x.through)]
             return results, results
         passing = can_pass(self.child, n)
@@ -259,13 +287,14 @@ class Carrier:
         shadow = pass_on(self.child, call, passed) if passing else None
         if part == "pass":
             result = pass_on(self.child, call, x, self.spread)
-            self.carried.tensors |= result.tensors
+            for name, tensor in result.tensors.items():
+                self._put(n, name, tensor)
             self.carried.norms += result.norms
             value = replace(result.value, through=(*x.through, n), origin=n)
             return [value], [shadow.value if shadow else value]
         count = self.child.record.shapes[call.output][1]
         symbols = [self.symbols.make("new", n, j) for j in range(count)]
-        fresh = x.fresh | {n}
+        fresh = x.fresh if part else x.fresh | {n}  # one that cannot be silent is not asked again
         value = ones(symbols, axis=x.axis, fresh=fresh, through=x.through, origin=n)
         return [value], [shadow.value if shadow else value]
 
@@ -316,27 +345,38 @@ class Carrier:
 
     def _read_weight(self, n: int, name: str) -> Value:
         """A weight that a function reads: the parent's, or a new one, such as a gate, which may be zero."""
-        own, theirs = self.child.tensors[name], self.matches.get(n)
+        call, own, theirs = self.child.record.calls[n], self.child.tensors[name], self.matches.get(n)
         partner = None if theirs is None else self.parent.record.calls[theirs]
-        if partner is not None:
-            source = partner.weights[self.child.record.calls[n].weights.index(name)]
+        # Of a normalisation's weights those that multiply, which running statistics do not.
+        gate = name in read_affine(call) if call.function in NORMALISATIONS else call.function in PRODUCTS
+        place = call.weights.index(name)
+        if partner is not None and place < len(partner.weights):
+            source = partner.weights[place]
             if self.parent.tensors[source].shape == own.shape:
-                share = self._copy(n).share
-                self.carried.tensors[name] = (self.parent.tensors[source] * share).to(own)
+                share = self._copy(n).share if gate else ONE
+                tensor = self.parent.tensors[source]
+                # What is not multiplied stays as it is: floats cannot hold every integer.
+                self._put(n, name, (tensor if share == ONE else tensor * share).to(own), source)
                 rows = range(len(own)) if own.ndim else ()
-                self.carried.transfers[name] = Transfer(source, rows, share=share)
+                self.carried.transfers.setdefault(name, Transfer(source, rows, share=share))
                 value = weight_value(self.symbols, own, source)
                 return replace(value, scales=(share,) * len(value))
             self._lose(n, source)
-        if self.parts.get(n) == "zero":
-            self.carried.tensors[name] = torch.zeros_like(own)
+        if gate and self.parts.get(n) == "zero":
+            self._put(n, name, torch.zeros_like(own))
             return ones([ZERO] * len(weight_value(self.symbols, own, name)))
         value = weight_value(self.symbols, own, f"new {name}")
-        gate = self.child.record.calls[n].function in PRODUCTS | NORMALISATIONS
         return replace(value, fresh=frozenset({n}), origin=n) if gate else value
 
-    def _write(self, name: str, transfer: Transfer) -> None:
+    def _write(self, n: int, name: str, transfer: Transfer) -> None:
         own, parents = self.child.tensors[name], self.parent.tensors[transfer.source]
-        if name not in self.carried.tensors:  # the first call of a module that is called several times
-            self.carried.transfers[name] = transfer
-            self.carried.tensors[name] = transfer.carry(parents, own)
+        self._put(n, name, transfer.carry(parents, own), transfer.source)
+        self.carried.transfers.setdefault(name, transfer)
+
+    def _put(self, n: int, name: str, tensor: Tensor, source: str = "") -> None:
+        """Give the child a tensor for its call n. Of a module that is called several times the first call
+        decides, and what another would need in its place is lost."""
+        known = self.carried.tensors.setdefault(name, tensor)
+        if known is not tensor and not torch.equal(known.cpu(), tensor.cpu()):
+            transfer = self.carried.transfers.get(name)
+            self._lose(n, source or (transfer.source if transfer else name))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from math import isclose
 
 ZERO = 0
 """The symbol of a channel that is zero on all images."""
@@ -60,24 +61,31 @@ class Symbols:
         for symbol, scale in nonzero:
             for term, count in self.terms.get(symbol, {symbol: 1.0}).items():
                 total[term] = total.get(term, 0.0) + scale * count
-        terms = sorted((term, _round(count)) for term, count in total.items() if count)
+        terms = sorted((term, count) for term, count in total.items() if count)
         if not terms:
             return ZERO, ONE
         if len(terms) == 1:
             return terms[0]
         # Up to a factor: a sum of two copies is twice the sum.
         factor = abs(terms[0][1])
-        scaled = tuple((term, _round(count / factor)) for term, count in terms)
-        symbol = self.make("sum", scaled)
+        scaled = [(term, count / factor) for term, count in terms]
+        symbol = self.make("sum", tuple((term, round_scale(count)) for term, count in scaled))
         self.terms[symbol] = dict(scaled)
         if all(term in self.positive and count > 0 for term, count in scaled):
             self.positive.add(symbol)
         return symbol, factor
 
 
-def _round(count: float) -> float:
-    """So that shares of one, such as tenths, sum to one."""
-    return float(f"{count:.12g}")
+def round_scale(scale: float) -> float:
+    """The scale as a part of a symbol: shares of one, such as tenths, sum to one but for rounding errors,
+    which are never rounded themselves and so stay far below the last digit."""
+    return float(f"{scale:.9g}")
+
+
+def are_equal(one: Value, other: Value) -> bool:
+    """Whether both have the same functions in the same places, scales being equal but for rounding."""
+    scales = zip(one.scales, other.scales, strict=False)
+    return one.symbols == other.symbols and all(isclose(a, b, rel_tol=1e-9) for a, b in scales)
 
 
 def ones(symbols: Sequence[int], **rest: object) -> Value:

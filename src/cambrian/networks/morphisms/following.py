@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from torch import Tensor
 
-from cambrian.networks.morphisms.alignment import DENSE, NORMS
+from cambrian.networks.morphisms.alignment import is_layer
 from cambrian.networks.morphisms.channels import Symbols, Value, ones
 from cambrian.networks.morphisms.functions import Functions
 from cambrian.networks.morphisms.new_layers import Norm
@@ -48,7 +49,7 @@ def follow_parent(network: Network, symbols: Symbols) -> Value:
     for n, call in enumerate(network.record.calls):
         given = [values[s] if s in values else constant_value(network, symbols, s) for s in call.slots]
         network.inputs[n] = given
-        if call.function in DENSE | NORMS:
+        if is_layer(call):
             count = network.record.shapes[call.output][1]
             results = [ones([symbols.make("out", n, j) for j in range(count)])]
         else:
@@ -84,9 +85,40 @@ def weight_value(symbols: Symbols, tensor: Tensor, name: str) -> Value:
     return ones([symbols.make("weight", name, i) for i in range(count)])
 
 
-def read_geometry(network: Network, call: Call) -> tuple[object, object, list[int]]:
-    """Stride and dilation, the images' size after the layer, and the kernel."""
-    stride = call.named.get("stride", call.args[3] if len(call.args) > 3 else 1)
-    dilation = call.named.get("dilation", call.args[5] if len(call.args) > 5 else 1)
+class Geometry(NamedTuple):
+    """A layer's kernel, stride, dilation and padding before the first pixel, along each axis of the images,
+    and their size after the layer. All are empty of a linear layer, but for the size of a sequence's."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    padding: tuple[int, ...]
+    size: tuple[int, ...]
+
+
+def read_geometry(network: Network, call: Call) -> Geometry:
+    kernel = tuple(network.tensors[call.weights[0]].shape[2:])
+
+    def read(name: str, place: int, default: int) -> tuple[int, ...]:
+        given = call.named.get(name, call.args[place] if len(call.args) > place else default)
+        if given == "valid":
+            given = 0
+        if given == "same":
+            return tuple(d * (k - 1) // 2 for d, k in zip(dilation, kernel, strict=True))
+        many = tuple(given) if isinstance(given, Sequence) else (given,)
+        return many * len(kernel) if len(many) == 1 else many
+
+    dilation = read("dilation", 5, 1)
     size = network.record.shapes[call.output][2:]
-    return (stride, dilation), size, list(network.tensors[call.weights[0]].shape[2:])
+    return Geometry(kernel, read("stride", 3, 1), dilation, read("padding", 4, 0), size)
+
+
+def holds_kernel(mine: Geometry, theirs: Geometry) -> bool:
+    """Whether a layer can have the kernel of another with zeros around it: then each weight meets the pixel
+    that it met, the images being padded by so much more as the kernel is larger."""
+    if (mine.stride, mine.dilation, mine.size) != (theirs.stride, theirs.dilation, theirs.size):
+        return False
+    grown = [a - b for a, b in zip(mine.kernel, theirs.kernel, strict=True)]
+    shifts = [d * g for d, g in zip(mine.dilation, grown, strict=True)]
+    padded = [2 * (a - b) for a, b in zip(mine.padding, theirs.padding, strict=True)]
+    return all(g >= 0 and g % 2 == 0 for g in grown) and shifts == padded

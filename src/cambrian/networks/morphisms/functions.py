@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from cambrian.networks.morphisms.channels import ONE, ZERO, Symbols, Value, channels_of
-from cambrian.networks.morphisms.recording import Call, Slot
+from cambrian.networks.morphisms.channels import ONE, ZERO, Symbols, Value, channels_of, round_scale
+from cambrian.networks.morphisms.recording import Call, Slot, Weight
 
 HOMOGENEOUS = {
     *("relu", "leaky_relu", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d"),
@@ -35,7 +35,11 @@ PRODUCTS = {"mul", "rmul", "imul"}
 QUOTIENTS = {"div", "truediv", "itruediv", "true_divide"}
 NORMALISATIONS = {"group_norm", "layer_norm", "instance_norm"}
 """Functions that end by a multiplication with a weight and the addition of a bias."""
+AFFINE = {"batch_norm": 3, "instance_norm": 3, "group_norm": 2, "layer_norm": 2}
+"""The place of a normalisation's weight among its arguments; its bias is the next."""
 RESHAPES = {"flatten", "view", "reshape"}
+OF_WEIGHTS = {*SUMS, *PRODUCTS, *QUOTIENTS, *CURVED, *IDENTITIES, "relu", "stack"}
+"""Functions whose rules hold where they read weights alone, of which channels may be another axis."""
 
 Shapes = dict[int, tuple[int, ...]]
 
@@ -54,6 +58,8 @@ class Functions:
 
     def _find_rule(self, call: Call, values: Sequence[Value]) -> Callable[..., list[Value] | None] | None:
         name = call.function
+        if not call.slots and name not in OF_WEIGHTS:
+            return None
         if not values or any(v.parts for v in values):
             stacks = {"sum": self._add_stack, "mean": self._average_stack}
             return stacks.get(name) if values and values[0].parts else None
@@ -109,7 +115,7 @@ class Functions:
         pairs = channels_of(value)
         kept = _keeps_zero(call)
         symbols = tuple(
-            ZERO if s == ZERO and kept else self.symbols.make(call.function, call.settings, s, c)
+            ZERO if s == ZERO and kept else self.symbols.make(call.function, call.settings, s, round_scale(c))
             for s, c in pairs
         )
         return [replace(value, symbols=symbols, scales=(ONE,) * len(symbols))]
@@ -152,20 +158,24 @@ class Functions:
 
     def _divide(self, call: Call, values: Sequence[Value]) -> list[Value] | None:
         """A multiplication or division by a number."""
-        factor = read_factor(call)
+        factor = _read_number(call)
         return None if factor is None else [_scale(values[0], factor)]
 
     def _normalise(self, call: Call, values: Sequence[Value]) -> list[Value] | None:
         """Of weights that are all multiplied by a number the result is, too; of zeros it is zero."""
-        x, *weights = values
-        if weights and all(s == ZERO for v in weights for s in v.symbols):
+        affine = read_affine(call)
+        if not affine or len(call.slots) != 1:
+            return None
+        # Running statistics are weights of the call, too, that do not multiply.
+        places = [n for n, name in enumerate(call.weights, 1) if name in affine]
+        if all(s == ZERO for n in places for s in values[n].symbols):
             return [_scale(v, 0.0) for v in self._mix(call, values)]
-        factors = {c for v in weights for c in v.scales}
+        factors = {c for n in places for c in values[n].scales}
         factor = factors.pop() if len(factors) == 1 else ONE
         if factor == ONE:
             return None
-        plain = [replace(v, scales=(ONE,) * len(v)) for v in weights]
-        return [_scale(v, factor) for v in self._mix(call, [x, *plain])]
+        plain = [replace(v, scales=(ONE,) * len(v)) if n in places else v for n, v in enumerate(values)]
+        return [_scale(v, factor) for v in self._mix(call, plain)]
 
     def _multiply_channels(self, one: tuple[int, float], other: tuple[int, float]) -> tuple[int, float]:
         if ZERO in (one[0], other[0]):
@@ -255,7 +265,7 @@ class Functions:
 
     def _mix(self, call: Call, values: Sequence[Value]) -> list[Value]:
         """The results of a function without a rule: new symbols for what goes in."""
-        given = tuple((v.symbols, v.scales, v.axis) for v in values)
+        given = tuple((v.symbols, tuple(map(round_scale, v.scales)), v.axis) for v in values)
         results = []
         for place, output in enumerate(call.outputs):
             shape = self.shapes[output]
@@ -268,15 +278,33 @@ class Functions:
 
 def read_factor(call: Call) -> float | None:
     """The number, not below 0, by which the call multiplies one value; None where it does not."""
-    if call.function not in PRODUCTS | QUOTIENTS or len(call.slots) != 1 or call.weights:
+    return _read_number(call) if len(call.slots) == 1 and not call.weights else None
+
+
+def _read_number(call: Call) -> float | None:
+    """The same, also of a call that multiplies a weight."""
+    if call.function not in PRODUCTS | QUOTIENTS or len(call.slots) + len(call.weights) != 1:
         return None
     # A number that is divided by a value is none of these.
-    if call.function in QUOTIENTS and (not isinstance(call.args[0], Slot) or call.named):
+    if call.function in QUOTIENTS and (not isinstance(call.args[0], Slot | Weight) or call.named):
         return None
     numbers = [float(a) for a in call.args if isinstance(a, int | float)]
     if len(numbers) != 1 or numbers[0] < 0 or (call.function in QUOTIENTS and not numbers[0]):
         return None
     return 1 / numbers[0] if call.function in QUOTIENTS else numbers[0]
+
+
+def read_affine(call: Call) -> tuple[str, ...]:
+    """The names of a normalisation's weight and bias. Empty where it has no weight of the network's own, or
+    where its bias is computed."""
+    place = AFFINE.get(call.function, len(call.args))
+    weight, bias = (
+        call.named.get(name, call.args[i] if len(call.args) > i else None)
+        for name, i in (("weight", place), ("bias", place + 1))
+    )
+    if not isinstance(weight, Weight) or isinstance(bias, Slot):
+        return ()
+    return (weight.name, bias.name) if isinstance(bias, Weight) else (weight.name,)
 
 
 def reduces_stack(call: Call) -> bool:

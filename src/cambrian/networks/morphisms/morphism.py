@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from cambrian.errors import UsageError
 from cambrian.networks.morphisms.alignment import (
     Tensors,
     match_by_both,
@@ -52,7 +53,9 @@ def inherit_function(
     child: nn.Module, parent: nn.Module, image: tuple[int, ...], spread: float = SPREAD
 ) -> Inherited:
     """Give `child`, a new network, the function of `parent`, for images of shape (channels, height, width).
-    `spread` is the random part of the shares of copied units. Deterministic."""
+    `spread`, from 0 to less than 1, is the random part of the shares of copied units. Deterministic."""
+    if not 0 <= spread < 1:
+        raise UsageError(f"inherit_function: spread must be from 0 to less than 1, as 0.2, not {spread:g}")
     theirs = Network(record_forward(parent, image), _tensors(parent))
     ours = Network(record_forward(child, image), _tensors(child))
     symbols = Symbols()

@@ -109,10 +109,16 @@ def _pass_norm(network: Network, call: Call, x: Value) -> Passing:
     return Passing(x, tensors, [norm])
 
 
+def can_be_silent(call: Call) -> bool:
+    """Whether some weights make the layer give zeros: not a normalisation without any, nor a layer whose bias
+    is computed."""
+    return len(read_norm(call).affine) == 2 if call.function in NORMS else len(call.slots) == 1
+
+
 def silence(network: Network, call: Call) -> dict[str, Tensor]:
-    """The tensors by which the layer gives zeros."""
+    """The tensors by which the layer, which can be silent, gives zeros."""
     names = read_norm(call).affine if call.function in NORMS else tuple(call.weights)
     return {name: torch.zeros_like(network.tensors[name]) for name in names}
 
 
-__all__ = ["Norm", "Passing", "can_pass", "pass_on", "read_norm", "silence"]
+__all__ = ["Norm", "Passing", "can_be_silent", "can_pass", "pass_on", "read_norm", "silence"]
