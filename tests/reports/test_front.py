@@ -12,6 +12,7 @@ from cambrian.problem import Objective
 from cambrian.reports.contents import Story, story_of
 from cambrian.reports.report import report_html
 from cambrian.search.search import Search
+from cambrian.strategies.evolution.nsga2 import NSGA2
 from cambrian.strategies.strategy import Evaluate, Stop
 from mocks import Toy, truth
 
@@ -100,6 +101,21 @@ def test_the_report_says_the_hypervolume_and_marks_the_chosen():
     assert html.count("<td>chosen</td>") == 2
     assert "beside them: random" in html
     assert "final networks and baselines" in html
+
+
+def test_random_search_is_in_the_chart():
+    """The front of the trials that were drawn at random, before there were parents: by brute force, and left
+    out where all were."""
+    search = Search(Toy(), NSGA2(population=8), Sized(), budget=24, objectives=("-params",))
+    result = search.run()
+    story = story_of(result)
+    assert [t.number for t in story.drawn] == list(range(8))
+    chart = re.search(r"<svg[^>]*><title>trials and their front</title>.*?</svg>", report_html(story)).group()
+    assert "the front of the 8 random networks among them" in chart
+    line = re.search(r'<polyline points="([^"]*)"', chart).group(1)
+    assert len(line.split()) == len(brute_force_front(result.trials[:8]))
+    everything = Search(Toy(), "random", Sized(), budget=9, objectives=("-params",)).run()
+    assert "random networks among them" not in report_html(story_of(everything))
 
 
 def test_the_network_that_a_search_began_with_is_there():

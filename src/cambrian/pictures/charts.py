@@ -156,10 +156,11 @@ def front(
     chosen: Sequence[tuple[float, float]] = (),
     names: tuple[str, str] = ("on the front", "dominated"),
     begun: Mapping[str, tuple[float, float]] | None = None,
+    line: tuple[str, Sequence[tuple[float, float]]] = ("", ()),
 ) -> str:
     """Points of two objectives: those on the front large and in another hue, the dominated ones faint, those
     that were chosen with a ring. `names` are of the front's points and of the others; those `begun` with have
-    their names beside them."""
+    their names beside them. `line` is the name of some of the points and they, joined by a line."""
     every = [*dominated, *best, *chosen, *(begun or {}).values()]
     axes = _Axes([x for x, _ in every], [y for _, y in every], width=width)
     body = axes.grid(x_name, y_name, x_format, y_format)
@@ -178,13 +179,21 @@ def front(
         y = _HEIGHT + 8 + 18.0 * i
         body.append(_dot(_LEFT + 6, y - 4, 4, name, 1.0, hue))
         body.append(label(_LEFT + 18, y, name, "soft"))
+    depth = 36.0
+    if line[1]:
+        places = " ".join(f"{number(x)},{number(y)}" for x, y in (axes.at(*point) for point in line[1]))
+        dashes = 'fill="none" stroke="var(--c)" stroke-width="1.5" stroke-dasharray="5 3"'
+        body.append(f'<polyline points="{places}" {dashes}/>')
+        body += [_dot(*axes.at(*point), 2.5, line[0], 1.0, "c") for point in line[1]]
+        y, depth = _HEIGHT + depth + 8, depth + 18
+        body += [_dot(_LEFT + 6, y - 4, 4, line[0], 1.0, "c"), label(_LEFT + 18, y, line[0], "soft")]
     if chosen:
-        y = _HEIGHT + 44
+        y, depth = _HEIGHT + depth + 8, depth + 18
         body += [
             _ring(_LEFT + 6, y - 4, "chosen"),
             label(_LEFT + 18, y, "chosen for the final training", "soft"),
         ]
-    return svg_document(title, width, _HEIGHT + (54.0 if chosen else 36.0), body)
+    return svg_document(title, width, _HEIGHT + depth, body)
 
 
 def _ring(x: float, y: float, hint: str) -> str:

@@ -14,6 +14,8 @@ from cambrian.problem import Objective
 from cambrian.recommendation import find_front
 from cambrian.reports.tested import Tested, look_at_test_images
 from cambrian.spaces.space import Space
+from cambrian.strategies import STRATEGIES
+from cambrian.strategies.inner import has_trait
 from cambrian.tasks.metrics import is_share
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class Story:
     continued it need not be the first of that role, nor have that role at all; `tested` is its account of
     the test images. `objective` is the metric
     that values are measured in, `more_objectives` are those that count besides; of several, `chosen` are the
-    trials whose networks are handed over."""
+    trials whose networks are handed over. `drawn` are those that the strategy drew at random, if it does."""
 
     title: str
     space: Space
@@ -51,6 +53,7 @@ class Story:
     objective: Objective = Objective()
     more_objectives: Sequence[Objective] = ()
     chosen: Sequence[Trial] = ()
+    drawn: Sequence[Trial] = ()
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -131,12 +134,22 @@ def outline_story(result: Result, plan: Sequence[tuple[str, str]] = ()) -> Story
         objective=result.objective,
         more_objectives=result.objectives[1:],
         chosen=_find_chosen(result),
+        drawn=_find_drawn(result),
     )
 
 
 def _find_chosen(result: Result) -> list[Trial]:
     with suppress(UsageError):  # no trial keeps the user's conditions: the report is of the search alone
         return result.chosen if len(result.objectives) > 1 else []
+    return []
+
+
+def _find_drawn(result: Result) -> list[Trial]:
+    """The trials that nothing led to but chance, of a strategy that says so."""
+    spec = result.facts.get("settings", {}).get("strategy")
+    with suppress(UsageError):  # a strategy of the user's that is not there any more
+        if spec and has_trait(STRATEGIES.make(spec), "random_first"):
+            return [t for t in result.trials if t.parent is None and not t.reason]
     return []
 
 

@@ -11,6 +11,7 @@ from cambrian.hypervolume import measure_front
 from cambrian.outcome import Done, Trial
 from cambrian.pictures import charts
 from cambrian.problem import Objective
+from cambrian.recommendation import find_front
 from cambrian.reports.contents import Story
 from cambrian.reports.evidence import search_trials
 from cambrian.reports.naming import architecture_text
@@ -92,7 +93,25 @@ def _chart(story: Story, points: dict[int, tuple[float, float]], width: float) -
     dominated = [p for n, p in points.items() if n not in on_front]
     best = [p for n, p in points.items() if n in on_front]
     begun = {name_begun(t): points[t.number] for t in _list_begun(story) if t.number in points}
-    return _draw_points(story, dominated, best, "trials and their front", width, chosen=chosen, begun=begun)
+    return _draw_points(
+        story,
+        dominated,
+        best,
+        "trials and their front",
+        width,
+        chosen=chosen,
+        begun=begun,
+        line=_find_random_front(story, points),
+    )
+
+
+def _find_random_front(story: Story, points: dict[int, tuple[float, float]]) -> tuple[str, _Points]:
+    """What random search has in so many trials as the strategy drew at random, where it did not draw all."""
+    measured = [t for t in story.drawn if isinstance(t.outcome, Done)]
+    if len(measured) == len([t for t in search_trials(story.trials) if isinstance(t.outcome, Done)]):
+        return "", ()
+    front = [points[t.number] for t in find_front(measured, story.objectives) if t.number in points]
+    return f"the front of the {counted(len(measured), 'random network')} among them", sorted(front)
 
 
 def _list_begun(story: Story) -> list[Trial]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Random:
     needs: ClassVar[tuple[type, ...]] = ()
+    random_first: ClassVar[bool] = True
 
     def start(self, problem: Problem) -> Space:
         space: Space = problem.space

@@ -39,8 +39,9 @@ class Strategy(Protocol):
     those with a value for which a search by time goes on into the final stage's part (without it: 1).
     `needs_trials` is True if the search's budget has to say how many trials there are, and `one_objective` if
     it makes no sense of several: of a strategy or of one within it. `begins` is True if it proposes the
-    architectures that a space begins with itself, at fidelities of its own. `sets_aside(state) ->
-    Collection[int]` are the rows on whose values its recommendation does not rest, as those of an audit at
+    architectures that a space begins with itself, at fidelities of its own. `random_first` is True if its
+    proposals without a parent and a reason are drawn at random, as a random search's are.
+    `sets_aside(state) -> Collection[int]` are the rows on whose values its recommendation does not rest, as those of an audit at
     other fidelities (without it: none)."""
 
     @property

@@ -55,6 +55,7 @@ class ModelBased(ABC):
     memory: Annotated[int, Span(2)] = 300
     candidates: Annotated[int, Span(1, 10_000)] = 100
     needs: ClassVar[tuple[type, ...]] = ()
+    random_first: ClassVar[bool] = True
     climb: ClassVar[Climb] = Climb()
     starts: ClassVar[int] = 5
     enumerated: ClassVar[int] = 0

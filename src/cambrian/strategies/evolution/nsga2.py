@@ -75,6 +75,7 @@ class NSGA2:
     crossover: Annotated[float, SHARE] = 0.9
     mutation: Annotated[float | None, SHARE] = None
     needs: ClassVar[tuple[type, ...]] = ()
+    random_first: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_settings(self)
