@@ -41,8 +41,8 @@ class Strategy(Protocol):
     it makes no sense of several: of a strategy or of one within it. `begins` is True if it proposes the
     architectures that a space begins with itself, at fidelities of its own. `random_first` is True if its
     proposals without a parent and a reason are drawn at random, as a random search's are.
-    `sets_aside(state) -> Collection[int]` are the rows on whose values its recommendation does not rest, as those of an audit at
-    other fidelities (without it: none)."""
+    `sets_aside(state) -> Collection[int]` are the rows on whose values its recommendation does not rest, as
+    those of an audit at other fidelities (without it: none)."""
 
     @property
     def needs(self) -> tuple[type, ...]:
