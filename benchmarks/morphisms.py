@@ -63,6 +63,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("data", nargs="?", default="digits")
     parser.add_argument("--limit", type=int, help="read at most so many images")
+    parser.add_argument("--size", type=int, help="pixels a side")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--full", type=int, default=12)
@@ -75,7 +76,7 @@ def main() -> None:
     asked = parser.parse_args()
     seeds = share_seeds(asked.seeds, asked.share)
     asked.run.mkdir(parents=True, exist_ok=True)
-    task = load(asked.data, limit=asked.limit)
+    task = load(asked.data, limit=asked.limit, **({"size": asked.size} if asked.size else {}))
     if asked.searches:
         path = asked.out or asked.run / "searches.jsonl"
         rows = collect(path, seeds, lambda seed: compare_searches(asked, task, seed))
@@ -192,6 +193,9 @@ class Until:
 
     def keeps(self, state: tuple[Any, float]) -> Any:
         return self.inner.keeps(state[0]) if hasattr(self.inner, "keeps") else ()
+
+    def recommend(self, state: tuple[Any, float]) -> Any:
+        return self.inner.recommend(state[0]) if hasattr(self.inner, "recommend") else ()
 
 
 def read_seconds(trial: Trial) -> float:

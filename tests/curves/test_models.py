@@ -143,3 +143,13 @@ def test_architectures_are_described_by_answers() -> None:
     described = describe_architectures([*some, Architecture({"op": "skip", "width": 16, "pool": True})])
     assert described.tolist() == [[1, 0, 0, 0], [1, 0.5, 0, 0], [1, 1, 0, 0], [0, 0, 0, 1]]
     assert measure_distances(described)[0, 1:].tolist() == [0.5 / 3, 1 / 3, 2 / 3]
+
+
+def test_architectures_are_described_by_how_often_a_word_is_an_answer() -> None:
+    """In units of its range: of `conv` two, one and no edge here; `skip` is the answer of one question only,
+    and `pool`, which both have, goes from none to two."""
+    answers = ("conv", "conv"), ("conv", "pool"), ("skip", "pool"), ("pool", "pool")
+    cells = [Architecture({"edge1": first, "edge2": second}) for first, second in answers]
+    described = describe_architectures(cells)
+    assert described.shape == (4, 5 + 2)
+    assert described[:, 5:].tolist() == [[1, 0], [0.5, 0.5], [0, 0.5], [0, 1]]
