@@ -2,11 +2,12 @@
 
     python benchmarks/extrapolation.py [spikenas ec-nas stopping prior] [--models svr pfn ...] [--seeds 3]
 
-`spikenas`: of SpikeNAS-Bench's cells that were trained for 100 epochs and learned at all, 100 random ones are
-known whole; of `--curves` others the first 5, 10, 25 and 50 of 100 epochs. `ec-nas`: of EC-NAS-Bench's 91 cells that were trained for
-4, 12, 36 and 108 epochs (separate trainings), half are known whole, and of the others the first one, two or
-three. Prints for each model the rank correlation (Spearman) of forecasts with the test accuracy, their mean
-absolute error, the share of ends within 90 % intervals, and the mean negative logarithm of the density.
+`spikenas`: of SpikeNAS-Bench's cells that were trained for 100 epochs and learned at all, 100 random ones
+are known whole; of `--curves` others the first 5, 10, 25 and 50 of 100 epochs. `ec-nas`: of EC-NAS-Bench's
+91 cells that were trained for 4, 12, 36 and 108 epochs (separate trainings), half are known whole, and of
+the others the first one, two or three. Prints for each model the rank correlation (Spearman) of forecasts
+with the test accuracy, their mean absolute error, the share of ends within 90 % intervals, and the mean
+negative logarithm of the density.
 
 `stopping`: searches of 60 random cells on SpikeNAS-Bench, with and without an end by forecast: the epochs
 saved, the difference in test accuracy of what was found, and in how many searches it was worse. `prior`: the

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from cambrian.architecture import Architecture
@@ -18,6 +19,7 @@ from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.strategies.multifidelity.brackets import (
     RECOMMENDED,
+    Draw,
     Entry,
     draw_new,
     promote,
@@ -61,12 +63,18 @@ class ASHA(Climbing):
         return start_rungs(problem, self.make_ladder(problem))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        return self.propose_by(
+            state, pending, partial(draw_new, state.problem.space, state.met, pending, rng)
+        )
+
+    def propose_by(self, state: State, pending: Sequence[Trial], draw: Draw) -> Proposal:
+        """The promotion that is due, or else the architecture that `draw` makes, at the lowest level."""
         if self.form == "stopping":
             begun = {trial.parent for trial in pending}
             promoted = next((each for each in state.going if each[1].row not in begun), None)
         else:
             promoted = find_promotable(state, pending, self.eta)
-        return propose_rung(state, promoted, pending, rng, self.axes, self.size)
+        return propose_rung(state, promoted, pending, draw, self.axes, self.size)
 
     def learn(self, state: State, trial: Trial) -> State:
         state = add_entry(state, trial)
@@ -99,20 +107,19 @@ def propose_rung(
     state: State,
     promoted: tuple[int, Entry] | None,
     pending: Sequence[Trial],
-    rng: np.random.Generator,
+    draw: Draw,
     axes: Sequence[str],
     size: int | None,
 ) -> Proposal:
-    """The promotion of an entry from its level, or a new architecture at the lowest one while there are less
-    than `size`."""
+    """The promotion of an entry from its level, or the architecture that `draw` makes, at the lowest one,
+    while there are less than `size`."""
     if promoted is not None:
         level, entry = promoted
         above = level + 1
         return promote(entry, state.ladder[above], axes, {"rung": above + 1}, {"level": above})
     if size is not None and count_begun(state, pending) >= size:
         return Wait() if pending else Stop("no architecture is to go on")
-    architecture = draw_new(state.problem.space, state.met, pending, rng)
-    return Evaluate(architecture, state.ladder[0].fidelity, reason={"rung": 1}, memory={"level": 0})
+    return Evaluate(draw(), state.ladder[0].fidelity, reason={"rung": 1}, memory={"level": 0})
 
 
 def recommend_rungs(state: State) -> list[Architecture]:

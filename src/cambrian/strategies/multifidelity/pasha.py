@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -17,7 +18,7 @@ from cambrian.outcome import Curve, Done, Trial
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.strategies.multifidelity.asha import list_waiting, propose_rung, recommend_rungs
-from cambrian.strategies.multifidelity.brackets import Entry
+from cambrian.strategies.multifidelity.brackets import Entry, draw_new
 from cambrian.strategies.multifidelity.climbing import Climbing
 from cambrian.strategies.multifidelity.rungs import State, add_entry, find_promotable, start_rungs
 from cambrian.strategies.strategy import Proposal
@@ -56,7 +57,8 @@ class PASHA(Climbing):
 
     def propose(self, state: Progress, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         promoted = find_promotable(state.asha, pending, self.eta)
-        return propose_rung(state.asha, promoted, pending, rng, self.axes, self.size)
+        draw = partial(draw_new, state.asha.problem.space, state.asha.met, pending, rng)
+        return propose_rung(state.asha, promoted, pending, draw, self.axes, self.size)
 
     def learn(self, state: Progress, trial: Trial) -> Progress:
         asha = add_entry(state.asha, trial)
