@@ -22,7 +22,10 @@ from published_tables import needs_tables
 
 pytestmark = needs_tables
 
-CLIMBERS = ("successive-halving", "hyperband", "asha", "asha(form=stopping)", "pasha", "bohb", "freeze-thaw")
+CLIMBERS = (
+    *("successive-halving", "hyperband", "asha", "asha(form=stopping)", "bayes-asha", "pasha", "bohb"),
+    "freeze-thaw",
+)
 
 
 @pytest.mark.parametrize("name", CLIMBERS)

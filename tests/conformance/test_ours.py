@@ -118,7 +118,7 @@ STRATEGY_TRAITS: dict[str, dict[str, Any]] = {
     "eas": {"trials": 10},  # each lists the morphisms of its leader
     "path-level": {"trials": 8},  # each reads a tree once for every decision
     **{name: CLIMBING | {"lag_free": True} for name in ("successive-halving", "hyperband")},
-    **{name: CLIMBING for name in ("asha", "pasha", "bohb")},
+    **{name: CLIMBING for name in ("asha", "bayes-asha", "pasha", "bohb")},
     **{name: CLIMBING | {"trials": 16} for name in ("freeze-thaw", "dyhpo")},
     **{
         name: {"lag_free": True}

@@ -25,6 +25,7 @@ def test_proposals_are_those_recorded(place: str, strategy: str) -> None:
 def test_every_strategy_is_recorded() -> None:
     """A strategy that has a name has golden proposals, or was added later and says so here."""
     lower = {"race", "successive-halving", "hyperband", "asha", "pasha", "bohb", "freeze-thaw", "dyhpo"}
+    lower |= {"bayes-asha"}
     gradient = {"darts", "gdas", "snas", "pc-darts", "drnas", "proxylessnas"}
     gradient |= {"beta-darts", "sdarts-rs", "r-darts", "darts-pt", "p-darts", "maskconnect"}
     sampled = {"random-shared", "spos", "fairnas", "one-shot", "enas", "sandwich", "once-for-all", "fabrics"}

@@ -155,6 +155,7 @@ def place_mine(share: float) -> Value:
     [
         "asha",
         "pasha",
+        "bayes-asha(initial=3)",
         "successive-halving",
         "hyperband",
         "remeasured",

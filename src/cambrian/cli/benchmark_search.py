@@ -68,7 +68,7 @@ def search_table(
     """Search the table of the options. Whatever else was given on the command line is refused: it would train
     networks."""
     from cambrian.search.ledger.run_directory import choose_place
-    from cambrian.search.parts.components import SEVERAL, usual
+    from cambrian.search.parts.components import SEVERAL, climbs_table, usual
     from cambrian.search.planning.budget import Budget
     from cambrian.search.result import Result
     from cambrian.search.search import Search
@@ -78,7 +78,8 @@ def search_table(
     table, limit = options.open(), Budget.parse(budget or TRIALS)
     columns = getattr(table.estimator, "metrics", ())
     others = read_objectives(objectives, getattr(table.estimator, "objective", "value"), columns)
-    usually = SEVERAL if others else usual(table.space, limit.trials)
+    climbs = climbs_table(limit, table.estimator, table.fidelity)
+    usually = SEVERAL if others else usual(table.space, limit.trials, climbs)
     chosen = _strategy(usually if strategy is None else strategy, context)
     again = options.replicates == "seed" and not others and (limit.trials or 0) >= FEWEST
     search = Search(

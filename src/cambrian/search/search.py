@@ -33,6 +33,7 @@ from cambrian.search.parts.components import (
     read_order,
     space_for,
     task_of,
+    climbs_table,
     usual,
 )
 from cambrian.search.parts.devices import AUTO, choose_device
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
 class Search:
     """The settings of a search, before it runs. Components are objects or registered names; without a
     `strategy` a search of few trials is Bayesian optimisation, a larger one progressive where its space
-    grows.
+    grows, and one of epochs on a table with shorter trainings `bayes-asha`.
 
     `engine` is "serial", "processes", "ray", with settings as "ray(gpus=0.5)", or an Engine; named ones of
     several workers have a worker for each core, unless `workers` or their text says how many. Components
@@ -115,12 +116,13 @@ class Search:
         self.task = task_of(task)
         self.space: Space = space_for(space, self.task)
         self.budget = Budget.parse(budget)
-        # The usual strategy depends on the space and the budget, so it is chosen after them.
-        chosen = usual(self.space, self.budget.trials) if strategy is None else strategy
+        first = component("estimator", estimator)
+        # The usual strategy depends on the space, the budget and what can be measured.
+        climbs = not objectives and climbs_table(self.budget, first, fidelity)
+        chosen = usual(self.space, self.budget.trials, climbs) if strategy is None else strategy
         self.strategy: Strategy = component("strategy", chosen)
         brought: Mapping[str, Any] = getattr(self.strategy, "estimators", {})
-        further = {**brought, **(estimators or {})}
-        self.estimators = name_estimators(component("estimator", estimator), further)
+        self.estimators = name_estimators(first, {**brought, **(estimators or {})})
         self.seed, self.attempts = seed, attempts
         self.device = choose_device(device, needed=getattr(self.estimator, "builds", True))
         self.minimize = choose_direction(self.estimator, self.task, minimize)

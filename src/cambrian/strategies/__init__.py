@@ -22,6 +22,7 @@ STRATEGIES = Registry(
         "successive-halving": ("cambrian.strategies.multifidelity.successive_halving:SuccessiveHalving"),
         "hyperband": "cambrian.strategies.multifidelity.hyperband:Hyperband",
         "asha": "cambrian.strategies.multifidelity.asha:ASHA",
+        "bayes-asha": "cambrian.strategies.multifidelity.bayes_asha:BayesASHA",
         "pasha": "cambrian.strategies.multifidelity.pasha:PASHA",
         "bohb": "cambrian.strategies.multifidelity.bohb:BOHB",
         "freeze-thaw": "cambrian.strategies.multifidelity.freeze_thaw:FreezeThaw",

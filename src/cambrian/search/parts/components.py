@@ -7,14 +7,19 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from inspect import isroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture
+from cambrian.effort import find_axis
 from cambrian.errors import UnknownName, UsageError
 from cambrian.registry import METHODS, name_of
 from cambrian.search.loop.order import ORDERS
 from cambrian.spaces.knowledge import Encodes, Grows, know
 from cambrian.spaces.space import Space
+
+if TYPE_CHECKING:
+    from cambrian.outcome import Fidelity
+    from cambrian.search.planning.budget import Budget
 
 FEW = 300
 """Trials up to which Bayesian optimisation is the usual strategy: measured in RESULTS.md."""
@@ -168,10 +173,22 @@ SEVERAL = "nsga2"
 """The strategy of a planned search with several objectives that names none."""
 
 
-def usual(space: Space, trials: int | None) -> str:
-    """The strategy of a search that names none."""
+def usual(space: Space, trials: int | None, climbs: bool = False) -> str:
+    """The strategy of a search that names none; `climbs` says that its budget is one of epochs, on a table
+    with shorter trainings (see `climbs_table`)."""
+    if climbs:
+        return "bayes-asha"
     grows = know(space, Grows) is not None and know(space, Encodes) is not None
     return "progressive" if grows and (trials is None or trials > FEW) else "bayes"
+
+
+def climbs_table(budget: Budget, estimator: Any, fidelity: Fidelity | None) -> bool:
+    """Whether the budget is one of epochs, and the estimator looks up shorter trainings too: of epochs that
+    it names one by one."""
+    if budget.most_epochs is None or budget.trials is not None or fidelity is None:
+        return False
+    axis = find_axis(getattr(estimator, "axes", ()), "epochs")
+    return axis is not None and any(epochs < fidelity.epochs for epochs in axis.values)
 
 
 def spec_of(kind: str, component: Any) -> dict[str, Any] | None:
