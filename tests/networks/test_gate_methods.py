@@ -14,6 +14,7 @@ from cambrian.estimators.training_data import training_images
 from cambrian.networks.sharing.methods.darts_pt import list_decided
 from cambrian.networks.sharing.methods.gate_rules import Progress
 from cambrian.networks.sharing.switches import Fork
+from cambrian.networks.training import step as step_module
 from cambrian.networks.training.step import Moment
 from cambrian.spaces.cells.darts import DARTS
 from cambrian.spaces.cells.nasbench201 import network as nb201
@@ -111,6 +112,22 @@ def test_schedules_do_not_go_by_the_length_of_a_chunk() -> None:
     gates = first.data["course"]["gates"]
     assert gates == {site: table[:1] for site, table in both.data["course"]["gates"].items()}
     assert len(both.data["course"]["loss"]) == 2
+
+
+@pytest.mark.parametrize("method", gate_cases.METHODS)
+def test_gates_learn_in_half_precision(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on CUDA, where autocast ends with the forward pass: what is run in the backward pass has the types
+    of the forward pass, and gates learn about what they learn in 32 bits."""
+    gates = []
+    for half in (False, True):
+        kind = torch.autocast("cpu", torch.bfloat16, enabled=half)
+        monkeypatch.setattr(step_module, "half_precision", lambda device, kind=kind: kind)
+        _, step = gate_cases.make_step(gate_cases.make_job(method))
+        for number in range(3):
+            gate_cases.take(step, number)
+        gates.append(torch.cat([torch.tensor(gate) for gate in step.gates().values()]))
+    assert gates[1].std() > 0 or method == "darts-pt"
+    torch.testing.assert_close(gates[1], gates[0], atol=0.02, rtol=0.0)
 
 
 def test_the_second_order_learns_other_gates() -> None:
