@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
 
-from cambrian.architecture import Architecture, sample
+from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Trial
 from cambrian.problem import Problem
-from cambrian.randomness import stream
 from cambrian.settings import POSITIVE, Span, check_truths
 from cambrian.spaces.knowledge import Mixes, Shares, know
+from cambrian.strategies.one_shot.children import choose_supernet
 from cambrian.strategies.one_shot.stages import Stages, derive_with_few_skips, find_strongest
 from cambrian.strategies.one_shot.training import Schedule, Training
 from cambrian.strategies.settings import check_settings
@@ -102,7 +102,7 @@ class Deriving(ABC):
         return {self.alone: "train"}
 
     def start(self, problem: Problem) -> State:
-        return State(problem, sample(problem.space, stream(problem.seed, "supernet")))
+        return State(problem, choose_supernet(problem))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         # One row after the other: each needs the outcome of the one before.
