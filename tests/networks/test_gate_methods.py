@@ -8,16 +8,19 @@ import pytest
 import torch
 from torch import nn
 
+import cambrian
 import gate_cases
 from cambrian.estimators.one_shot import OneShot
 from cambrian.estimators.training_data import training_images
 from cambrian.networks.sharing.methods.darts_pt import list_decided
 from cambrian.networks.sharing.methods.gate_rules import Progress
 from cambrian.networks.sharing.switches import Fork
+from cambrian.networks.training import step as step_module
 from cambrian.networks.training.step import Moment
 from cambrian.spaces.cells.darts import DARTS
 from cambrian.spaces.cells.nasbench201 import network as nb201
 from cambrian.spaces.cells.nasbench201.space import NASBench201
+from cambrian.spaces.program.function_space import Shape
 from tiers import slow_but, slow_for
 
 PLANTED = 3  # the 3x3 convolution's place among the operations
@@ -111,6 +114,43 @@ def test_schedules_do_not_go_by_the_length_of_a_chunk() -> None:
     gates = first.data["course"]["gates"]
     assert gates == {site: table[:1] for site, table in both.data["course"]["gates"].items()}
     assert len(both.data["course"]["loss"]) == 2
+
+
+@pytest.mark.parametrize("method", gate_cases.METHODS)
+def test_gates_learn_in_half_precision(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on CUDA, where autocast ends with the forward pass: what is run in the backward pass has the types
+    of the forward pass, and gates learn about what they learn in 32 bits."""
+    gates = []
+    for half in (False, True):
+        kind = torch.autocast("cpu", torch.bfloat16, enabled=half)
+        monkeypatch.setattr(step_module, "half_precision", lambda device, kind=kind: kind)
+        _, step = gate_cases.make_step(gate_cases.make_job(method))
+        for number in range(3):
+            gate_cases.take(step, number)
+        gates.append(torch.cat([torch.tensor(gate) for gate in step.gates().values()]))
+    assert gates[1].std() > 0 or method == "darts-pt"
+    torch.testing.assert_close(gates[1], gates[0], atol=0.02, rtol=0.0)
+
+
+@cambrian.space(task=Shape(2, 8, 8, 3))
+def lonely(pick: Any, task: Any) -> nn.Module:
+    """A function with a question of a single answer beside one of two."""
+    only = pick.module("only", {"conv": lambda: nn.Conv2d(task.channels, 4, 3, padding=1)})
+    kinds = {"conv": lambda: nn.Conv2d(4, 4, 3, padding=1), "skip": nn.Identity}
+    return nn.Sequential(
+        only, pick.module("op", kinds), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, task.classes)
+    )
+
+
+@pytest.mark.parametrize("method", [m for m in gate_cases.METHODS if m != "pc-darts"])
+def test_a_question_may_have_a_single_answer(method: str) -> None:
+    """Its gate is 1 and stays so, while others learn."""
+    _, step = gate_cases.make_step(gate_cases.make_job(method, space=lonely))
+    for number in range(3):
+        gate_cases.take(step, number)
+    gates = step.gates()
+    assert gates["only"] == [1.0]
+    assert sum(gates["op"]) == pytest.approx(1.0)
 
 
 def test_the_second_order_learns_other_gates() -> None:

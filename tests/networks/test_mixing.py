@@ -15,6 +15,7 @@ from cambrian.networks.sharing.methods.gate_rules import Progress
 from cambrian.networks.sharing.methods.gdas import GDAS, sample_straight
 from cambrian.networks.sharing.methods.maskconnect import draw_active, find_shares
 from cambrian.networks.sharing.methods.proxylessnas import keep_others, sample_all, sample_two
+from cambrian.networks.sharing.methods.sdarts_rs import SDARTSRS, perturb
 from cambrian.networks.sharing.methods.snas import sample_soft
 from cambrian.networks.sharing.mixing import Candidates, Masked, Mixture, Straight, Summed, Weighted
 from cambrian.networks.sharing.switches import Fork
@@ -189,6 +190,23 @@ def test_concrete_samples_are_as_frequent_as_the_softmax_says(tau: float) -> Non
     assert ((shares - p).abs() < 4 * (p * (1 - p) / 4000).sqrt()).all()
     if tau == 0.05:
         assert float(samples.max(1).values.mean()) > 0.95
+
+
+def test_perturbed_weights_are_mixing_weights_moved_and_not_logits() -> None:
+    """In the last epoch an eighth is moved by up to .3, as in the released code: many weights are 0, and all
+    sum to 1. A logit moved by .3 would leave all of them between .07 and .2. Gates learn unperturbed."""
+    method, logits = SDARTSRS(epochs=2), {"edge": torch.zeros(8)}
+    torch.manual_seed(0)
+    weights = torch.stack(
+        [method.relax(logits, Progress(1, 2, learning=False))["edge"].weights for _ in range(500)]
+    )
+    torch.testing.assert_close(weights.sum(1), torch.ones(500))
+    # P(1/8 + u < 0) for u in U(-.3, .3).
+    assert abs(float((weights == 0).double().mean()) - 0.175 / 0.6) < 0.03
+    assert float(weights.max()) > 0.3
+    learning = method.relax(logits, Progress(1, 2))["edge"].weights
+    assert torch.equal(learning, torch.full((8,), 0.125))
+    torch.testing.assert_close(perturb(torch.tensor([0.2, 0.8]), 0.0), torch.tensor([0.2, 0.8]))
 
 
 def test_dirichlet_weights_have_the_stated_mean() -> None:

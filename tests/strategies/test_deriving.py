@@ -6,11 +6,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from torch import nn
 
+import cambrian
 from cambrian.errors import Incompatible, UsageError
 from cambrian.estimators.one_shot import OneShot
 from cambrian.estimators.train import Train
 from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Trial
+from cambrian.problem import Problem
 from cambrian.request import TrainSupernet, Wait
 from cambrian.search.search import Search
 from cambrian.spaces.cells.nasbench201.space import NASBench201
@@ -45,6 +48,24 @@ def outcome(trial: Trial, collapsed: bool = False) -> Outcome:
 def play(strategy: Deriving, measure: Any = outcome, trials: int = 40) -> Game:
     case = StrategyCase(strategy, SPACE, trials, fidelity=Fidelity(7))
     return Game(case, measure=measure).play(trials)
+
+
+@cambrian.space
+def layered(pick: Any, task: Any) -> nn.Module:
+    """A function with a depth, and with a training of its own."""
+    pick("train.learning_rate", [1e-9, 0.05, 1000.0])
+    layers: list[nn.Module] = [nn.Conv2d(task.channels, 8, 3, padding=1)]
+    for n in range(pick.depth("depth", 1, 5)):
+        kinds = {"conv": lambda: nn.Conv2d(8, 8, 3, padding=1), "relu": nn.ReLU}
+        layers.append(pick.inside("layer", n).module("op", kinds))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, task.classes))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_supernet_is_made_for_the_deepest_networks_and_the_usual_training(seed: int) -> None:
+    """All that is derived has the supernet's outer answers: drawn, they would bind it to a chance."""
+    outer = DARTS().start(Problem(layered, seed=seed)).outer
+    assert (outer["depth"], outer["train.learning_rate"]) == (5, 0.05)
 
 
 def test_a_search_is_chunks_then_a_shared_and_an_own_value() -> None:

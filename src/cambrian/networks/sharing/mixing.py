@@ -200,15 +200,22 @@ class _Compare(torch.autograd.Function):
         # Without what the forward made of the inputs, which would be kept until the end.
         ctx.candidates = replace(candidates, reads=Reads())
         ctx.compared, ctx.options = compared, len(weights)
+        device = output.device.type
+        half = torch.is_autocast_enabled(device)
+        ctx.types = device, torch.get_autocast_dtype(device), half
         return output.view_as(output)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        products = gradient.new_zeros(ctx.options)
-        with torch.no_grad():
+        # In 32 bits at least: bfloat16 keeps 8 of them, too few for a sum over all pixels.
+        wide = torch.promote_types(gradient.dtype, torch.float32)
+        products, slope = gradient.new_zeros(ctx.options, dtype=wide), gradient.to(wide)
+        # In the types of the forward pass: autocast ends before the backward pass begins.
+        device, dtype, half = ctx.types
+        with torch.no_grad(), torch.autocast(device, dtype, enabled=half):
             for i in ctx.compared:
                 if ctx.candidates.connects(i):
-                    products[i] = (gradient * ctx.candidates.run(i)).sum()
+                    products[i] = (slope * ctx.candidates.run(i)).sum()
         return gradient, products, None, None
 
 

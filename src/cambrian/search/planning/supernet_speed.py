@@ -103,24 +103,39 @@ def measure_size(
     device: str,
     skeleton: dict[str, Scalar],
 ) -> Measured | Failed:
-    """The cost of the strategy's own supernet in that skeleton. Raises UsageError for a recipe that its
-    method cannot follow."""
+    """The cost of the strategy's own supernet in that skeleton; of several stages that change it, the mean
+    time, since they share the epochs, and the most memory. Raises UsageError for a recipe that its method
+    cannot follow."""
     # Epochs enough for a method with several parts: it is measured in the midst of them.
     problem = Problem(space, fidelity=Fidelity(EPOCHS, skeleton=skeleton))
-    request = strategy.propose(strategy.start(problem), [], stream(0, "plan", "supernet"))
-    assert isinstance(request, TrainSupernet)
-    job = Job(request, problem, task, device=device)
+    jobs = [Job(request, problem, task, device=device) for request in list_measured(strategy, problem)]
     if device.startswith("cuda"):  # which a forked process cannot use
-        cost = _measure_here(one_shot, job)
+        costs = [_measure_here(one_shot, job) for job in jobs]
     else:
-        (cost,) = call_each([partial(_measure_in_one_thread, one_shot, job)], 1, PATIENCE)
-    if isinstance(cost, Failed):
-        return cost
-    if REFUSED in cost:
-        raise UsageError(cost[REFUSED])
-    numbers = {name: float(cost[name]) for name in ("step", "score", "make", "end", "extra")}
-    step, children = int(cost["bytes"]), int(cost["children"])
+        costs = call_each([partial(_measure_in_one_thread, one_shot, job) for job in jobs], 1, PATIENCE)
+    for cost in costs:
+        if isinstance(cost, Failed):
+            return cost
+        if REFUSED in cost:
+            raise UsageError(cost[REFUSED])
+    names = ("step", "score", "make", "end", "extra")
+    numbers = {name: sum(float(cost[name]) for cost in costs) / len(costs) for name in names}
+    step, children = (max(int(cost[name]) for cost in costs) for name in ("bytes", "children"))
     return Measured(skeleton, bytes=step, children=children, fork=_measure_fork(), **numbers)
+
+
+def list_measured(strategy: Strategy, problem: Problem) -> list[TrainSupernet]:
+    """The strategy's first request or, where its stages have other skeletons each, the first of every one."""
+    begin = getattr(strategy, "list_beginnings", None)
+    if begin is None:
+        request = strategy.propose(strategy.start(problem), [], stream(0, "plan", "supernet"))
+        assert isinstance(request, TrainSupernet)
+        return [request]
+    # In one skeleton the first stage, which has all options, is the dearest.
+    skeletons: dict[str, TrainSupernet] = {}
+    for request in begin(problem):
+        skeletons.setdefault(str(sorted(request.fidelity.skeleton.items())), request)
+    return list(skeletons.values())
 
 
 def measure_alone(

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
 
-from cambrian.architecture import Architecture, sample
+from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.settings import POSITIVE, Span, check_truths
 from cambrian.spaces.knowledge import Mixes, Shares, know
+from cambrian.strategies.one_shot.children import choose_supernet
 from cambrian.strategies.one_shot.stages import Stages, derive_with_few_skips, find_strongest
 from cambrian.strategies.one_shot.training import Schedule, Training
 from cambrian.strategies.settings import check_settings
@@ -102,7 +103,20 @@ class Deriving(ABC):
         return {self.alone: "train"}
 
     def start(self, problem: Problem) -> State:
-        return State(problem, sample(problem.space, stream(problem.seed, "supernet")))
+        return State(problem, choose_supernet(problem))
+
+    def list_beginnings(self, problem: Problem) -> list[TrainSupernet]:
+        """The first part of each stage's training, to be measured before a search. Options that are left in
+        later stages are drawn: which ones gates will leave is not known then."""
+        state, rng, requests = self.start(problem), stream(problem.seed, "stages"), list[TrainSupernet]()
+        mixes = know(problem.space, Mixes)
+        assert mixes is not None
+        sites = {name: s for name, s in mixes.list_sites(state.outer).items() if not s.edges}
+        for number in range(len(self.stages)):
+            requests.append(self._train(replace(state, stage=number)))
+            gates = {name: rng.random(len(site.options)).tolist() for name, site in sites.items()}
+            state = replace(state, kept=find_strongest(gates, self.stages[number].keep))
+        return requests
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         # One row after the other: each needs the outcome of the one before.

@@ -137,8 +137,9 @@ def sample_all(logit: Tensor) -> Binary:
 
 
 def sample_two(logit: Tensor) -> Binary:
-    """One of two paths, compared with both: their probabilities are those of a choice between the two."""
-    two = torch.multinomial(logit.detach().softmax(0), 2).sort().values
+    """One of two paths, compared with both: their probabilities are those of a choice between the two. The
+    path of a site that has no other one is compared with nothing."""
+    two = torch.multinomial(logit.detach().softmax(0), min(2, len(logit))).sort().values
     pair = logit[two].softmax(0)
     chosen = int(two[torch.multinomial(pair.detach(), 1)])
     weights = torch.zeros_like(logit).scatter(0, two, pair)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import torch
+from torch import Tensor
 
 from cambrian.networks.sharing.methods.gate_rules import Logits, Mixtures, Progress, Rules, mix_softmax
 from cambrian.networks.sharing.methods.gate_step import GateSettings, GateStep
+from cambrian.networks.sharing.mixing import Weighted
 from cambrian.networks.sharing.supernet import Supernet
 from cambrian.settings import Span, check_settings
 
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SDARTSRS(GateSettings):
-    """Every logit is moved by a uniform draw from -radius to radius while weights learn, which grows linearly
-    from `first_radius` to `last_radius`."""
+    """Every mixing weight, which is a softmax of logits, is moved by a uniform draw from -radius to radius
+    while weights learn, which grows linearly from `first_radius` to `last_radius`."""
 
     first_radius: Annotated[float, Span(0)] = 0.03
     last_radius: Annotated[float, Span(0)] = 0.3
@@ -36,8 +38,17 @@ class SDARTSRS(GateSettings):
         if progress.learning:
             return mix_softmax(logits, progress)
         radius = self.first_radius + (self.last_radius - self.first_radius) * progress.share
-        moved = {s: g + radius * (2 * torch.rand_like(g) - 1) for s, g in logits.items()}
-        return mix_softmax(moved, progress)
+        return {site: Weighted(perturb(logit.softmax(0), radius)) for site, logit in logits.items()}
 
     def step(self, supernet: Supernet, recipe: Recipe, draw: Draw, validation: BatchStream) -> Step:
         return GateStep(self, Rules(self.relax), supernet, recipe, validation)
+
+
+def perturb(weights: Tensor, radius: float) -> Tensor:
+    """The weights, each moved by a draw from U(-radius, radius), within [0, 1] and with a sum of 1 again (the
+    released code). Where all of them fall to 0, the largest one before that is 1."""
+    moved = weights + radius * (2 * torch.rand_like(weights) - 1)
+    kept = moved.clamp(0, 1)
+    if not kept.any():
+        kept[moved.argmax()] = 1.0
+    return kept / kept.sum()
