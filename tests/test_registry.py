@@ -218,6 +218,19 @@ def test_a_component_that_is_none_says_what_it_lacks(registry: Registry, name: s
         registry.make(f"{HERE}:{name}")
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mine.py:net", "a module is named without .py: write mine:NAME$"),
+        ("code/mine.py:net", "write mine:NAME, with PYTHONPATH=code before the command$"),
+    ],
+)
+def test_a_file_in_place_of_a_module(name: str, words: str) -> None:
+    """A natural mistake, for which no path is to be changed."""
+    with pytest.raises(UsageError, match=words):
+        SPACES.make(name)
+
+
 def test_a_setting_is_given_once() -> None:
     """Of two values nobody knows which was meant; values may hold commas and equals signs."""
     assert REGISTRY.parse('plain(number=2, name="a, number=3")') == Plain(2, name="a, number=3")

@@ -284,6 +284,10 @@ def _import(module: str) -> ModuleType:
 
 def _cause(error: Exception, module: str) -> str:
     """The reason why a module cannot be imported, with a remedy if it was not found."""
+    if isinstance(error, ModuleNotFoundError) and module.endswith(".py"):
+        folder, _, file = module.rpartition("/")
+        path = f", with PYTHONPATH={folder} before the command" if folder else ""
+        return f"a module is named without .py: write {file.removesuffix('.py')}:NAME{path}"
     # Only the module itself or its top package: one that it imports in turn is another fault.
     if isinstance(error, ModuleNotFoundError) and error.name in (module, module.partition(".")[0]):
         return (

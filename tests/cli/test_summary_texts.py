@@ -10,6 +10,7 @@ from rich.console import Console
 
 from cambrian.architecture import Architecture
 from cambrian.cli.display.summary import _finals, _list_unraced, summarise
+from cambrian.cli.doctor import doctor
 from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.search import Search
@@ -81,3 +82,13 @@ def test_no_table_of_trials_where_none_has_ended(
     )
     summarise(run)  # type: ignore[arg-type]
     assert "best under search" not in capsys.readouterr().out
+
+
+def test_doctor_speaks_of_a_run_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of its trials and its ledger, repaired or not."""
+    task = load("digits", limit=60)
+    Search("tiny-chain", "random", lambda network: 1.0, task, budget=2).run(tmp_path / "run", quiet=True)
+    doctor(tmp_path / "run", repair=tmp_path / "run")
+    lines = capsys.readouterr().out.splitlines()[-2:]
+    assert lines[0].strip().startswith("repaired  2 rows kept, 0 lost; the damaged ledger is ")
+    assert lines[1].strip() == "run  2 trials; its ledger is whole"
