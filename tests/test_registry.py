@@ -178,7 +178,7 @@ class Loose:
         ),
         ({"name": "strict", "arguments": {"number": 0}}, "too small"),
         ("strict", "'strict' cannot be made of {}: .*number"),
-        ("os:getcwd", "'os:getcwd' is no thing but 'builtin_function_or_method'"),
+        ("os:getcwd", "'os:getcwd' is no thing but a function"),
         (f"{HERE}:Loose", "is no thing but 'Loose'"),
     ],
 )
@@ -187,6 +187,48 @@ def test_what_makes_no_component_is_one_sentence(spec: Any, sentence: str) -> No
     registry = Registry("thing", {"plain": f"{HERE}:Plain", "strict": f"{HERE}:Strict"})
     with pytest.raises(UsageError, match=sentence):
         registry.make(spec)
+
+
+def forgotten(pick: Any, task: Any) -> None:
+    """A space without its decorator."""
+
+
+class Unfrozen:
+    """A strategy without its decorator."""
+
+    needs = ()
+    start = propose = learn = lambda *arguments: None
+
+
+@pytest.mark.parametrize(
+    ("registry", "name", "sentence"),
+    [
+        (
+            SPACES,
+            "forgotten",
+            "is no space but a function: write @cambrian.space above it, or, if it makes a",
+        ),
+        (STRATEGIES, "Unfrozen", "is no strategy but 'Unfrozen': it is no dataclass; write @dataclass"),
+        (STRATEGIES, "Plain", "is no strategy but 'Plain': it lacks start, propose, learn$"),
+    ],
+)
+def test_a_component_that_is_none_says_what_it_lacks(registry: Registry, name: str, sentence: str) -> None:
+    """Of a file of the user's own, which no name of ours is near to."""
+    with pytest.raises(UsageError, match=sentence):
+        registry.make(f"{HERE}:{name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mine.py:net", "a module is named without .py: write mine:NAME$"),
+        ("code/mine.py:net", "write mine:NAME, with PYTHONPATH=code before the command$"),
+    ],
+)
+def test_a_file_in_place_of_a_module(name: str, words: str) -> None:
+    """A natural mistake, for which no path is to be changed."""
+    with pytest.raises(UsageError, match=words):
+        SPACES.make(name)
 
 
 def test_a_setting_is_given_once() -> None:

@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from functools import cache
+from inspect import isroutine
 from types import ModuleType
 from typing import Any, get_type_hints
 
@@ -151,7 +152,19 @@ class Registry:
 
     def _no_component(self, name: str, entry: object) -> UsageError:
         cls = entry.__name__ if isinstance(entry, type) else type(entry).__name__
-        return UsageError(f"{name!r} is no {self.kind} but {cls!r}{did_you_mean(name, self._entries)}")
+        what = "a function" if isroutine(entry) else repr(cls)
+        return UsageError(f"{name!r} is no {self.kind} but {what}{self._explain_none(entry)}")
+
+    def _explain_none(self, entry: object) -> str:
+        """What would make a component of the object, as the end of a sentence."""
+        if isroutine(entry) and self.kind == "space":
+            return ": write @cambrian.space above it, or, if it makes a network, give it as the model"
+        if isroutine(entry):
+            return ""
+        lacking = [m for m in METHODS.get(self.kind, ()) if not callable(getattr(entry, m, None))]
+        if lacking:
+            return f": it lacks {', '.join(lacking)}"
+        return ": it is no dataclass; write @dataclass(frozen=True) above its class"
 
     def spec(self, component: Any) -> dict[str, Any] | None:
         """The inverse of `make`; None for a component without a spec (not a dataclass, defined in a
@@ -271,6 +284,10 @@ def _import(module: str) -> ModuleType:
 
 def _cause(error: Exception, module: str) -> str:
     """The reason why a module cannot be imported, with a remedy if it was not found."""
+    if isinstance(error, ModuleNotFoundError) and module.endswith(".py"):
+        folder, _, file = module.rpartition("/")
+        path = f", with PYTHONPATH={folder} before the command" if folder else ""
+        return f"a module is named without .py: write {file.removesuffix('.py')}:NAME{path}"
     # Only the module itself or its top package: one that it imports in turn is another fault.
     if isinstance(error, ModuleNotFoundError) and error.name in (module, module.partition(".")[0]):
         return (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cambrian.architecture import Architecture, completions, sample
-from cambrian.benchmarks import benchmark
+from cambrian.benchmarks import benchmark, play
 from cambrian.benchmarks.planted import Planted, optimum, truth
 from cambrian.errors import UsageError
 from cambrian.estimators.estimator import Job
@@ -122,3 +122,9 @@ class TestPlanted(EstimatorSuite):
 
     def case(self):
         return EstimatorCase(Planted(), PNAS(), builds=False)
+
+
+def test_a_benchmark_is_played_by_its_name() -> None:
+    """As the command line has it."""
+    one, other = (play(each, "random", budget=4, seed=1) for each in ("planted", benchmark("planted")))
+    assert one.value.tolist() == other.value.tolist()

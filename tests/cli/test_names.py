@@ -20,7 +20,7 @@ from cambrian.cli.app import app
 from cambrian.cli.listing import KINDS
 from cambrian.curves import CURVE_MODELS
 from cambrian.descriptions import describe
-from cambrian.errors import UnknownName
+from cambrian.errors import UnknownName, UsageError
 from cambrian.networks.measure import MEASURES
 from cambrian.networks.trained import TRAINED_METRICS
 from cambrian.predictors import PREDICTORS
@@ -92,6 +92,12 @@ def test_an_unknown_kind_of_names() -> None:
     """With the nearest one."""
     with pytest.raises(UnknownName, match=r"did you mean .spaces..*strategies"):
         CliRunner().invoke(app, ["list", "space"], catch_exceptions=False)
+
+
+def test_without_a_kind_the_kinds_are_said() -> None:
+    """Whoever has not seen the help learns what to ask for."""
+    with pytest.raises(UsageError, match=r"one of .*spaces"):
+        CliRunner().invoke(app, ["list"], catch_exceptions=False)
 
 
 def test_the_version() -> None:

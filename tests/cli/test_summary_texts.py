@@ -6,9 +6,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
-from cambrian.cli.display.summary import _list_unraced, summarise
-from cambrian.outcome import Fidelity
+from cambrian.architecture import Architecture
+from cambrian.cli.display.summary import _finals, _list_unraced, summarise
+from cambrian.cli.doctor import doctor
+from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.search import Search
 from cambrian.tasks import load
@@ -47,3 +50,45 @@ def test_entrants_that_never_ran_are_named() -> None:
     assert told == ["there was no time to race resnet, cnn"]
     facts["settings"]["strategy"]["name"] = "random"
     assert _list_unraced(SimpleNamespace(facts=facts, trials=trials)) == []  # type: ignore[arg-type]
+
+
+def test_a_winner_that_another_one_replaced_is_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    """A run that was continued has two, of which one is handed over."""
+    rows = [
+        Trial(n, Architecture({"a": n}), Fidelity(), "final", role="winner", outcome=Done(n / 10))
+        for n in (1, 2)
+    ]
+    Console().print(_finals(SimpleNamespace(trials=[], finals=rows, winner=rows[1], task=None)))  # type: ignore[arg-type]
+    lines = [line.split("  ")[0].strip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[-2:] == ["an earlier winner", "winner"]
+
+
+def test_no_table_of_trials_where_none_has_ended(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A race may have no time for its heats; its last training has a table of its own."""
+    begun = Trial(0, Architecture({"a": 1}), Fidelity())
+    run = SimpleNamespace(
+        winner=None,
+        best=None,
+        trials=[begun],
+        recommended=[],
+        objectives=[1],
+        reference=None,
+        hypervolume=None,
+        finals=[],
+        directory="RUN",
+        task=None,
+    )
+    summarise(run)  # type: ignore[arg-type]
+    assert "best under search" not in capsys.readouterr().out
+
+
+def test_doctor_speaks_of_a_run_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of its trials and its ledger, repaired or not."""
+    task = load("digits", limit=60)
+    Search("tiny-chain", "random", lambda network: 1.0, task, budget=2).run(tmp_path / "run", quiet=True)
+    doctor(tmp_path / "run", repair=tmp_path / "run")
+    lines = capsys.readouterr().out.splitlines()[-2:]
+    assert lines[0].strip().startswith("repaired  2 rows kept, 0 lost; the damaged ledger is ")
+    assert lines[1].strip() == "run  2 trials; its ledger is whole"

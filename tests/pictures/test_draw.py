@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cambrian.architecture import Architecture
+from cambrian.errors import IllegalArchitecture, UnknownName
 from cambrian.pictures import draw
 from cambrian.pictures.markup import escape
 from cambrian.pictures.sketches import tree_rows
@@ -139,3 +140,14 @@ def test_the_stack_shows_every_stage(stages):
     """Whatever the stages are called, the stack is well-formed and shows each label and detail."""
     shown = texts(draw.network_svg(stages))
     assert len(shown) == len(stages) + sum(1 for _, detail in stages if detail)
+
+
+def test_a_space_and_answers_may_be_given_as_people_have_them():
+    """The name of a space, and answers that were printed; those of another space are refused."""
+    (cell,) = cells(1, blocks=2)
+    assert str(draw.draw("pnas", dict(cell))) == str(draw.draw(PNAS(), cell))
+    assert str(draw.draw("pnas", dict(cell), before=dict(cell))) == str(draw.draw(PNAS(), cell, before=cell))
+    with pytest.raises(IllegalArchitecture):
+        draw.draw("pnas", {"no": "answer"})
+    with pytest.raises(UnknownName, match="did you mean 'pnas'"):
+        draw.draw("pnass", dict(cell))

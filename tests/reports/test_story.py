@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import cambrian
-from cambrian.errors import Unread, UsageError
+from cambrian.errors import RunError, Unread, UsageError
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.predictors import pnas_table1 as module
 from cambrian.reports.contents import story_of
@@ -183,3 +183,21 @@ def test_a_training_that_goes_on_has_learned_what_came_before():
     assert "50 steps" in tell_shortfall(short, [*rows, short])[0]
     later = trial(2, 10, "final", Inherit(0, f"{FINAL}0"))
     assert tell_shortfall(later, [*rows, long, later]) == []
+
+
+@pytest.mark.parametrize(
+    "door", [cambrian.report, cambrian.robustness, lambda run: cambrian.export(run, "out")]
+)
+def test_a_run_may_be_given_by_its_directory(door, tmp_path):
+    """As on the command line: the run there is opened, or its lack is said."""
+    with pytest.raises(RunError, match="nowhere is not a run directory"):
+        door(tmp_path / "nowhere")
+    with pytest.raises(RunError, match="nowhere is not a run directory"):
+        door(str(tmp_path / "nowhere"))
+
+
+def test_the_report_of_a_directory_is_that_of_its_result(tmp_path):
+    cambrian.Search("tiny-chain", "random", lambda network: 1.0, small_task(), budget=2).run(
+        tmp_path / "run", quiet=True
+    )
+    assert cambrian.report(str(tmp_path / "run")) == tmp_path / "run" / "report.html"

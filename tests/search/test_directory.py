@@ -1,4 +1,4 @@
-"""Run directories: names that are claimed, by many at once."""
+"""Run directories: names that are claimed, by many at once, and places that are refused."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+import cambrian.cli.commands  # noqa: F401  (registers the commands)
+from cambrian.cli.app import app
 from cambrian.errors import UsageError
-from cambrian.search.ledger.run_directory import claim, disclaim
+from cambrian.search.ledger.run_directory import check_apart, claim, disclaim
 
 CLAIM = """
 import sys
@@ -66,3 +69,33 @@ def test_where_none_can_be_made(tmp_path: Path) -> None:
         (tmp_path / "closed").mkdir(mode=0o500)
         with pytest.raises(UsageError, match="Permission denied"):
             claim("a", tmp_path / "closed")
+
+
+@pytest.mark.parametrize(
+    ("command", "run"),
+    [
+        (["search", "pets"], "pets"),
+        (["search", "pets"], "pets/run"),
+        (["search", "."], None),
+        (["train", "pnasnet-5", "pets"], "pets"),
+        (["audit", "pets"], "pets"),
+    ],
+)
+def test_a_run_does_not_lie_among_the_data(
+    command: list[str], run: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folders would be read as classes by the next command: it is refused before anything is written."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pets" / "cat").mkdir(parents=True)
+    done = CliRunner().invoke(app, command if run is None else [*command, "--run", run])
+    assert isinstance(done.exception, UsageError)
+    assert "would lie in the folder of the data" in str(done.exception)
+    assert [path.name for path in tmp_path.rglob("*")] == ["pets", "cat"]
+
+
+def test_a_run_may_lie_beside_the_data(tmp_path: Path) -> None:
+    """In a folder that holds both; the name of a known data set is no folder."""
+    (tmp_path / "pets").mkdir()
+    check_apart(tmp_path / "runs", str(tmp_path / "pets"))
+    check_apart(tmp_path / "pets-run", str(tmp_path / "pets"))
+    check_apart(tmp_path / "digits", "digits")

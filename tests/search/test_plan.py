@@ -140,6 +140,23 @@ def test_a_budget_of_trials_reaches_every_level(task: cambrian.Task, trials: int
         assert found.trials[1] == 136
 
 
+@pytest.mark.parametrize("trials", [2, 3, 5, 8])
+def test_a_small_first_level_is_not_all_of_a_search(task: cambrian.Task, trials: int) -> None:
+    """Two chains have no layer: all other trials are of levels above, and the plan counts every one."""
+    found = plan(task, trials, workers=2, space="sequence-chain", strategy="progressive")
+    assert sum(found.trials.values()) == trials
+    assert found.trials[0] == (1 if trials == 2 else 2)
+    assert all(count >= min(4, trials - 2) for count in list(found.trials.values())[1:] if trials > 2)
+
+
+def test_haste_is_priced_by_the_networks_that_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a first level that has two, and costs next to nothing, are not what the others cost."""
+    monkeypatch.setattr(Cost, "_measure_speed", lambda self, level, device: 1e-6 if level == 0 else 3e-2)
+    task = cambrian.load("digits")
+    found = plan(task, "60s", workers=1, space="sequence-chain", strategy="progressive")
+    assert sum(found.trials.values()) >= 8
+
+
 @pytest.mark.parametrize("epochs", [1, 20, 100, 400])
 def test_a_budget_of_epochs_is_planned_as_its_trials(task: cambrian.Task, epochs: int) -> None:
     """They are shared among the levels, and the plan says their number and their time; of a strategy without

@@ -16,6 +16,7 @@ from cambrian.choices import Scalar
 from cambrian.errors import RunError, UsageError
 from cambrian.estimators.train import Train
 from cambrian.networks.checkpoint import load_facts, save_weights
+from cambrian.search.planning import plan as plan_module
 from cambrian.search.planning import race_plan
 from cambrian.search.planning.plan import plan
 from cambrian.search.planning.pretrained import fit_portfolio
@@ -106,6 +107,41 @@ def test_weights_of_a_users_network_are_told_in_the_plan(tmp_path: Path) -> None
     share = 1 - (4 * 4 + 4) / own
     assert dict(planned.rows)["weights"].endswith(f"up to {share:.0%} of the numbers of one")
     assert planned.search.remarks["plan"] == planned.rows
+
+
+@pytest.mark.parametrize("estimator", [None, lambda network: 0.5], ids=["train", "own"])
+def test_a_report_says_that_weights_were_given(estimator: object, tmp_path: Path) -> None:
+    """As the plan does, also where another estimator ranks the search than trains the final network."""
+    space, task = Heads(), make_task()
+    save_weights(space.build(Architecture({"head": 4}), make_task(2)), tmp_path / "have.safetensors")
+    settings = {} if estimator is None else {"estimator": estimator}
+    planned = plan(
+        task,
+        1,
+        workers=1,
+        space=space,
+        strategy="random",
+        recipe={"pretrained": str(tmp_path / "have.safetensors")},
+        changes={"final_epochs": 1} | ({"epochs": 1} if estimator is None else {}),
+        baselines=(),
+        **settings,
+    )
+    page = cambrian.report(planned.run(quiet=True), tmp_path / "report.html").read_text()
+    assert "from the weights given" in dict(planned.rows)["then"]
+    assert "Trained from the weights in have.safetensors, where their names and shapes fit" in page
+
+
+@pytest.mark.parametrize("strategy", ["spos", "darts"])
+def test_the_plan_of_a_supernet_says_with_which_weights_a_network_alone_begins(
+    strategy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is for the networks that are trained alone in the end."""
+    monkeypatch.setattr(plan_module, "fit_search", lambda file, search: 1.0)
+    save_file({"layer.weight": torch.ones(3)}, tmp_path / "have.safetensors")
+    recipe = {"pretrained": str(tmp_path / "have.safetensors")}
+    rows = dict(plan(make_task(), "1h", workers=1, strategy=strategy, recipe=recipe).rows)
+    assert "from the weights given" in rows["then"]
+    assert "scratch" not in rows["then"]
 
 
 @dataclass(frozen=True)

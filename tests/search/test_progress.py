@@ -1,5 +1,6 @@
 """The progress of a run, as `status` says it: by its rows, its plan, its budget and who holds its lock."""
 
+import re
 import subprocess
 import sys
 
@@ -110,6 +111,17 @@ def test_a_search_in_a_table_is_finished_when_it_stops(tmp_path, budget, state):
     assert "1 trial," in "\n".join(status_lines({**known, "trials": 1}, "RUN"))
     assert "export" not in lines
     assert ("resume" in lines) == (state == "interrupted")
+
+
+def test_status_counts_as_the_search_does(tmp_path):
+    """Trials that have ended, and a share of right answers in percent."""
+    end = {"winner": 3, "budget": budget_of("9")}
+    run = run_of(tmp_path, 8, 1, "9", final=None, events=[(1.0, "stop", {"reason": "r", **end})])
+    ended = sum(trial.outcome is not None for trial in run.trials)
+    assert ended < len(run.trials)
+    lines = "\n".join(status_lines(facts(run), "RUN"))
+    assert f"{ended} trials, 0 running" in lines
+    assert re.search(r"best \d+\.\d\d % \(trial \d+\)", lines)
 
 
 def test_rows_that_a_deadline_left_open_are_not_at_work(tmp_path):

@@ -88,6 +88,43 @@ def test_a_search_begins_with_networks_made_by_hand(table: Path, tmp_path: Path,
     assert {t.role for t in result.finals} & {"baseline resnet", "baseline ft-transformer"}
 
 
+def test_networks_made_by_hand_keep_the_limits(table: Path, tmp_path: Path) -> None:
+    """They are as wide as the limit allows, so that none is refused, and the run is resumed with the same."""
+    task = cambrian.load(table, target="kind")
+    planned = plan(task, "2", workers=1, changes={"epochs": 1, "final_epochs": 1}, limits={"params": 60_000})
+    assert "first ft-transformer and resnet" in dict(planned.rows)["strategy"]
+    result = planned.run(tmp_path / "run", quiet=True)
+    assert [t.reason["begins"] for t in result.trials] == ["ft-transformer", "resnet"]
+    assert all(t.value is not None for t in result.trials)
+    begun = [t.architecture for t in result.trials]
+    assert {t.architecture for t in result.finals if t.value is not None} >= set(begun)  # beside the winner
+    assert [a["width"] for a in begun] == [0.5, 0.5]
+    assert [a["train.length"] for a in begun] == [1.0, 0.25]
+    resumed = cambrian.Search.resume(tmp_path / "run", 3).run(tmp_path / "run", quiet=True)
+    assert [t.architecture for t in resumed.trials][:2] == begun
+
+
+@pytest.mark.parametrize(
+    ("params", "changes", "filters", "names"),
+    [
+        (10**6, {}, 16, ["ft-transformer", "resnet"]),
+        (30_000, {}, 16, ["ft-transformer"]),
+        (5_000, {}, 4, ["ft-transformer", "resnet"]),
+        (5_000, {"filters": 16}, 16, []),
+        (10, {}, 4, []),
+    ],
+)
+def test_a_narrow_limit_takes_fewer_filters(
+    table: Path, params: int, changes: dict[str, int], filters: int, names: list[str]
+) -> None:
+    """Where no network by hand keeps it at its smallest width, unless somebody names the filters."""
+    task = cambrian.load(table, target="kind")
+    planned = plan(task, "2", workers=1, changes=changes, limits={"params": params})
+    assert planned.search.fidelity.skeleton == {"filters": filters}
+    assert list(planned.search.space.begins) == names
+    assert ("first" in dict(planned.rows)["strategy"]) == bool(names)
+
+
 def test_epochs_follow_the_time() -> None:
     """Never more than the most, never fewer than the least, and in between as many as leave time for TRIALS
     networks, or for STEPS steps of at least FEWEST."""
@@ -123,3 +160,14 @@ def test_settings_of_other_searches_are_refused(table: Path, settings: dict, nam
     with pytest.raises(Unread) as caught:
         plan(task, "1m", **settings)
     assert caught.value.names == [name]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "words"), [(max, "what max says of the network"), ("naswot", "naswot of")]
+)
+def test_the_plan_says_what_ranks_networks_that_are_not_trained(
+    table: Path, estimator: object, words: str
+) -> None:
+    """A function or a proxy has no epochs."""
+    rows = dict(plan(cambrian.load(table, target="kind"), "2", workers=1, estimator=estimator).rows)
+    assert rows["each"].startswith(words)

@@ -190,6 +190,7 @@ def test_a_search_with_a_pretrained_part(tmp_path: Path) -> None:
     assert result.winner is not None
     page = report(result, tmp_path / "report.html").read_text()
     assert "0 (Sequential), 48 parameters kept" in page
+    assert "Trained from your pretrained parts, all else from scratch" in page
 
 
 def test_a_refused_setting_leaves_no_hook() -> None:

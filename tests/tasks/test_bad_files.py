@@ -16,6 +16,7 @@ from refusals import X, Y, refused
 
 from cambrian.errors import DataError
 from cambrian.tasks import limits, load, read_images
+from cambrian.tasks.readers.csv_text import _rows
 from reseeding import default_rng
 
 
@@ -190,6 +191,12 @@ def test_csv_in_another_encoding(tmp_path) -> None:
     """UTF-16 is refused with the remedy."""
     (tmp_path / "d.csv").write_text("label,p\n0,1\n", encoding="utf-16")
     refused(tmp_path / "d.csv", "cannot be read as UTF-8 CSV")
+
+
+def test_csv_that_is_not_there(tmp_path) -> None:
+    """An export predicts rows of a file that nobody has looked for before: it is not to be saved again."""
+    with pytest.raises(DataError, match=r"nowhere.csv: cannot be read: No such file or directory$"):
+        list(_rows(tmp_path / "nowhere.csv", None))
 
 
 def damaged(held: bytes, rng: np.random.Generator) -> bytes:

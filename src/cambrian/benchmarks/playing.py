@@ -63,9 +63,14 @@ class Played:
         return np.cumsum(np.array(list_paid(self.trials), np.float64))
 
 
-def play(benchmark: Benchmark, strategy: Any, budget: Any, seed: int = 0) -> Played:
-    """Search `benchmark` by `strategy` (an object, a name or a spec) for a budget of trials or epochs, or
-    until the strategy stops: in memory and serially, by the loop every search runs by."""
+def play(benchmark: Benchmark | str, strategy: Any, budget: Any, seed: int = 0) -> Played:
+    """Search `benchmark`, or that of the name, by `strategy` (an object, a name or a spec) for a budget of
+    trials or epochs, or until the strategy stops: in memory and serially, by the loop every search runs
+    by."""
+    if isinstance(benchmark, str):
+        from cambrian.benchmarks import benchmark as find
+
+        benchmark = find(benchmark)
     search = Search(
         benchmark.space,
         strategy,

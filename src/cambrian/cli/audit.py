@@ -160,7 +160,7 @@ def audit(
     from cambrian.audits import entrance
     from cambrian.audits.audit import check_sample
     from cambrian.registry import parts
-    from cambrian.search.ledger.run_directory import choose_place
+    from cambrian.search.ledger.run_directory import check_apart, choose_place
 
     texts = None if shortcuts is None else [each for text in shortcuts for each in parts(text)]
     machine: dict[str, Any] = {"workers": workers, "device": device}
@@ -174,6 +174,8 @@ def audit(
         )
         _present(run, as_json, lambda **more: entrance.resume(run, texts, **machine, **more))
         return
+    if data is not None:
+        check_apart(run, data)
     check_sample(sample)  # before a directory is made
     task = None if data is None else load_task(data, metric, limit, size, 0, read)
     if benchmark is None:

@@ -11,6 +11,7 @@ import typer
 
 from cambrian.cli.app import Json, app, give, say
 from cambrian.cli.display.panels import MACHINE
+from cambrian.counts import counted
 
 EXTRAS = {"onnx": "export", "onnxruntime": "export"}
 NEEDED = ("torch", "numpy", "scipy", "scikit-learn", "safetensors", "matplotlib", "Pillow")
@@ -44,9 +45,21 @@ def doctor(
     say(f"{'CUDA':>14}  {facts['cuda']}")
     for name, cure in facts["missing"].items():
         say(f"{name:>14}  missing; {cure}")
-    for key in ("repaired", "run"):
-        if key in facts:
-            say(f"{key:>14}  {facts[key]}")
+    if "repaired" in facts:
+        say(f"{'repaired':>14}  {_describe_repair(**facts['repaired'])}")
+    if "run" in facts:
+        say(
+            f"{'run':>14}  {counted(facts['run']['trials'], 'trial')}; its ledger is {facts['run']['ledger']}"
+        )
+
+
+def _describe_repair(kept: int, lost: int | None, damaged: str) -> str:
+    """
+    >>> _describe_repair(7, 1, "a")
+    '7 rows kept, 1 lost; the damaged ledger is a'
+    """
+    many = "an unknown number" if lost is None else f"{lost:,}"
+    return f"{counted(kept, 'row')} kept, {many} lost; the damaged ledger is {damaged}"
 
 
 def _versions() -> dict[str, str]:

@@ -12,7 +12,7 @@ import typer
 
 from cambrian.cli.app import Json, app, give, say
 from cambrian.cli.display.panels import LOOK
-from cambrian.errors import UnknownName
+from cambrian.errors import UnknownName, UsageError
 from cambrian.registry import Registry
 
 Lines = list[tuple[str, str]]
@@ -103,10 +103,12 @@ def list_names(
             autocompletion=lambda incomplete: [k for k in KINDS if k.startswith(incomplete)],
             show_default=False,
         ),
-    ],
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """List the names there are: spaces, strategies, networks, benchmarks, data."""
+    if not kind:
+        raise UsageError(f"name a kind of names, as cambrian list strategies: one of {', '.join(KINDS)}")
     if kind not in KINDS:
         raise UnknownName("kind of names", kind, KINDS)
     lines = KINDS[kind]()

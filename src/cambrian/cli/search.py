@@ -319,7 +319,7 @@ def search(
     in the run directory with its weights."""
     began = time.monotonic()
     from cambrian.loggers.opening import check_log
-    from cambrian.search.ledger.run_directory import choose_place
+    from cambrian.search.ledger.run_directory import check_apart, choose_place
     from cambrian.search.planning.budget import Budget
     from cambrian.search.planning.plan import plan
     from cambrian.search.planning.wording import describe_data
@@ -345,6 +345,7 @@ def search(
         return
     if minimize is not None:
         raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
+    check_apart(run, data)
     check_audited(estimator, audit)
     ranked = AUTO if estimator == AUTO else read_estimator(estimator)
     refuse_these(context, ("questions", "depth", "replicates"), "for --benchmark with a table of your own")

@@ -54,10 +54,11 @@ def train(
     It is a published one, or one of your own or of another run, written as a JSON file."""
     from cambrian.cli.options.architectures import architecture_of
     from cambrian.outcome import Fidelity
-    from cambrian.search.ledger.run_directory import choose_place
+    from cambrian.search.ledger.run_directory import check_apart, choose_place
     from cambrian.search.loop.final_stage import Final
     from cambrian.search.search import Search
 
+    check_apart(run, data)
     entry = architecture_of(architecture)
     space, answers = entry.space, entry.architecture
     task = load_task(data, metric, limit, size, seed, read, target)

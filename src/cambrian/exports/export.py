@@ -35,12 +35,20 @@ _UNITS = {"uint8": "in [0, 1]: bytes divided by 255", "float32": "as they are in
 
 
 def export(
-    result: Result, directory: str | os.PathLike[str], *, onnx: bool = False, int8: bool = False
+    result: Result | str | os.PathLike[str],
+    directory: str | os.PathLike[str],
+    *,
+    onnx: bool = False,
+    int8: bool = False,
 ) -> Path:
-    """Write the network that a run chose as files that need torch alone, loaded in a clean process and
-    compared; with `onnx` as an ONNX file too, with `int8` as one in 8-bit integers beside it. Where it handed
-    over several networks of a front, the others lie in folders beside these files, named front-2 and so on.
-    Raises RunError where the run has none yet, and the errors of `export_network` and `add_int8`."""
+    """Write the network that a run chose, given as its result or its directory, as files that need torch
+    alone, loaded in a clean process and compared; with `onnx` as an ONNX file too, with `int8` as one in
+    8-bit integers beside it. Where it handed over several networks of a front, the others lie in folders
+    beside these files, named front-2 and so on. Raises RunError where the run has none yet, and the errors of
+    `export_network` and `add_int8`."""
+    from cambrian.search.result import result_of
+
+    result = result_of(result)
     if result.directory is None:
         raise UsageError("a result that is kept in memory has no network: search with run('runs/first')")
     if result.task is None:

@@ -89,7 +89,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         data = path.read_bytes()
         return load(data), _facts(data)
     except OSError as error:
-        raise RunError(f"{path} cannot be read: {error}") from error
+        raise RunError(f"{path} cannot be read: {error.strerror}") from error
     except (SafetensorError, ValueError) as error:
         raise RunError(f"{path} is not a safetensors file: {error}") from error
 
@@ -106,7 +106,7 @@ def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> d
         network.load_state_dict(load(data))
         return _facts(data)
     except OSError as error:
-        raise RunError(f"the weights cannot be read: {error}") from error
+        raise RunError(f"the weights {path} cannot be read: {error.strerror}") from error
     except SafetensorError as error:
         raise RunError(f"{path} is no safetensors file: {error}") from error
     except RuntimeError as error:  # load_state_dict's, for names or shapes that differ
@@ -120,7 +120,7 @@ def load_facts(path: Path) -> dict[str, str]:
             length = file.read(8)
             return _facts(length + file.read(min(int.from_bytes(length, "little"), path.stat().st_size)))
     except OSError as error:
-        raise RunError(f"{path} cannot be read: {error}") from error
+        raise RunError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise RunError(f"{path} is not a safetensors file: {error}") from error
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from cambrian.architecture import Architecture
+from cambrian.architecture import Architecture, replay
 from cambrian.errors import UsageError
 from cambrian.files import stage_file
 from cambrian.outcome import Trial
@@ -75,16 +76,19 @@ class Drawing:
 
 
 def draw(
-    space: Space,
-    architecture: Architecture,
+    space: Space | str,
+    architecture: Architecture | Mapping[str, Any],
     *,
-    before: Architecture | None = None,
+    before: Architecture | Mapping[str, Any] | None = None,
     stages: Sequence[tuple[str, str]] = (),
     title: str | None = None,
 ) -> Drawing:
-    """The architecture; of a graph of very many nodes, an overview. With `before`, the changes from that to
-    this. `stages`, rows of (label, detail) from input to output, are drawn beside it as the network that
-    repeats it."""
+    """The architecture, which may be its answers by their paths, of that space, which may be its name; of a
+    graph of very many nodes, an overview. With `before`, the changes from that to this. `stages`, rows of
+    (label, detail) from input to output, are drawn beside it as the network that repeats it."""
+    space = _read_space(space)
+    architecture = _read_architecture(space, architecture)
+    before = None if before is None else _read_architecture(space, before)
     name = title or f"architecture {architecture.key}"
     if before is not None:
         return _difference(space, before, architecture, title or f"from {before.key} to {architecture.key}")
@@ -96,6 +100,21 @@ def draw(
             lambda: graph_text(graph), lambda: drawings.cell(picture(overview(graph)), name, stages)
         )
     return Drawing(lambda: tree_text(architecture), lambda: drawings.tree(architecture, name))
+
+
+def _read_space(space: Space | str) -> Space:
+    """Raises UnknownName, UsageError for a text that names no space."""
+    if not isinstance(space, str):
+        return space
+    from cambrian.spaces import SPACES
+
+    named: Space = SPACES.parse(space)
+    return named
+
+
+def _read_architecture(space: Space, given: Architecture | Mapping[str, Any]) -> Architecture:
+    """Raises IllegalArchitecture for answers that are not of the space."""
+    return given if isinstance(given, Architecture) else replay(space, Architecture(given))
 
 
 def _difference(space: Space, old: Architecture, new: Architecture, title: str) -> Drawing:

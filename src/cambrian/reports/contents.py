@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import UsageError
@@ -35,7 +36,8 @@ class Story:
     continued it need not be the first of that role, nor have that role at all; `tested` is its account of
     the test images. `objective` is the metric
     that values are measured in, `more_objectives` are those that count besides; of several, `chosen` are the
-    trials whose networks are handed over. `drawn` are those that the strategy drew at random, if it does."""
+    trials whose networks are handed over. `drawn` are those that the strategy drew at random, if it does.
+    `parts` are the pretrained parts of a user's networks, with the number of their parameters."""
 
     title: str
     space: Space
@@ -54,6 +56,7 @@ class Story:
     more_objectives: Sequence[Objective] = ()
     chosen: Sequence[Trial] = ()
     drawn: Sequence[Trial] = ()
+    parts: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -67,6 +70,13 @@ class Story:
     @property
     def metric(self) -> str:
         return str(self.task.get("metric", self.objective.name))
+
+    @property
+    def given(self) -> str:
+        """The name of the file whose weights the networks of the final stage began with; "" without one."""
+        name = (self.settings.get("final") or {}).get("estimator", "")
+        named = self.settings.get("estimators", {}).get(name) if name else self.settings.get("estimator")
+        return PurePath((named or {}).get("arguments", {}).get("pretrained", "")).name
 
     @property
     def searched(self) -> str:
@@ -135,6 +145,7 @@ def outline_story(result: Result, plan: Sequence[tuple[str, str]] = ()) -> Story
         more_objectives=result.objectives[1:],
         chosen=_find_chosen(result),
         drawn=_find_drawn(result),
+        parts=result.facts.get("pretrained", {}),
     )
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from functools import cache
 
 from cambrian.architecture import Architecture
+from cambrian.outcome import Trial
 from cambrian.reports.contents import Story
 from cambrian.reports.evidence import search_trials
 from cambrian.spaces.knowledge import Graphs, know
@@ -53,3 +54,10 @@ def _operations(space: Space, architecture: Architecture) -> list[str]:
     graph = graphs.graph(architecture)
     entered = {v for _, v in graph.edges}
     return [name for v, name in enumerate(graph.labels) if v in entered and name.lower() not in _GLUE]
+
+
+def name_role(trial: Trial, winner: Trial | None) -> str:
+    """The role as of now: a continued run may have another winner, one that was a baseline before."""
+    if trial == winner:
+        return "winner"
+    return "an earlier winner" if trial.role == "winner" and winner is not None else trial.role

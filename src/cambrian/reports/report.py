@@ -17,7 +17,7 @@ from cambrian.reports.front import front_section
 from cambrian.reports.gates import gates_section
 from cambrian.reports.learning import learning_section
 from cambrian.reports.mistakes import mistakes_section
-from cambrian.reports.naming import architecture_text
+from cambrian.reports.naming import architecture_text, name_role
 from cambrian.reports.page import (
     Html,
     chart,
@@ -103,7 +103,11 @@ def _as_text(story: Story, architecture: Any) -> Html:
 def _tell_beginning(story: Story, finals: Sequence[Trial]) -> str:
     if isinstance(finals[0].weights, Inherit):
         return "on from its weights of the search"
-    return "from your network's weights" if getattr(story.space, "pretrained", False) else "from scratch"
+    if getattr(story.space, "pretrained", False):
+        return "from your network's weights"
+    if story.given:
+        return f"from the weights in {story.given}, where their names and shapes fit, all else from scratch"
+    return "from your pretrained parts, all else from scratch" if story.parts else "from scratch"
 
 
 def final_section(story: Story) -> Html | None:
@@ -141,14 +145,7 @@ def _final_row(story: Story, trial: Trial) -> list[object]:
     seconds = f"{trial.outcome.seconds:,.0f}" if trial.outcome else "–"
     sizes = [integer_text(metrics.get(n)) for n in ("params", "macs")]
     name = architecture_text(story, trial.architecture, trial=True)
-    return [_role(story, trial), on, value, *sizes, seconds, name]
-
-
-def _role(story: Story, trial: Trial) -> str:
-    """The role as of now: a continued run may have another winner, one that was a baseline before."""
-    if trial == story.winner:
-        return "winner"
-    return "an earlier winner" if trial.role == "winner" and story.winner is not None else trial.role
+    return [name_role(trial, story.winner), on, value, *sizes, seconds, name]
 
 
 def progress_section(story: Story) -> Html | None:

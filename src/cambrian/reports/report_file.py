@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 
 
 def report(
-    result: Result,
+    result: Result | str | os.PathLike[str],
     path: str | os.PathLike[str] | None = None,
     *,
     plan: Sequence[tuple[str, str]] = (),
     table1: Sequence[Mapping[str, Any]] | None = None,
     surrogates: bool = False,
 ) -> Path:
-    """Write one self-contained HTML file of a run's result; without `path`, report.html in its directory.
-    `plan` are rows of (label, text). `table1` are the rows on surrogates: without any, those that an earlier
-    report has kept; with `surrogates` they are fitted after the fact, which takes minutes, once (see
-    `surrogate_ranks`). Raises Unread where the run has nothing to fit them to."""
+    """Write one self-contained HTML file of a run, given as its result or its directory; without `path`,
+    report.html in there. `plan` are rows of (label, text). `table1` are the rows on surrogates: without any,
+    those that an earlier report has kept; with `surrogates` they are fitted after the fact, which takes
+    minutes, once (see `surrogate_ranks`). Raises Unread where the run has nothing to fit them to."""
     from cambrian.reports.surrogate_ranks import FEWEST, can_rank, rank_surrogates
+    from cambrian.search.result import result_of
 
+    result = result_of(result)
     if surrogates and not can_rank(result):
         raise Unread(
             ["surrogates"],

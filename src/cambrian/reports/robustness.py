@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ class Robustness(msgspec.Struct, frozen=True):
 
 
 def robustness(
-    result: Result,
+    result: Result | str | os.PathLike[str],
     *,
     kinds: Sequence[str] = (),
     images: int | None = None,
@@ -40,11 +41,11 @@ def robustness(
     restarts: int = 1,
     seed: int = 0,
 ) -> Robustness:
-    """Measure the network that a run chose: under the corruptions `kinds` (none: all 15 of Hendrycks &
-    Dietterich, ICLR 2019) in five severities each, and under an attack (Madry et al., ICLR 2018) that changes
-    numbers of images in [0, 1] by `eps` at most. `images`: at most so many of the test part. The same seed
-    gives the same numbers. Raises RunError where the run has no trained network yet, UsageError for data
-    that are not images in bytes with a class each."""
+    """Measure the network that a run chose, given as its result or its directory: under the corruptions
+    `kinds` (none: all 15 of Hendrycks & Dietterich, ICLR 2019) in five severities each, and under an attack
+    (Madry et al., ICLR 2018) that changes numbers of images in [0, 1] by `eps` at most. `images`: at most so
+    many of the test part. The same seed gives the same numbers. Raises RunError where the run has no trained
+    network yet, UsageError for data that are not images in bytes with a class each."""
     from cambrian.networks.robustness.attack import PGD
     from cambrian.networks.robustness.corruptions import CORRUPTIONS, SEVERITIES
     from cambrian.networks.robustness.scoring import (
@@ -55,6 +56,9 @@ def robustness(
     )
     from cambrian.networks.training.batches import images as make_images
     from cambrian.networks.training.trainer import scores
+    from cambrian.search.result import result_of
+
+    result = result_of(result)
 
     for kind in kinds:
         if kind not in CORRUPTIONS:

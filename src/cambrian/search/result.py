@@ -217,6 +217,11 @@ class Result:
         return views[-1](self) if views else None
 
 
+def result_of(run: Result | str | os.PathLike[str]) -> Result:
+    """The result itself, or that of a run directory, as the command line has it. Raises RunError."""
+    return Result.open(Path(run)) if isinstance(run, str | os.PathLike) else run
+
+
 def open_components(place: Path, facts: Mapping[str, Any]) -> tuple[Space, Task | None]:
     """The space and the task of the run in `place`, whose ledger has these facts. Raises RunError."""
     from cambrian.search.parts.components import fit_space

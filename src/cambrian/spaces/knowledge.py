@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cambrian.networks.sharing.supernet import Supernet
-    from cambrian.spaces.space import Signature
+    from cambrian.spaces.space import Signature, Space
 
 Knowledge = TypeVar("Knowledge")
 
@@ -87,6 +87,16 @@ class Begins(Protocol):
     @property
     def begins(self) -> Mapping[str, Architecture]:
         """Architectures by the names that reports give them."""
+        ...
+
+
+@runtime_checkable
+class Narrows(Protocol):
+    """A `Begins` whose networks there are in several widths."""
+
+    def narrow(self, keeps: Callable[[Architecture], bool]) -> Space:
+        """The space that begins with the widest of each network for which `keeps` is true, and not with those
+        of which none is."""
         ...
 
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 def reason(error: Exception) -> str:
     """The message of another library's exception, in one line of at most 160 characters.
 
-    >>> reason(ValueError("first\\nsecond")), reason(KeyError())
-    ('first', 'KeyError')
+    >>> reason(ValueError("first\\nsecond")), reason(KeyError()), reason(FileNotFoundError(2, "gone", "a"))
+    ('first', 'KeyError', 'gone')
     """
-    lines = str(error).splitlines() or [type(error).__name__]
+    # Of the operating system's, neither the number nor the file, which the sentence names.
+    lines = (getattr(error, "strerror", None) or str(error)).splitlines() or [type(error).__name__]
     return lines[0] if len(lines[0]) <= 160 else lines[0][:157] + "..."
 
 

@@ -6,21 +6,26 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cambrian.search.display.progress import describe_level, describe_progress
+from cambrian.search.display.tally import number_text
 
 
 def status_lines(facts: Mapping[str, Any], run: str) -> Iterator[str]:
     """`run` is the run directory as a shell takes it."""
     progress, best, winner = facts["progress"], facts["best"], facts["winner"]
+    minimize = facts["objective"]["minimize"]
+
+    def text(value: float) -> str:
+        return number_text(value, minimize)
+
     yield describe_progress(progress)
     trials = f"{facts['trials']} trial{'' if facts['trials'] == 1 else 's'}"
     yield f"{trials}, {facts['running']} running, {facts['failed']} failed"
     if progress.level is not None and progress.stage == "search" and progress.state != "finished":
         yield describe_level(progress)
     if best is not None:
-        lower = ", lower is better" if facts["objective"]["minimize"] else ""
-        yield f"best {best['value']:.4f} (trial {best['number']}){lower}"
+        yield f"best {text(best['value'])} (trial {best['number']}){', lower is better' if minimize else ''}"
     if winner is not None:
-        yield f"final network: {winner['value']:.4f} on test; cambrian export {run} OUT"
+        yield f"final network: {text(winner['value'])} on test; cambrian export {run} OUT"
     if progress.state == "interrupted":
         # Why the search ended is not why its last training did.
         reason = "the final training is not finished" if progress.stage == "final" else facts["stopped"]

@@ -31,7 +31,9 @@ def summarise(result: Result, as_json: bool = False) -> None:
     console = Console()
     best = result.winner or result.best
     if result.trials:
-        console.print(_leaderboard(result) if len(result.objectives) == 1 else _front(result))
+        several = len(result.objectives) > 1
+        if several or result.recommended:
+            console.print(_front(result) if several else _leaderboard(result))
         for line in describe_hypervolume(result.objectives, result.reference, result.hypervolume):
             say(line)
     if best is not None:
@@ -60,7 +62,8 @@ def facts(result: Result, measured: bool = False) -> dict[str, Any]:
     return {
         "run": result.directory,
         "objective": {"name": result.objective.name, "minimize": result.objective.minimize},
-        "trials": len(result.trials),
+        # Those that have ended, as the search itself counts them.
+        "trials": sum(t.outcome is not None for t in result.trials),
         "failed": sum(t.outcome is not None and t.value is None for t in result.trials),
         # Rows that a kill or a deadline left open are not at work.
         "running": open_rows if progress.state == "running" else 0,
@@ -144,6 +147,7 @@ def _finals(result: Result) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
+    from cambrian.reports.naming import name_role
     from cambrian.reports.shared_scores import find_shared_scores
     from cambrian.reports.tested import is_tested
 
@@ -157,7 +161,7 @@ def _finals(result: Result) -> Any:
         # The value of a network that was tested is its test score, else its validation score.
         tested = is_tested(metrics)
         table.add_row(
-            escape(trial.role + _say_shortened(metrics)),
+            escape(name_role(trial, result.winner) + _say_shortened(metrics)),
             *([value_text(shared.get(trial.architecture))] if shared else []),
             "" if tested else value_text(trial, "failed"),
             value_text(trial) if tested else "",

@@ -99,4 +99,12 @@ def value_text(trial: Trial | None, absent: str = "-") -> str:
     if trial is None or trial.value is None:
         return absent
     minimize = isinstance(trial.outcome, Done) and trial.outcome.minimize
-    return f"{trial.value:.4g}" if minimize else percent(trial.value, absent)
+    return number_text(trial.value, minimize)
+
+
+def number_text(value: float, minimize: bool) -> str:
+    """
+    >>> number_text(0.375, False), number_text(0.375, True)
+    ('37.50 %', '0.375')
+    """
+    return f"{value:.4g}" if minimize else percent(value)

@@ -71,6 +71,19 @@ def check_place(place: Path) -> None:
         raise UsageError(f"cannot make the run directory {place}: {there} is a file")
 
 
+def check_apart(place: Path | None, data: str) -> None:
+    """Raise UsageError where the run directory, or without one the place of all, would lie in the folder that
+    the data are read from: the next reader would take it for a class. `data` may also be a name."""
+    source, named = Path(data).absolute(), Path("runs") if place is None else place
+    with _making(named):
+        if not source.is_dir() or source.resolve() not in (named.resolve(), *named.resolve().parents):
+            return
+    raise UsageError(
+        f"the run directory {named} would lie in the folder of the data, {data}, and be read as part of them:"
+        " name one elsewhere by --run"
+    )
+
+
 def read_begun(place: Path) -> dict[str, Any] | None:
     """The facts of the run that was begun in `place`; None where none was: without a ledger, or with one that
     a kill left before its settings were there. Raises RunError, LedgerCorrupt."""

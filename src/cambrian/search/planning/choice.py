@@ -135,11 +135,13 @@ def _hasten(preset: Preset, wishes: Wishes, cost: Cost, seconds: float) -> Prese
     """The smallest preset with fewer epochs, where not even that fits: so that WORTHWHILE networks are
     compared and the final networks are ready."""
     once = wishes.work_of(msgspec.structs.replace(preset, epochs=1, final_epochs=1))
-    # Priced at one epoch, since the seconds of a trial grow with its epochs.
+    # Priced at one epoch, since the seconds of a trial grow with its epochs, and by all levels that are
+    # compared: a first one may have two networks, which cost next to nothing.
+    compared = once.cut(WORTHWHILE)
+    each = cost.search_seconds(compared) * cost.workers / sum(compared.trials.values())
     share = seconds * SEARCH_SHARE * cost.workers / WORTHWHILE
-    first = next(iter(once.trials))
     return msgspec.structs.replace(
         preset,
-        epochs=max(1, min(preset.epochs, int(share / cost.trial_seconds(once, first)))),
+        epochs=max(1, min(preset.epochs, int(share / each))),
         final_epochs=max(1, min(preset.final_epochs, int(seconds / 6 / cost.training_seconds(once)))),
     )

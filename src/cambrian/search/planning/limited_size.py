@@ -11,6 +11,7 @@ from cambrian.estimators.build import signature
 from cambrian.estimators.limits import check_limits
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.spaces.drafts import draft_network
+from cambrian.spaces.knowledge import Narrows, know
 from cambrian.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def fit_filters(
     def check(count: int) -> dict[str, float] | Infeasible:
         skeleton: dict[str, Scalar] = {**fidelity.skeleton, "filters": count}
         sized = Fidelity(resolution=fidelity.resolution, skeleton=skeleton)
-        return _check(space, task, architecture, sized, limits, device)
+        return hold(space, task, architecture, sized, None, limits, device)
 
     if not isinstance(check(filters), Infeasible):
         return filters
@@ -55,14 +56,37 @@ def fit_filters(
     return STEP * kept
 
 
-def _check(
+def narrow_begun(
+    space: Space,
+    task: Task,
+    fidelity: Fidelity,
+    final: Fidelity,
+    limits: Mapping[str, float],
+    device: str,
+) -> Space:
+    """The space, whose networks to begin with are as wide as the limits allow at both fidelities; the same
+    without limits, and where it knows no others."""
+    known = know(space, Narrows)
+    if known is None or not limits:
+        return space
+
+    def keeps(architecture: Architecture) -> bool:
+        return not isinstance(hold(space, task, architecture, fidelity, final, limits, device), Infeasible)
+
+    return known.narrow(keeps)
+
+
+def hold(
     space: Space,
     task: Task,
     architecture: Architecture,
     fidelity: Fidelity,
+    final: Fidelity | None,
     limits: Mapping[str, float],
     device: str,
 ) -> dict[str, float] | Infeasible:
+    """The measures of the network if it keeps the limits at `fidelity` and `final`, else the one missed."""
+
     def build(sized: Fidelity) -> nn.Module:
         return space.build(architecture, signature(task, sized), **sized.skeleton)
 
@@ -73,4 +97,4 @@ def _check(
         seen = signature(task, sized)
         return seen.channels, seen.height, seen.width
 
-    return check_limits(build, draft, shape, limits, fidelity, device=device)
+    return check_limits(build, draft, shape, limits, fidelity, final, device=device)

@@ -46,9 +46,9 @@ class PlanRequest:
         seconds = self.limits.seconds
         left = None if seconds is None else seconds - (time.monotonic() - self.began)
         if left is not None and left <= 0:
+            fewer = ", or fewer data, as --limit 10000" if len(self.task.train) > 10_000 else ""
             raise UsageError(
-                f"the budget of {seconds:.4g} s was over before the plan could begin: give more"
-                " time, or fewer data, as --limit 10000"
+                f"the budget of {seconds:.4g} s was over before the plan could begin: give more time{fewer}"
             )
         object.__setattr__(self, "left", left)
 

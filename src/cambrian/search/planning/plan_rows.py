@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from cambrian.counts import counted
 from cambrian.errors import join_words
 from cambrian.estimators.limits import describe_limits
 from cambrian.estimators.proxy import Proxy
@@ -21,6 +22,7 @@ from cambrian.search.planning.race_plan import RacePlan
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.wording import (
     count_epochs,
+    describe_beginning,
     describe_challenges,
     describe_data,
     describe_final,
@@ -102,14 +104,15 @@ def describe_table(search: Search, workers: int, notice: str | None) -> list[tup
     assert search.task is not None
     count = _count_networks(search.budget, "networks")
     epochs = count_epochs(search.fidelity.epochs)
+    each = f"up to {epochs} of {len(search.task.train)} rows{list_settings(search.fidelity)}"
     begins = know(search.space, Begins)
-    first = "" if begins is None else f"; first {join_words(list(begins.begins))}"
+    first = f"; first {join_words(list(begins.begins))}" if begins and begins.begins else ""
     return [
         ("data", describe_data(search.task)),
         ("space", _describe_whole_space(search.space)),
         ("strategy", f"{name_of(search.strategy)}: {count}, each with a training of its own{first}"),
         *_describe_limits(search),
-        ("each", f"up to {epochs} of {len(search.task.train)} rows{list_settings(search.fidelity)}"),
+        ("each", _describe_measure(search) if _find_training(search) is None else each),
         ("then", describe_final(search)),
         ("machine", f"{search.device}, {workers} at a time"),
         ("time", f"budget: {search.budget}{f'; {notice}' if notice else ''}"),
@@ -163,7 +166,7 @@ def _warn_of_few_steps(search: Search, steps: int) -> str:
     seconds = search.budget.seconds
     # The time of a supernet grows with the budget, and its steps with that.
     more = "" if seconds is None else f": {duration(seconds * enough / steps)} would do"
-    return f"; {steps} steps, too few {what}, so that chance chooses{more}"
+    return f"; {counted(steps, 'step')}, too few {what}, so that chance chooses{more}"
 
 
 def _name_children(search: Search) -> str:
@@ -174,7 +177,7 @@ def _name_children(search: Search) -> str:
 def _describe_ends(search: Search, final: Final) -> list[tuple[str, str]]:
     """The rows of the supernet's children: those that are scored, or the one that its gates stand for."""
     if not learns_gates(search.strategy):
-        return [("each", _describe_children(search)), ("then", _describe_alone(final))]
+        return [("each", _describe_children(search)), ("then", _describe_alone(search, final))]
     training = f"{count_epochs(final.fidelity.epochs)}{list_settings(final.fidelity)}"
     drops = getattr(search.estimators[final.estimator], "drop_path", 0.0) > 0
     return [
@@ -184,7 +187,7 @@ def _describe_ends(search: Search, final: Final) -> list[tuple[str, str]]:
         ),
         (
             "then",
-            f"the best derived from scratch: {training}, on all but test"
+            f"the best derived {describe_beginning(search)}: {training}, on all but test"
             + ("; paths are dropped in it, and not in the supernet" if drops else ""),
         ),
     ]
@@ -197,9 +200,10 @@ def _describe_children(search: Search) -> str:
     return f"{many} scored by its weights, with statistics {statistics[search.estimator.statistics]}"
 
 
-def _describe_alone(final: Final) -> str:
+def _describe_alone(search: Search, final: Final) -> str:
     training = f"{count_epochs(final.fidelity.epochs)}{list_settings(final.fidelity)}"
-    return f"the best {final.top} alone, from scratch: {training}; the best of them on all but test"
+    begun = describe_beginning(search)
+    return f"the best {final.top} alone, {begun}: {training}; the best of them on all but test"
 
 
 def _describe_whole_space(space: Space) -> str:
@@ -222,9 +226,8 @@ def _describe_heats(race: RacePlan) -> str:
 def _describe_last_training(race: RacePlan, choose: str | None) -> str:
     best = "the best" if choose is None else f"the best that keeps {choose}"
     size = f", at {race.fine} pixels in the end" if race.fine else ""
-    return (
-        f"{best} goes on until the end of the budget, on all but test: about {race.passes:.2g} passes{size}"
-    )
+    passes = f"{race.passes:,.0f}" if race.passes >= 10 else f"{race.passes:.2g}"
+    return f"{best} goes on until the end of the budget, on all but test: about {passes} passes{size}"
 
 
 def _describe_limits(search: Search) -> list[tuple[str, str]]:
@@ -295,17 +298,31 @@ def _count_allowed(work: Workload, allowed: Workload) -> str:
 
 def _describe_trial(search: Search, epochs: int, images: int) -> str:
     """The training of one trial, with its steps where they are few; the measure of a search by a proxy."""
-    if isinstance(search.estimator, Proxy):
-        return f"{search.estimator.measure} of the network before training, in less time than is expected"
+    training = _find_training(search)
+    if training is None:
+        return _describe_measure(search)
     # Epochs say little where images are few: five epochs of forty images are five steps.
-    training = getattr(search.estimator, "estimator", search.estimator)  # within one that ends it early
     steps = epochs * training.batches(images)
     most = "at most " if list_levels(search) else ""
     noun = IMAGES if search.task is None else search.task.noun
     text = f"{most}{count_epochs(epochs)} of {images} {noun}{list_settings(search.fidelity)}"
-    if steps < STEPS // 2:
-        return f"{text}: {steps} steps, too few to learn much from, so that chance decides which is best"
-    return text if steps > 4 * STEPS else f"{text}: {steps} steps"
+    if steps > 4 * STEPS:
+        return text
+    few = ", too few to learn much from, so that chance decides which is best" if steps < STEPS // 2 else ""
+    return f"{text}: {counted(steps, 'step')}{few}"
+
+
+def _find_training(search: Search) -> Any:
+    """The training that values are of; None where another estimator gives them."""
+    training = getattr(search.estimator, "estimator", search.estimator)  # within one that ends it early
+    return training if hasattr(training, "batches") else None
+
+
+def _describe_measure(search: Search) -> str:
+    if isinstance(search.estimator, Proxy):
+        return f"{search.estimator.measure} of the network before training, in less time than is expected"
+    own = getattr(search.estimator, "function", search.estimator)
+    return f"what {getattr(own, '__name__', name_of(own))} says of the network, in the time that this takes"
 
 
 def _describe_time(budget: Budget, work: Workload, allowed: Workload, cost: Cost) -> str:

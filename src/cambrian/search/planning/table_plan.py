@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import sample
 from cambrian.errors import Unread
+from cambrian.estimators.limits import read_limits
 from cambrian.one_thread import one_thread
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
@@ -22,12 +23,14 @@ from cambrian.search.parts.components import component, find_published, space_fo
 from cambrian.search.planning.asked_settings import refuse_asked, refuse_untrained
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.forked import Failed, call_each
+from cambrian.search.planning.limited_size import STEP, narrow_begun
 from cambrian.search.planning.optimisers import choose_optimiser
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_table
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.speed import measure_speed
 from cambrian.search.search import Search
+from cambrian.spaces.knowledge import Begins, know
 from cambrian.spaces.space import Space
 from cambrian.strategies.strategy import Strategy
 
@@ -71,6 +74,7 @@ def plan_by_table(request: PlanRequest) -> Plan:
     refuse_untrained(changes, settings.get("estimator"))
     chosen: Strategy = component("strategy", STRATEGY if request.strategy is None else request.strategy)
     size, last = _choose_sizes(searched, changes)
+    searched, size, last = _keep_limits(request, searched, size, last)
     batch = int(request.recipe.get("batch_size", 64 if len(task.train) < LARGE else 256))
     with one_thread():
         speed, notice = _measure(task, searched, size, request.device, crew)
@@ -116,6 +120,27 @@ def _choose_sizes(space: Space, changes: Mapping[str, Any]) -> tuple[dict[str, A
     filters = changes.get("filters", usual)
     last = changes.get("final_filters", filters)
     return tuple({} if n is None else {"filters": n} for n in (filters, last))  # type: ignore[return-value]
+
+
+def _keep_limits(
+    request: PlanRequest, space: Space, size: dict[str, Any], last: dict[str, Any]
+) -> tuple[Space, dict[str, Any], dict[str, Any]]:
+    """The space, whose networks to begin with keep the limits, and both skeletons: of fewer filters where
+    none of them does in as many as usual, unless somebody named these."""
+    limits = read_limits(request.settings.get("limits") or {})
+    own = know(space, Begins)
+    if own is None or not own.begins or not limits:
+        return space, size, last
+    named = "filters" not in size or {"filters", "final_filters"} & request.changes.keys()
+    fewer: list[dict[str, Any]] = [{"filters": n} for n in range(FILTERS, 0, -STEP)]
+    fitted, sizes = space, [(size, last)] if named else list(zip(fewer, fewer, strict=True))
+    for both in sizes:
+        short, long = (Fidelity(skeleton=each) for each in both)
+        fitted = narrow_begun(space, request.task, short, long, limits, request.device)
+        fitting = know(fitted, Begins)
+        if fitting is not None and fitting.begins:
+            return fitted, *both
+    return fitted, *sizes[-1]
 
 
 def _refuse_unread(request: PlanRequest) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cambrian.counts import counted
 from cambrian.outcome import Fidelity
 from cambrian.tasks.sounds import describe_hearing
 from cambrian.tasks.texts import describe_script
@@ -30,19 +31,20 @@ def describe_data(task: Task) -> str:
 
 def describe_final(search: Search) -> str:
     """The final stage of a search that does not continue its trials."""
-    final, begun = search.final, _describe_beginning(search)
+    final, begun = search.final, describe_beginning(search)
     assert final is not None
     training = f"{count_epochs(final.fidelity.epochs)}{list_settings(final.fidelity)}"
     if search.choose is not None:
         return f"the best that keeps {search.choose}, {begun}, on all but test: {training}"
+    top = min(final.top, search.budget.trials or final.top)  # no more than are tried
     if len(search.objectives) > 1:
-        return f"{final.top} networks at the front's knees {begun}, on all but test: {training}"
-    if final.top == 1:
+        return f"{counted(top, 'network')} at the front's knees {begun}, on all but test: {training}"
+    if top == 1:
         return f"the best {begun}, on all but test: {training}"
-    return f"the best {final.top} {begun}: {training}; the best of them on all but test"
+    return f"the best {top} {begun}: {training}; the best of them on all but test"
 
 
-def _describe_beginning(search: Search) -> str:
+def describe_beginning(search: Search) -> str:
     """The weights that a network has before its last training."""
     final = search.final
     if getattr(search.space, "pretrained", False):

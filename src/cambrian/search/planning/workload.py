@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -167,8 +168,8 @@ def limit_workload(
     work: Workload, facts: SpaceFacts, budget: Budget, changes: Mapping[str, Any], by_levels: bool
 ) -> Workload:
     """The workload in at most the budget's number of trials, shared among the levels, four trials or more at
-    each on average. Without a limit of time there are as many trials as the budget has, and a space that
-    somebody named is searched to its last level."""
+    each on average, or all that a small level has. Without a limit of time there are as many trials as the
+    budget has, and a space that somebody named is searched to its last level."""
     planned = sum(work.trials.values())
     if budget.trials is None or (budget.seconds is not None and planned <= budget.trials):
         return work
@@ -176,8 +177,20 @@ def limit_workload(
         return msgspec.structs.replace(work, trials={work.last: budget.trials})
     # A named space without a limit of time is searched to its end, however few trials remain for each level.
     most = work.levels if facts.free or budget.seconds is not None else len(facts.levels)
-    levels = changes.get("levels", min(most, max(1, budget.trials // 4)))
+    levels = changes.get("levels", min(most, _count_levels(facts, budget.trials)))
     return resize(work, facts, levels, share_budget(facts, levels, budget.trials, changes.get("keep")))
+
+
+def _count_levels(facts: SpaceFacts, trials: int) -> int:
+    """The levels that so many trials are shared among."""
+    wanted = sum(end <= trials for end in accumulate(min(FEW, count) for count in facts.capacity))
+    # Beyond those that the trials would exhaust, as a first level of two networks: nothing is chosen there.
+    exhausted = sum(end <= trials for end in accumulate(facts.capacity))
+    return max(wanted, exhausted + 1)
+
+
+FEW = 4
+"""Trials at a level, at least on average."""
 
 
 def resize(work: Workload, facts: SpaceFacts, levels: int, shares: Shares) -> Workload:

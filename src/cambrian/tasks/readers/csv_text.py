@@ -170,7 +170,9 @@ def _rows(path: Path, separator: str | None) -> Iterator[Row]:
                     if reader.line_num == 1:
                         cells[0] = cells[0].lstrip("# ")  # as numpy.savetxt writes
                     yield reader.line_num, cells
-    except (OSError, ValueError, csv.Error) as error:  # ValueError: not UTF-8, or not a separator
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {reason(error)}") from error
+    except (ValueError, csv.Error) as error:  # ValueError: not UTF-8, or not a separator
         raise DataError(
             f"{path}: cannot be read as UTF-8 CSV ({reason(error)}): save it again as such"
         ) from error

@@ -5,12 +5,13 @@ space of a search for a table for which nobody names one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture
 from cambrian.choices import read_whole
+from cambrian.errors import UnknownName
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.budgets import list_sizes
@@ -37,13 +38,17 @@ MOST = 12
 
 @dataclass(frozen=True)
 class TabularNetworks(Space):
-    """One to `blocks` blocks behind an embedding of the features. A level is the number of blocks.
+    """One to `blocks` blocks behind an embedding of the features. A level is the number of blocks. `begun`
+    are the networks that a search begins with, by their names in the portfolio, and their widths.
 
     The training is searched with the network, since on tables it decides as much: few rows are learned by
     heart within few passes (Kadra et al. 2021, arXiv 2106.11189, "Well-tuned Simple Nets Excel on Tabular
     Datasets"). In a supernet, the embedding and the kinds of the blocks are shared; all else is outer."""
 
     blocks: int = 4
+    begun: tuple[tuple[str, float], ...] = field(
+        default=(("ft-transformer", 1.0), ("resnet", 1.0)), metadata={"later": True}
+    )
 
     skeleton = ("filters",)
     sizes = list_sizes(filters=(8, 16, 24, 32))
@@ -51,6 +56,11 @@ class TabularNetworks(Space):
 
     def __post_init__(self) -> None:
         check_bounds("tabular", MOST, blocks=self.blocks)
+        for name, width in self.begun:
+            if name not in BEGINS:
+                raise UnknownName("network to begin with", name, BEGINS)
+            if width not in WIDTHS:
+                raise UnknownName("width", str(width), map(str, WIDTHS))
 
     @property
     def knowledge(self) -> tuple[object, ...]:
@@ -83,10 +93,20 @@ class TabularNetworks(Space):
         (`benchmarks/tables.py --portfolio`)."""
         known = self.portfolio
         return {
-            name: Architecture({**known[name], "train.length": length})
-            for name, length in BEGINS.items()
+            name: Architecture({**known[name], "train.length": BEGINS[name], "width": width})
+            for name, width in self.begun
             if name in known
         }
+
+    def narrow(self, keeps: Callable[[Architecture], bool]) -> TabularNetworks:
+        """See `cambrian.spaces.knowledge.Narrows`; none is wider than in `begun`."""
+        widest: dict[str, float] = {}
+        for name, architecture in self.begins.items():
+            widths = [w for w in reversed(WIDTHS) if w <= architecture["width"]]  # type: ignore[operator]
+            fitting = (w for w in widths if keeps(Architecture({**architecture, "width": w})))
+            if (width := next(fitting, None)) is not None:
+                widest[name] = width
+        return replace(self, begun=tuple(widest.items()))
 
     def read_size(self, task: Signature) -> dict[str, Any]:
         return {}
