@@ -1,6 +1,6 @@
 """Lower fidelities against full ones at equal epochs, on tables with several: bars of RESULTS.md.
 
-    python benchmarks/multifidelity.py [nb201-halving nb201 spikenas] [--seeds 50] [--out runs/multifidelity]
+    python benchmarks/multifidelity.py [nb201-halving nb201 spikenas ...] [--seeds 50] [--out runs/multifidelity]
                                        [--workers 1]
 
 A continued training pays the difference only, where the table holds whole curves (`spikenas`), and all of
@@ -25,6 +25,7 @@ from cambrian.referee import Comparison, compare
 from cambrian.referee.statistics import interval, wilcoxon
 
 PARTS = (0.2, 0.4, 1.0)
+RIVALS = ("random", "hyperband", "asha(form=stopping)", "bohb", "bayes")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ CONTESTS = {
     # As many epochs as 20 whole trainings take.
     "spikenas": Contest("spikenas", 2000, ("hyperband", "asha", "bohb", "pasha")),
     "spikenas-more": Contest("spikenas", 2000, ("successive-halving", "asha(form=stopping)", "freeze-thaw")),
+    # The usual strategy of a budget of epochs, and the best of the others.
+    "spikenas-usual": Contest("spikenas", 2000, ("bayes-asha", "asha(form=stopping)", "bayes")),
+    "spikenas-few": Contest("spikenas", 600, ("bayes-asha", "asha(form=stopping)", "bayes")),
+    "nb201-usual": Contest("nb201-cifar10", 8800, ("bayes-asha", "bohb", "bayes")),
+    "nb101-usual": Contest("nb101-small", 2160, ("bayes-asha", "asha", "hyperband", "bayes")),
     "spikenas-dyhpo": Contest("spikenas", 2000, ("dyhpo", "hyperband")),
 }
 
@@ -77,7 +83,7 @@ def describe(comparison: Comparison, strategy: str) -> str:
     scores = curves.scores[curves.strategies.index(strategy)]  # [seeds, budgets]
     places = [round(part * len(curves.at)) - 1 for part in PARTS]
     means = " ".join(f"{scores[:, place].mean():.3f}" for place in places)
-    others = [other for other in ("random", "hyperband") if other in curves.strategies and other != strategy]
+    others = [other for other in RIVALS if other in curves.strategies and other != strategy]
     return "; ".join([means, *(compare_ends(comparison, strategy, other) for other in others)])
 
 

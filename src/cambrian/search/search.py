@@ -28,12 +28,12 @@ from cambrian.search.loop.final_stage import Final, choose_final
 from cambrian.search.loop.order import NUMBER
 from cambrian.search.parts.compatibility import WEIGHTED, check_compatible, check_task
 from cambrian.search.parts.components import (
+    climbs_table,
     component,
     name_estimators,
     read_order,
     space_for,
     task_of,
-    climbs_table,
     usual,
 )
 from cambrian.search.parts.devices import AUTO, choose_device

@@ -1,6 +1,6 @@
 """ASHA whose new architectures a model proposes, and not chance, as in MOBSTER: Klein, Tiao, Lienart,
-Archambeau & Seeger, "Model-based Asynchronous Hyperparameter and Neural Architecture Search" (arXiv 2003.10865,
-Sec. 4).
+Archambeau & Seeger, "Model-based Asynchronous Hyperparameter and Neural Architecture Search" (arXiv
+2003.10865, Sec. 4).
 
 MOBSTER's Gaussian process is of architectures and epochs together. Here it is that of `bayes`, of
 architectures alone, and learns one value of each: its score at the highest level that it has reached, plus
