@@ -1,12 +1,12 @@
 """Lower fidelities against full ones at equal epochs, on tables with several: bars of RESULTS.md.
 
-    python benchmarks/multifidelity.py [nb201-halving nb201 spikenas ...] [--seeds 50] [--out runs/multifidelity]
-                                       [--workers 1]
+    python benchmarks/multifidelity.py [nb201-halving nb201 spikenas ...] [--seeds 50]
+                                       [--out runs/multifidelity] [--workers 1]
 
 A continued training pays the difference only, where the table holds whole curves (`spikenas`), and all of
 itself where it does not (`nb201`). Every search is kept in the folder `--out`, and not played again. Prints
 the mean test score of the incumbents after parts of the budget, and each strategy's difference to random
-search and to Hyperband at the end, with its bootstrap interval and the signed-rank test's p-value, which is
+search and to others at the end, with its bootstrap interval and the signed-rank test's p-value, which is
 not adjusted for the number of strategies.
 """
 
