@@ -39,7 +39,7 @@ from cambrian.weights import Inherit
 from remembered import measure_here, remember, shape_of
 from tiers import slow_but
 
-count_macs = remember(race_plan.count_macs, lambda space, task, network: (space, shape_of(task), network))
+count_work = remember(race_plan.count_work, lambda space, task, network: (space, shape_of(task), network))
 SECONDS = 2e-5
 """Of an image of 8 pixels a side at 16 filters, in these tests; it grows with pixels and filters."""
 
@@ -53,7 +53,7 @@ def speed(monkeypatch: pytest.MonkeyPatch) -> None:
         return SECONDS * (side / 8) ** 2 * (skeleton["filters"] / 16) ** 1.5
 
     monkeypatch.setattr(race_plan, "_measure_at", measure)
-    monkeypatch.setattr(race_plan, "count_macs", count_macs)
+    monkeypatch.setattr(race_plan, "count_work", count_work)
     monkeypatch.setattr(Cost, "_measure_speed", lambda self, level, device: SECONDS * (level + 1))
     measure_here(monkeypatch)
 

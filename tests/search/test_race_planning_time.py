@@ -13,12 +13,12 @@ from cambrian.search.planning.race_plan import plan_race
 from cambrian.spaces import SPACES
 from remembered import remember, shape_of
 
-count_macs = remember(race_plan.count_macs, lambda space, task, network: (space, shape_of(task), network))
+count_work = remember(race_plan.count_work, lambda space, task, network: (space, shape_of(task), network))
 
 
 @pytest.fixture(autouse=True)
 def counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(race_plan, "count_macs", count_macs)
+    monkeypatch.setattr(race_plan, "count_work", count_work)
 
 
 @pytest.fixture(scope="module")

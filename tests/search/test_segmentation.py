@@ -151,7 +151,7 @@ def test_the_speed_of_a_network_too_wide_to_be_measured_follows_from_narrower_on
     assert (speed.race, speed.base, speed.wide) == pytest.approx((0.0025, 0.01, 0.01 * 3**1.5))
     assert speed.notice == "the speed could not be measured and was guessed: it took longer than 2 s"
     monkeypatch.setattr(race_plan, "call_each", lambda *given: [late] * 3)
-    macs = [race_plan.count_macs(space, task, space.portfolio[name]) for name in ("unet", "small-unet")]
+    macs = [race_plan.count_work(space, task, space.portfolio[name]) for name in ("unet", "small-unet")]
     guesses = [
         race_plan._measure(task, space, space.portfolio[n], *arguments[3:]).base
         for n in ("unet", "small-unet")

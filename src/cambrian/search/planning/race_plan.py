@@ -64,8 +64,8 @@ HASTY = 0.05
 HOLDING = 0.1
 """The share of the budget in which networks are held to limits: measuring a latency takes seconds."""
 GUESSED = 6e-11
-"""Seconds per image and multiply-accumulate of a network whose speed could not be measured: about 1e-3 of the
-favourite on CIFAR-10."""
+"""Seconds per image and unit of work (see `count_work`) of a network whose speed could not be measured: about
+1e-3 of the favourite on CIFAR-10."""
 
 
 class RacePlan(msgspec.Struct, frozen=True):
@@ -140,7 +140,7 @@ def plan_race(
         passes = {f: training / (step(f) * images) for f in FILTERS}
         targets = task.height if task.causal else 1
         width = fit.filters if fit else filters or choose_filters(passes, images, batch, targets)
-        costs = {name: count_macs(space, task, network) for name, network in portfolio.items()}
+        costs = {name: count_work(space, task, network) for name, network in portfolio.items()}
     first = costs[next(iter(portfolio))]
     widths = {name: match_filters(width, first, costs[name]) for name in portfolio}
     widths[next(iter(portfolio))] = width  # as it was asked for, not in fours
@@ -304,7 +304,7 @@ def _measure(
     notice = f"the speed could not be measured and was guessed: {failures[0]}" if failures else None
     race, base, wide = (None if isinstance(s, Failed) else float(s) for s in speeds)
     # What could not be measured follows from what was: wide networks are the first to take too long.
-    base = GUESSED * count_macs(space, task, architecture) if base is None else base
+    base = GUESSED * count_work(space, task, architecture) if base is None else base
     share = 1.0 if coarse is None or fine == coarse else coarse / (fine or min(task.height, task.width))
     return Speed(race or base * share**2, base, wide or base * (WIDE / BASE) ** 1.5, notice)
 
@@ -322,8 +322,9 @@ def _measure_at(
     return measure_speed(network, (seen.channels, seen.height, seen.width), device, seen.dense)
 
 
-def count_macs(space: Space, task: Task, architecture: Architecture) -> float:
-    """Multiply-accumulates of the network with BASE filters, on an image of the task."""
+def count_work(space: Space, task: Task, architecture: Architecture) -> float:
+    """Multiply-accumulates of the network with BASE filters, on an image of the task, and its parameters: the
+    optimiser walks through all of them at each step, which takes about as long for each image of a batch."""
     import torch
 
     from cambrian.networks.measure.sizes import sizes
@@ -331,7 +332,8 @@ def count_macs(space: Space, task: Task, architecture: Architecture) -> float:
     skeleton: dict[str, Scalar] = {"filters": BASE}
     with torch.device("meta"):
         network = space.build(architecture, task, **skeleton)
-    return float(sizes(network, (task.channels, task.height, task.width)).get("macs", 1.0))
+    found = sizes(network, (task.channels, task.height, task.width))
+    return float(found.get("macs", 0.0) + found["params"])
 
 
 def _speed_up(threads: int, device: str) -> float:
