@@ -88,6 +88,21 @@ def test_scores_are_carried_up_by_what_others_gained(minimize: bool) -> None:
     assert carried == pytest.approx(measured)
 
 
+def test_a_repeat_at_the_bottom_is_not_the_latest_word() -> None:
+    """Of four architectures all are drawn again and again."""
+    space, strategy = mocks.Toy(questions=1), BayesASHA(initial=2)
+    state = strategy.start(Problem(space, fidelity=Fidelity(9), seed=3))
+    highest: dict[Any, int] = {}
+    for number in range(20):
+        proposal = strategy.propose(state, [], stream(3, "proposal", number))
+        assert isinstance(proposal, Evaluate)
+        trial = trial_of(number, proposal, Fidelity(9))
+        state = strategy.learn(state, msgspec.structs.replace(trial, outcome=by_answers(trial)))
+        highest[trial.architecture] = max(highest.get(trial.architecture, 0), trial.fidelity.epochs)
+    assert {t.architecture: t.fidelity.epochs for _, t in state.latest.values()} == highest
+    assert max(highest.values()) == 9
+
+
 def test_nothing_is_carried_where_nobody_went_on() -> None:
     _, state = play_toy(BayesASHA(), 2, by_answers)
     assert measure_gains(state.rungs) == [0.0, 0.0]

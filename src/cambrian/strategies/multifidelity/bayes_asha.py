@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class State:
-    """ASHA's rungs; by the key of each architecture its last trial, and the level of that; the state of
-    `bayes`, whose model was fitted after so many trials."""
+    """ASHA's rungs; by the key of each architecture its trial at the highest level, and that level; the state
+    of `bayes`, whose model was fitted after so many trials."""
 
     rungs: rungs.State
     learned: Learned
@@ -83,8 +83,10 @@ class BayesASHA(Climbing):
 
     def learn(self, state: State, trial: Trial) -> State:
         level = int(trial.memory["level"])
-        latest = {**state.latest, trial.architecture.key: (level, trial)}
-        state = replace(state, rungs=rungs.add_entry(state.rungs, trial), latest=latest)
+        state = replace(state, rungs=rungs.add_entry(state.rungs, trial))
+        # A small space may be drawn from again, at the lowest level.
+        if level >= state.latest.get(trial.architecture.key, (0, None))[0]:
+            state = replace(state, latest={**state.latest, trial.architecture.key: (level, trial)})
         count = sum(map(len, state.rungs.rungs))
         if count < max(self.initial, state.fitted + max(self.refit, state.fitted // 10)):
             return state
@@ -109,7 +111,7 @@ class BayesASHA(Climbing):
 
 
 def carry_up(state: State) -> tuple[Trial, ...]:
-    """The last trial of each architecture, with the score that it would have at the top."""
+    """The highest trial of each architecture, with the score that it would have at the top."""
     gains = measure_gains(state.rungs)
     return tuple(
         trial
