@@ -9,7 +9,7 @@ import pytest
 from torch import nn
 
 import cambrian
-from cambrian.errors import Incompatible, UsageError
+from cambrian.errors import Incompatible, UnknownName, UsageError
 from cambrian.estimators.one_shot import OneShot
 from cambrian.estimators.train import Train
 from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Trial
@@ -21,6 +21,7 @@ from cambrian.strategies import STRATEGIES
 from cambrian.strategies.one_shot.darts import DARTS
 from cambrian.strategies.one_shot.deriving import Deriving
 from cambrian.strategies.one_shot.p_darts import PDARTS
+from cambrian.strategies.one_shot.snas import SNAS
 from cambrian.testing import toy_task
 from cambrian.testing.play import Game, StrategyCase, smooth
 from cambrian.weights import Continue, Fresh, Shared
@@ -96,6 +97,15 @@ def test_searches_are_replicates() -> None:
     own = [t for t in game.trials if t.estimator == "final"]
     assert [t.replicate for t in supernets] == [0, 1, 2, 3]
     assert [t.replicate for t in own] == [0, 1, 2, 3]
+
+
+def test_papers_settings_of_losses_reach_the_method() -> None:
+    """SNAS's resource term is off by default, and not in the request then."""
+    priced = {"cost": "macs", "cost_weight": 0.0015}
+    assert SNAS.paper().method[1] == {"first_temperature": 1.0, "last_temperature": 0.03} | priced
+    assert not {"cost", "cost_weight"} & {*SNAS().method[1]}
+    with pytest.raises(UnknownName, match="cost"):
+        SNAS(cost="accuracy")
 
 
 @pytest.mark.parametrize("stops", [True, False])
