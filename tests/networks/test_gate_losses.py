@@ -1,13 +1,15 @@
-"""The losses of methods with gates: what is added to them."""
+"""The losses of methods with gates: what is added to them, and how their gradient is clipped."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
+
 import pytest
 import torch
 
 import gate_cases
-from cambrian.networks.sharing.methods.gate_rules import Progress
+from cambrian.networks.sharing.methods.gate_rules import Progress, clip_gradients
 
 CONV3, CONV1 = 3, 2  # their places among the operations
 
@@ -41,3 +43,40 @@ def test_a_resource_term_turns_gates_away_from_what_is_dear() -> None:
     other.restore({name: tensor.clone() for name, tensor in step.state().items()})
     assert other.gates() == step.gates()
     assert other.data()["cost"] == step.data()["cost"]
+
+
+def test_gates_have_their_gradient_clipped() -> None:
+    """All sites together, to the norm that is given, as torch clips; by default it is as it is."""
+    norms: dict[float, float] = {}
+    for clip in (0.0, 1e-4):
+        _, step = gate_cases.make_step(
+            gate_cases.make_job("p-darts", {"gate_clip": clip, "gate_decay": 0.0, "curvature": 0})
+        )
+        norms[clip] = _take_norm(step)
+    assert norms[0.0] > 1e-3
+    assert norms[1e-4] == pytest.approx(1e-4, rel=1e-4)
+
+
+def _take_norm(step: Any) -> float:
+    """The norm of the gates' gradient in one step."""
+    seen: list[float] = []
+
+    def note(rate: float) -> None:
+        seen.append(float(torch.cat([g.grad for g in step._logits.values()]).norm()))
+
+    step._by_gates.descend = note
+    gate_cases.take(step, 0)
+    (norm,) = seen
+    return norm
+
+
+def test_clipping_is_torchs() -> None:
+    """`clip_grad_norm_` on copies, of gradients longer and shorter than the norm."""
+    for size in (0.1, 10.0):
+        gradients = [size * torch.randn(n, generator=torch.Generator().manual_seed(n)) for n in (3, 5)]
+        copies = [torch.nn.Parameter(torch.zeros_like(g)) for g in gradients]
+        for copy, gradient in zip(copies, gradients, strict=True):
+            copy.grad = gradient.clone()
+        torch.nn.utils.clip_grad_norm_(copies, 2.0)
+        for clipped, copy in zip(clip_gradients(gradients, 2.0), copies, strict=True):
+            torch.testing.assert_close(clipped, copy.grad, rtol=1e-5, atol=0)

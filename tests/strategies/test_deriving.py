@@ -21,6 +21,7 @@ from cambrian.strategies import STRATEGIES
 from cambrian.strategies.one_shot.darts import DARTS
 from cambrian.strategies.one_shot.deriving import Deriving
 from cambrian.strategies.one_shot.p_darts import PDARTS
+from cambrian.strategies.one_shot.r_darts import RDARTS
 from cambrian.strategies.one_shot.snas import SNAS
 from cambrian.testing import toy_task
 from cambrian.testing.play import Game, StrategyCase, smooth
@@ -99,11 +100,31 @@ def test_searches_are_replicates() -> None:
     assert [t.replicate for t in own] == [0, 1, 2, 3]
 
 
+def test_searches_of_r_darts_differ_in_their_decay() -> None:
+    """By its paper's factors in turn, and of all architectures the best alone is recommended; otherwise by
+    one factor."""
+    found = {}
+    for factors in ((1.0, 3.0, 9.0, 27.0), ()):
+        strategy = RDARTS(epochs=5, chunks=1, searches=4, factors=factors, stop_on_collapse=False)
+        game = play(strategy)
+        supernets = [t.method for t in game.trials if t.kind == "supernet"]
+        found[factors] = [method["arguments"]["factor"] for method in supernets if method]
+    assert found == {(1.0, 3.0, 9.0, 27.0): [1.0, 3.0, 9.0, 27.0], (): [9.0] * 4}
+    assert RDARTS.paper().factors == (1.0, 3.0, 9.0, 27.0)
+
+
+@pytest.mark.parametrize("factors", [(1.0, 3.0), (1.0, 3.0, 9.0, 0.0)])
+def test_a_factor_for_each_search_is_asked_for(factors: tuple[float, ...]) -> None:
+    with pytest.raises(UsageError, match="factors are numbers above 0, one for each of 4 searches, or none"):
+        RDARTS(searches=4, factors=factors)
+
+
 def test_papers_settings_of_losses_reach_the_method() -> None:
-    """SNAS's resource term is off by default, and not in the request then."""
+    """P-DARTS's clip and SNAS's resource term; both are off by default, and not in the request then."""
+    assert PDARTS.paper().method[1] == {"gate_clip": 5.0}
     priced = {"cost": "macs", "cost_weight": 0.0015}
     assert SNAS.paper().method[1] == {"first_temperature": 1.0, "last_temperature": 0.03} | priced
-    assert not {"cost", "cost_weight"} & {*SNAS().method[1]}
+    assert not {"cost", "cost_weight", "gate_clip"} & {*SNAS().method[1], *PDARTS().method[1]}
     with pytest.raises(UnknownName, match="cost"):
         SNAS(cost="accuracy")
 
