@@ -28,6 +28,7 @@ from cambrian.networks.training.batches import images
 from cambrian.networks.training.losses import make_loss
 from cambrian.networks.training.recipe import Recipe
 from cambrian.networks.training.step import HeadsLoss, Moment, Step
+from cambrian.policies.logits import SkipShare, Squash
 from cambrian.randomness import stream
 from cambrian.spaces.cells.nasbench201.space import PATHS, NASBench201
 from cambrian.spaces.knowledge import Shares
@@ -272,6 +273,18 @@ def test_a_controller_learns_which_operation_pays() -> None:
 
     drawn = [controller.sample(step._policy, DRAW, rng, 16) for _ in range(30)]
     assert np.mean([count_conv(path) / 6 for path in drawn]) > 0.5
+
+
+def test_a_controllers_logits_are_bounded_and_its_skips_pulled() -> None:
+    """By the method's settings, in every step of its own, and after a checkpoint."""
+    given = {"temperature": 5.0, "tanh": 2.5, "tanh_reduce": 2.0, "skip_weight": 0.8, "skip_target": 0.3}
+    step = make_enas(**given)
+    assert (step._policy.squash, step._skips) == (Squash(5.0, 2.5, 2.0), SkipShare(0.3, 0.8))
+    step._score = lambda path, number: 0.5  # type: ignore[method-assign]
+    step._climb(0)
+    again = make_enas(**given)
+    again.restore({k: v.clone() for k, v in step.state().items()})
+    assert again._policy.squash == step._policy.squash == Squash(5.0, 2.5, 2.0)
 
 
 def count_conv(path: Mapping[str, Any]) -> int:

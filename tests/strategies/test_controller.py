@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from cambrian.architecture import completions
 from cambrian.architecture import sample as draw
 from cambrian.policies import controller
 from cambrian.policies.decisions import walk_of
+from cambrian.policies.logits import SkipShare, Squash
 from chance import assert_drawn
 from mocks import Toy
 from reseeding import stream
@@ -93,33 +95,48 @@ def test_it_samples_what_it_says():
     np.testing.assert_allclose(found.log_probability(), np.log(1 / 16), atol=1e-6)
 
 
-def test_the_gradient_is_autograds():
-    """Of a random combination of log-probabilities and entropies, by every parameter."""
+@pytest.mark.parametrize(
+    ("squash", "skips"), [(Squash(), SkipShare()), (Squash(5.0, 2.5, 1.5), SkipShare(0.3, 0.8))]
+)
+def test_the_gradient_is_autograds(squash, skips):
+    """Of a random combination of log-probabilities and entropies, by every parameter; with bounded logits
+    and a penalty of subsets alike."""
     policy, walks = policy_for(Kinds())
+    policy = replace(policy, squash=squash)
     chosen = list(dict.fromkeys(walks.values()))[::5]
+    assert {d.named for w in chosen for d, _ in w} == {True, False}
+    assert len({d.path for w in chosen for d, _ in w if d.member}) > 2
     found, rng = controller.read(policy, chosen), stream(0, "slopes")
     by_log, by_entropy = rng.normal(size=len(chosen)), rng.normal(size=len(chosen))
-    slope = controller.gradient(policy, found, by_log, by_entropy)
-    expected = _autograd(policy, chosen, by_log, by_entropy)
+    slope = controller.gradient(policy, found, by_log, by_entropy, skips)
+    expected = _autograd(policy, chosen, by_log, by_entropy, skips)
     assert slope.keys() == policy.parameters.keys() == expected.keys()
     for name in slope:
         np.testing.assert_allclose(slope[name], expected[name], atol=1e-9, err_msg=name)
 
 
-def _autograd(policy, walks, by_log, by_entropy):
+def _autograd(policy, walks, by_log, by_entropy, skips):
     """The same by torch, one walk at a time and with the illegal options left out."""
     lstm = torchs(policy.lstm())
     p = {k: torch.tensor(policy.parameters[k], requires_grad=True) for k in ("embedding", "weight", "bias")}
     total = torch.zeros((), dtype=torch.float64)
     for walk, a, b in zip(walks, by_log, by_entropy):
         taken = [policy.rows[d.path, d.options[i]] for d, i in walk]
+        subsets = len({d.path.partition("[")[0] for d, _ in walk if d.member})
         said, _ = lstm(p["embedding"][[0, *taken[:-1]]][None])
         for h, row, (d, _) in zip(said[0], taken, walk):
             rows = [policy.rows[d.path, o] for o, w in zip(d.options, d.weights) if w > 0]
             weights = torch.tensor([w for w in d.weights if w > 0], dtype=torch.float64)
-            chance = torch.distributions.Categorical(
-                logits=p["weight"][rows] @ h + p["bias"][rows] + weights.log()
-            )
+            logits = (p["weight"][rows] @ h + p["bias"][rows]) / policy.squash.temperature
+            if policy.squash.tanh:
+                reduce = policy.squash.tanh_reduce if d.options[0].startswith("'") else 1.0
+                logits = policy.squash.tanh / reduce * logits.tanh()
+            chance = torch.distributions.Categorical(logits=logits + weights.log())
+            if d.member:
+                shares = {"out": 1 - skips.target, "in": skips.target}
+                targets = torch.tensor([shares[o] for o, w in zip(d.options, d.weights) if w > 0])
+                divergence = (chance.probs * (chance.probs / targets).log()).sum()
+                total = total - skips.weight * divergence / subsets / len(walks)
             total = total + a * chance.log_prob(torch.tensor(rows.index(row))) + b * chance.entropy()
     total.backward()
     names = {"weight_ih": "below", "weight_hh": "past", "bias_ih": "gates"}
@@ -190,3 +207,35 @@ def test_what_was_learned_is_no_longer_drawn_evenly():
         climbed = controller.ascend(climbed, [goal], lambda logs, _: (np.ones(1), np.zeros(1)), 0.05)
     assert np.exp(controller.read(climbed, [goal]).log_probability()[0]) > 0.9
     assert all((policy.parameters[name] == a).all() for name, a in before.items())
+
+
+def test_bounded_logits_leave_every_option_a_share():
+    """However much was learned, that of logits as far apart as the bound allows: 1.5, and between names,
+    reduced by 3, .5."""
+    policy, walks = policy_for(Kinds(), bound=0.1)
+    policy = replace(policy, squash=Squash(1.0, 1.5, 3.0))
+    goal = walks[draw(Kinds(), stream(3, "goal"))]
+    for _ in range(100):
+        policy = controller.ascend(policy, [goal], lambda logs, _: (np.ones(1), np.zeros(1)), 0.2)
+    found = controller.read(policy, [goal])
+    for t, (decision, taken) in enumerate(goal):
+        bound, weight = 0.5 if decision.named else 1.5, decision.weights[taken]
+        others = (sum(decision.weights) - weight) * np.exp(-2 * bound)
+        assert np.exp(found.logs[0, t, taken]) == pytest.approx(weight / (weight + others), abs=0.02)
+    assert {d.named for d, _ in goal} == {True, False}
+
+
+def test_skips_come_to_their_share():
+    """Climbing the penalty alone, to the closed form's minimum: every free option of a subset is in with the
+    wanted probability, where the divergence is 0."""
+    policy, walks = policy_for(Kinds(), bound=0.1)
+    chosen, skips = list(dict.fromkeys(walks.values()))[::5], SkipShare(0.25, 5.0)
+    before = skips.diverge(controller.read(policy, chosen)).sum()
+    for _ in range(150):
+        policy = controller.ascend(policy, chosen, lambda logs, _: (0 * logs, 0 * logs), 0.03, skips)
+    found = controller.read(policy, chosen)
+    for n, walk in enumerate(chosen):
+        for t, (decision, _) in enumerate(walk):
+            if decision.member and min(decision.weights) > 0:
+                assert np.exp(found.logs[n, t, 1]) == pytest.approx(0.25, abs=0.02)
+    assert before > 0.1

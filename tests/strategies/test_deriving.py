@@ -9,7 +9,7 @@ import pytest
 from torch import nn
 
 import cambrian
-from cambrian.errors import Incompatible, UsageError
+from cambrian.errors import Incompatible, UnknownName, UsageError
 from cambrian.estimators.one_shot import OneShot
 from cambrian.estimators.train import Train
 from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Trial
@@ -21,6 +21,8 @@ from cambrian.strategies import STRATEGIES
 from cambrian.strategies.one_shot.darts import DARTS
 from cambrian.strategies.one_shot.deriving import Deriving
 from cambrian.strategies.one_shot.p_darts import PDARTS
+from cambrian.strategies.one_shot.r_darts import RDARTS
+from cambrian.strategies.one_shot.snas import SNAS
 from cambrian.testing import toy_task
 from cambrian.testing.play import Game, StrategyCase, smooth
 from cambrian.weights import Continue, Fresh, Shared
@@ -96,6 +98,35 @@ def test_searches_are_replicates() -> None:
     own = [t for t in game.trials if t.estimator == "final"]
     assert [t.replicate for t in supernets] == [0, 1, 2, 3]
     assert [t.replicate for t in own] == [0, 1, 2, 3]
+
+
+def test_searches_of_r_darts_differ_in_their_decay() -> None:
+    """By its paper's factors in turn, and of all architectures the best alone is recommended; otherwise by
+    one factor."""
+    found = {}
+    for factors in ((1.0, 3.0, 9.0, 27.0), ()):
+        strategy = RDARTS(epochs=5, chunks=1, searches=4, factors=factors, stop_on_collapse=False)
+        game = play(strategy)
+        supernets = [t.method for t in game.trials if t.kind == "supernet"]
+        found[factors] = [method["arguments"]["factor"] for method in supernets if method]
+    assert found == {(1.0, 3.0, 9.0, 27.0): [1.0, 3.0, 9.0, 27.0], (): [9.0] * 4}
+    assert RDARTS.paper().factors == (1.0, 3.0, 9.0, 27.0)
+
+
+@pytest.mark.parametrize("factors", [(1.0, 3.0), (1.0, 3.0, 9.0, 0.0)])
+def test_a_factor_for_each_search_is_asked_for(factors: tuple[float, ...]) -> None:
+    with pytest.raises(UsageError, match="factors are numbers above 0, one for each of 4 searches, or none"):
+        RDARTS(searches=4, factors=factors)
+
+
+def test_papers_settings_of_losses_reach_the_method() -> None:
+    """P-DARTS's clip and SNAS's resource term; both are off by default, and not in the request then."""
+    assert PDARTS.paper().method[1] == {"gate_clip": 5.0}
+    priced = {"cost": "macs", "cost_weight": 0.0015}
+    assert SNAS.paper().method[1] == {"first_temperature": 1.0, "last_temperature": 0.03} | priced
+    assert not {"cost", "cost_weight", "gate_clip"} & {*SNAS().method[1], *PDARTS().method[1]}
+    with pytest.raises(UnknownName, match="cost"):
+        SNAS(cost="accuracy")
 
 
 @pytest.mark.parametrize("stops", [True, False])

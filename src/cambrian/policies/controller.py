@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cambrian.architecture import Architecture, Walkable
 from cambrian.policies.decisions import Before, Choose, Decision, Walk, sample_by
+from cambrian.policies.logits import FREE, UNBOUNDED, SkipShare, Squash, count_subsets
 from cambrian.policies.lstm import Floats, Layer, Tape, advance, backward, blank, forward, product
 from cambrian.randomness import stream
 
@@ -35,7 +36,8 @@ entropy."""
 class Policy:
     """`rows` numbers the options seen so far from 1; row 0 is the input at the start of a walk. "embedding"
     and "weight" are [rows, hidden], "bias" is [rows]; "below0", "past0" and "gates0" are the lowest layer
-    (see `lstm.Layer`). `first` and `second` are Adam's moments after `updates` steps."""
+    (see `lstm.Layer`). `first` and `second` are Adam's moments after `updates` steps. `squash` bounds
+    logits."""
 
     seed: int
     layers: int
@@ -46,6 +48,7 @@ class Policy:
     first: Parameters = field(default_factory=dict)
     second: Parameters = field(default_factory=dict)
     updates: int = 0
+    squash: Squash = UNBOUNDED
 
     def lstm(self) -> list[Layer]:
         p = self.parameters
@@ -56,7 +59,9 @@ class Policy:
 class Read:
     """A forward pass over walks. `rows` [n, steps, options] are the rows of the options, `logs` the
     logarithms of their probabilities, `taken` [n, steps] the options taken. `before` [n, steps] are the
-    rows read at each step, `outputs` [n, steps, hidden] the outputs of the LSTM."""
+    rows read at each step, `outputs` [n, steps, hidden] the outputs of the LSTM. `slopes` [n, steps, options]
+    are the derivatives of the logits by what the LSTM says. `members` [n, steps] marks decisions on options
+    of subsets, of which there are `subsets` [n]."""
 
     rows: NDArray[np.int64]
     taken: NDArray[np.int64]
@@ -64,6 +69,9 @@ class Read:
     logs: Floats
     outputs: Floats
     tapes: list[Tape]
+    slopes: Floats
+    members: NDArray[np.bool_]
+    subsets: NDArray[np.int64]
 
     def log_probability(self) -> Floats:
         """The log-probability [n] of each walk: the sum over its decisions."""
@@ -76,7 +84,7 @@ class Read:
         return entropies
 
 
-def start(seed: int, layers: int, hidden: int, bound: float) -> Policy:
+def start(seed: int, layers: int, hidden: int, bound: float, squash: Squash = UNBOUNDED) -> Policy:
     shapes: dict[str, tuple[int, ...]] = {"embedding": (1, hidden), "weight": (1, hidden), "bias": (1,)}
     for k in range(layers):
         shapes |= {f"{name}{k}": (hidden, 4 * hidden) for name in ("below", "past")}
@@ -84,7 +92,7 @@ def start(seed: int, layers: int, hidden: int, bound: float) -> Policy:
     rng = stream(seed, "controller")
     drawn = {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
     zero = {name: np.zeros(shape) for name, shape in shapes.items()}
-    return Policy(seed, layers, hidden, bound, {}, drawn, zero, zero)
+    return Policy(seed, layers, hidden, bound, {}, drawn, zero, zero, squash=squash)
 
 
 def add_rows(policy: Policy, decisions: Sequence[Decision]) -> Policy:
@@ -115,19 +123,26 @@ def sample(policy: Policy, space: Walkable, rng: np.random.Generator, bins: int)
 
 def read(policy: Policy, walks: Sequence[Walk]) -> Read:
     """The forward pass over `walks`, whose options must all have rows."""
-    rows, prior, taken = _table(policy, walks)
+    rows, prior, taken, bounds = _table(policy, walks)
     chosen = np.take_along_axis(rows, taken[:, :, None], 2)[:, :, 0]
     # Shifted by one: a step reads the option taken at the step before it, the first one reads row 0.
     before = np.concatenate([np.zeros_like(chosen[:, :1]), chosen[:, :-1]], axis=1)
     p = policy.parameters
     outputs, tapes = forward(policy.lstm(), p["embedding"][before])
-    logits = product("ntkh,nth->ntk", p["weight"][rows], outputs) + p["bias"][rows] + prior
-    return Read(rows, taken, before, _log_softmax(logits), outputs, tapes)
+    said = product("ntkh,nth->ntk", p["weight"][rows], outputs) + p["bias"][rows]
+    logits, slopes = policy.squash(said, bounds)
+    members, subsets = np.zeros(taken.shape, dtype=bool), np.zeros(len(walks), dtype=np.int64)
+    for n, walk in enumerate(walks):
+        members[n, : len(walk)], subsets[n] = count_subsets(walk)
+    logs = _log_softmax(logits + prior)
+    return Read(rows, taken, before, logs, outputs, tapes, slopes, members, subsets)
 
 
-def gradient(policy: Policy, read: Read, by_log: Floats, by_entropy: Floats) -> dict[str, Floats]:
+def gradient(
+    policy: Policy, read: Read, by_log: Floats, by_entropy: Floats, skips: SkipShare = FREE
+) -> dict[str, Floats]:
     """The gradient by each parameter, from that by the walks' log-probabilities [n] and summed entropies
-    [n]."""
+    [n], and from that of minus the penalty of `skips`."""
     p, chance = policy.parameters, np.exp(read.logs)
     # The softmax's derivatives: d log p_i / d logit_k = [i = k] - p_k, and
     # d entropy / d logit_k = -p_k (log p_k + entropy).
@@ -135,6 +150,9 @@ def gradient(policy: Policy, read: Read, by_log: Floats, by_entropy: Floats) -> 
     is_taken = read.taken[:, :, None] == np.arange(chance.shape[2])
     logits += by_log[:, None, None] * is_taken
     logits -= by_entropy[:, None, None] * chance * (read.logs + read.entropies()[:, :, None])
+    if skips.weight:
+        logits += skips.find_slope(read)
+    logits *= read.slopes
     slope = {name: np.zeros_like(p[name]) for name in ("embedding", "weight", "bias")}
     # add.at, not +=: a row that occurs several times gets the sum of its gradients.
     np.add.at(slope["bias"], read.rows, logits)
@@ -147,11 +165,12 @@ def gradient(policy: Policy, read: Read, by_log: Floats, by_entropy: Floats) -> 
     return slope
 
 
-def ascend(policy: Policy, walks: Sequence[Walk], slope: Slope, lr: float) -> Policy:
+def ascend(policy: Policy, walks: Sequence[Walk], slope: Slope, lr: float, skips: SkipShare = FREE) -> Policy:
     """One step of Adam (Kingma & Ba 2015, Algorithm 1) uphill."""
     policy = add_rows(policy, [decision for walk in walks for decision, _ in walk])
     passed = read(policy, walks)
-    steepest = gradient(policy, passed, *slope(passed.log_probability(), passed.entropies().sum(axis=1)))
+    by_log, by_entropy = slope(passed.log_probability(), passed.entropies().sum(axis=1))
+    steepest = gradient(policy, passed, by_log, by_entropy, skips)
     n = policy.updates + 1
     first = {name: 0.9 * m + 0.1 * steepest[name] for name, m in policy.first.items()}
     second = {name: 0.999 * v + 0.001 * steepest[name] ** 2 for name, v in policy.second.items()}
@@ -182,8 +201,9 @@ def _chooser(policy: Policy, rng: np.random.Generator) -> Choose:
         p = policy.parameters
         h, memory = advance(policy.lstm(), p["embedding"][last : last + 1], memory)
         rows = [policy.rows[decision.path, option] for option in decision.options]
-        logits = product("kh,h->k", p["weight"][rows], h[0]) + p["bias"][rows] + _prior(decision)
-        cumulative = np.exp(_log_softmax(logits)).cumsum()
+        said = product("kh,h->k", p["weight"][rows], h[0]) + p["bias"][rows]
+        logits, _ = policy.squash(said, np.array(policy.squash.find_bound(decision)))
+        cumulative = np.exp(_log_softmax(logits + _prior(decision))).cumsum()
         taken = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
         last = rows[taken]
         return taken
@@ -191,12 +211,16 @@ def _chooser(policy: Policy, rng: np.random.Generator) -> Choose:
     return choose
 
 
-def _table(policy: Policy, walks: Sequence[Walk]) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
-    """The rows [n, steps, options], the logarithms of the space's weights [n, steps, options] and the options
-    taken [n, steps]. Steps beyond the end of a walk have one option, which adds nothing to any sum."""
+def _table(
+    policy: Policy, walks: Sequence[Walk]
+) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64], Floats]:
+    """The rows [n, steps, options], the logarithms of the space's weights [n, steps, options], the options
+    taken [n, steps] and the bounds of logits [n, steps]. Steps beyond the end of a walk have one option,
+    which adds nothing to any sum."""
     options = max((len(d.options) for walk in walks for d, _ in walk), default=1)
     shape = (len(walks), max(map(len, walks)), options)
     rows, taken = np.zeros(shape, dtype=np.int64), np.zeros(shape[:2], dtype=np.int64)
+    bounds = np.zeros(shape[:2])
     prior = np.full(shape, ILLEGAL)
     prior[:, :, 0] = 0.0  # the padding's one option: probability 1, log-probability and entropy 0
     for n, walk in enumerate(walks):
@@ -205,7 +229,8 @@ def _table(policy: Policy, walks: Sequence[Walk]) -> tuple[NDArray[np.int64], Fl
             rows[n, t, :k] = [policy.rows[decision.path, option] for option in decision.options]
             prior[n, t, :k] = _prior(decision)
             taken[n, t] = i
-    return rows, prior, taken
+            bounds[n, t] = policy.squash.find_bound(decision)
+    return rows, prior, taken, bounds
 
 
 def _prior(decision: Decision) -> Floats:

@@ -31,7 +31,20 @@ class Decision:
     options: tuple[str, ...]
     weights: tuple[float, ...]
 
+    @property
+    def named(self) -> bool:
+        """Whether it is between options with names, as operations have, and not numbers, as the states that
+        may be read, nor ranges."""
+        return all(option[:1] in "'\"" for option in self.options)  # options are written as Python does
 
+    @property
+    def member(self) -> bool:
+        """Whether it is on one option of a subset."""
+        return self.options == MEMBER
+
+
+MEMBER = ("out", "in")
+"""The options of a decision on an option of a subset."""
 Before = Mapping[str, Answer]
 """The answers to the earlier questions of a walk."""
 
@@ -155,7 +168,7 @@ def _subset(choice: SomeOf, take: Callable[[Decision, Scalar], bool]) -> Answer:
         # In proportion to the legal subsets on either side: all subsets are equally likely, and a decision
         # that leads to none has weight 0.
         weights = (_subsets(choice, len(chosen), left), _subsets(choice, len(chosen) + 1, left))
-        if take(Decision(f"{choice.path}[{option!r}]", ("out", "in"), weights), option):
+        if take(Decision(f"{choice.path}[{option!r}]", MEMBER, weights), option):
             chosen.append(option)
     return tuple(chosen)
 

@@ -36,7 +36,8 @@ def macs(network: nn.Module, shape: tuple[int, int, int], computed: bool = False
         torch.no_grad(),
     ):
         if computed:  # one small image of zeros: the numbers do not matter
-            network(torch.zeros(1, *shape))
+            weight = next(network.parameters(), None)
+            network(torch.zeros(1, *shape, device=None if weight is None else weight.device))
         else:
             with tensor_copies(network, "meta"):
                 network(torch.empty(1, *shape, device="meta"))

@@ -89,6 +89,10 @@ class Deriving(ABC):
     def method(self) -> tuple[str, dict[str, Any]]:
         """The name of the supernet's method, and its own arguments."""
 
+    def vary(self, search: int) -> dict[str, Any]:
+        """The arguments of the method that are those of this search alone, counted from 0."""
+        return {}
+
     @property
     def stages(self) -> Stages:
         """The trainings of one search, which share its epochs. One, for most methods."""
@@ -161,7 +165,8 @@ class Deriving(ABC):
         schedule, stage = self._schedule(state), self.stages[state.stage]
         common = {"epochs": schedule.epochs, "gate_rate": self.gate_rate, "frozen": self.frozen}
         kept = {"kept": {site: list(left) for site, left in state.kept.items()}} if state.kept else {}
-        method = {"name": name, "arguments": {**common, **arguments, **stage.arguments, **kept}}
+        arguments = {**common, **arguments, **self.vary(state.search), **stage.arguments, **kept}
+        method = {"name": name, "arguments": arguments}
         skeleton = {**state.problem.fidelity.skeleton, **stage.skeleton}
         fidelity = msgspec.structs.replace(state.problem.fidelity, seconds=None, skeleton=skeleton)
         return schedule.propose(state.training, state.outer, method, fidelity)

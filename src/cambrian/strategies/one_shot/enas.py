@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ASKED = 32
 """Architectures whose questions are looked at for favoured options."""
+LOGITS = ("temperature", "tanh", "tanh_reduce", "skip_target", "skip_weight")
+"""The settings of the controller's logits."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,12 @@ class ENAS(SharedSearch):
     """After each epoch the controller takes `updates` steps of `samples` children each, at the rate `lr`;
     `entropy` weighs the entropy of a child's decisions in its reward. `children` that it draws are scored.
     `favoured` options begin with `favour` times the probability of the others: the released code does so for
-    the two separable convolutions, by about e^.94, and part of its published result is this prior."""
+    the two separable convolutions, by about e^.94, and part of its published result is this prior.
+
+    The controller's logits are divided by `temperature` and bounded by `tanh` times the hyperbolic tangent
+    (0: not bounded), those of operations by `tanh` / `tanh_reduce`: so it settles later. `skip_weight` weighs
+    how far the probabilities of skip connections are from `skip_target`, in a space that has them as subsets,
+    such as enas-macro; in others it changes nothing."""
 
     updates: Annotated[int, Span(1, 10_000)] = 10
     samples: Annotated[int, Span(1, 1000)] = 10
@@ -37,15 +44,23 @@ class ENAS(SharedSearch):
     entropy: Annotated[float, Span(0)] = 1e-4
     favoured: tuple[str, ...] = ()
     favour: Annotated[float, POSITIVE] = 2.56
+    temperature: Annotated[float, POSITIVE] = 1.0
+    tanh: Annotated[float, Span(0)] = 0.0
+    tanh_reduce: Annotated[float, POSITIVE] = 1.0
+    skip_target: Annotated[float, Span(0, 1, above=True, below=True)] = 0.4
+    skip_weight: Annotated[float, Span(0)] = 0.0
 
     @staticmethod
     def paper() -> ENAS:
-        """50 steps of 20 children an epoch, Adam at .001."""
-        return ENAS(updates=50, samples=20, lr=1e-3)
+        """50 steps of 20 children an epoch, Adam at .001 (the released code). Logits at the temperature 5,
+        bounded by 2.5; skips at .4, weighed by .8 (Sec. 3.2). The released code has no temperature, and
+        bounds of 1.5 in its macro space and, with the reduction 2.5 and 30 steps of 10 children at .0035, of
+        1.1 in its micro space."""
+        return ENAS(updates=50, samples=20, lr=1e-3, temperature=5.0, tanh=2.5, skip_weight=0.8)
 
     @property
     def method(self) -> dict[str, Any]:
-        names = ("updates", "samples", "lr", "entropy", "favour")
+        names = ("updates", "samples", "lr", "entropy", "favour", *LOGITS)
         settings = {name: getattr(self, name) for name in names}
         settings |= {"drawn": self.children, "favoured": list(self.favoured)}
         return {"name": "enas", "arguments": settings}

@@ -18,12 +18,14 @@ class PDARTS(Deriving):
     """`keep` options of each gate are left after a stage, one number for each but the last, and the outputs
     of skip connections are dropped out at first with a probability of `dropout`, one for each stage. `cells`
     are the depths of the stages (none: the run's in all of them). `epochs` are those of all stages together.
-    The derived normal cell has `most_skips` skip connections at most."""
+    The derived normal cell has `most_skips` skip connections at most. The gradient of gates is clipped to the
+    norm `gate_clip` (0: not clipped)."""
 
     keep: tuple[int, ...] = (5, 3)
     dropout: tuple[float, ...] = (0.0, 0.4, 0.7)
     cells: tuple[int, ...] = ()
     most_skips: Annotated[int, Span(0, 1000)] = 2
+    gate_clip: Annotated[float, Span(0)] = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -41,12 +43,13 @@ class PDARTS(Deriving):
 
     @staticmethod
     def paper() -> PDARTS:
-        """25 epochs of each stage with 5, 11 and 17 cells, in the first 10 of which gates rest (Sec. 4.1)."""
-        return PDARTS(epochs=75, chunks=15, gate_rate=6e-4, frozen=10, cells=(5, 11, 17))
+        """25 epochs of each stage with 5, 11 and 17 cells, in the first 10 of which gates rest (Sec. 4.1).
+        Their gradient is clipped to 5, as that of the weights (the released code)."""
+        return PDARTS(epochs=75, chunks=15, gate_rate=6e-4, frozen=10, cells=(5, 11, 17), gate_clip=5.0)
 
     @property
     def method(self) -> tuple[str, dict[str, Any]]:
-        return "p-darts", {}
+        return "p-darts", self.list_settings("gate_clip") if self.gate_clip else {}
 
     @property
     def stages(self) -> Stages:

@@ -6,12 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from cambrian.errors import UnknownName, UsageError
+from cambrian.errors import UsageError
 from cambrian.settings import COUNT, Span
+from cambrian.strategies.one_shot.costs import check_cost
 from cambrian.strategies.one_shot.deriving import Deriving
-
-COSTS = ("macs", "latency", "params", "memory")
-"""Measures that add up over the parts of a network, or nearly so."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,8 @@ class ProxylessNAS(Deriving):
         super().__post_init__()
         if self.paths not in (0, 2):
             raise UsageError(f"strategy 'proxylessnas': paths is 2, or 0 for all, got {self.paths!r}")
-        if self.cost and self.cost not in COSTS:
-            raise UnknownName("cost", self.cost, COSTS)
+        if self.cost:
+            check_cost(self.cost)
 
     @staticmethod
     def paper() -> ProxylessNAS:

@@ -22,6 +22,7 @@ from cambrian.networks.training.losses import make_loss
 from cambrian.networks.training.step import GradientStep, HeadsLoss, Moment
 from cambrian.policies import controller
 from cambrian.policies.decisions import walk_of
+from cambrian.policies.logits import SkipShare, Squash
 from cambrian.policies.lstm import Floats
 from cambrian.settings import POSITIVE, Span, check_settings
 
@@ -44,7 +45,11 @@ class ENAS:
     """After each epoch the controller takes `updates` steps of `samples` paths each at the rate `lr`, each
     path scored on one validation batch with the statistics of that batch. `entropy` weighs the entropy of a
     path's decisions in its reward. At the end `drawn` different paths are drawn from the controller.
-    `favoured` options begin with `favour` times the weight that the space gives them."""
+    `favoured` options begin with `favour` times the weight that the space gives them.
+
+    Logits of the controller are divided by `temperature` and bounded by `tanh` (0: not bounded), or between
+    operations by `tanh` / `tanh_reduce`. `skip_weight` times the divergence of the probabilities of skip
+    connections, and of other members of subsets, from `skip_target` is a part of the controller's loss."""
 
     updates: Annotated[int, Span(1)] = 10
     samples: Annotated[int, Span(1)] = 10
@@ -53,6 +58,11 @@ class ENAS:
     drawn: Annotated[int, Span(1)] = 100
     favoured: tuple[str, ...] = ()
     favour: Annotated[float, POSITIVE] = 2.56
+    temperature: Annotated[float, POSITIVE] = 1.0
+    tanh: Annotated[float, Span(0)] = 0.0
+    tanh_reduce: Annotated[float, POSITIVE] = 1.0
+    skip_target: Annotated[float, Span(0, 1, above=True, below=True)] = 0.4
+    skip_weight: Annotated[float, Span(0)] = 0.0
 
     def __post_init__(self) -> None:
         check_settings(self, "supernet method 'enas'")
@@ -70,7 +80,9 @@ class ENASStep:
         self._loss = HeadsLoss(make_loss(recipe), recipe.auxiliary)
         self._weights = GradientStep(supernet, recipe, self._measure)
         seed = int(draw.stream(CONTROLLER).integers(2**31))
-        self._policy = controller.start(seed, LAYERS, HIDDEN, BOUND)
+        squash = Squash(method.temperature, method.tanh, method.tanh_reduce)
+        self._policy = controller.start(seed, LAYERS, HIDDEN, BOUND, squash)
+        self._skips = SkipShare(method.skip_target, method.skip_weight)
         self._baseline = 0.0
 
     @property
@@ -125,7 +137,7 @@ class ENASStep:
             return np.array(better) / len(better), np.zeros_like(logs)
 
         walks = [walk_of(self._walks, path, BINS) for path in paths]
-        self._policy = controller.ascend(self._policy, walks, slope, method.lr)
+        self._policy = controller.ascend(self._policy, walks, slope, method.lr, self._skips)
 
     def _score(self, path: Architecture, number: int) -> float:
         """The accuracy of a path on validation batch `number`."""

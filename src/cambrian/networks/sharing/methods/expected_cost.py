@@ -41,6 +41,10 @@ class ExpectedCost:
         """weight (E - target) / target, which is added to the loss (the released "add#linear")."""
         return self.weight * (self.expect(logits) - self.target) / self.target
 
+    def penalise_logarithm(self, logits: Logits, progress: Progress) -> Tensor:
+        """weight log E, which is added to the loss (SNAS)."""
+        return self.weight * self.expect(logits).clamp_min(1.0).log()
+
     def scale(self, logits: Logits) -> Tensor:
         """.2 (log E / log target)^.3, by which the loss is multiplied (the released "mul#log")."""
         logs = self.expect(logits).clamp_min(1.0 + 1e-6).log() / max(

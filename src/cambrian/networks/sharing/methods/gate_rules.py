@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from cambrian.errors import UsageError
 from cambrian.networks.sharing.methods.hypergradient import Bilevel, first_order
 from cambrian.networks.sharing.mixing import Mixture, Weighted
 from cambrian.networks.training.recipe import Recipe
@@ -119,6 +120,41 @@ class Rules:
     drop: Callable[[Logits, int], Mapping[str, Tensor]] = keep_all
     rests: Callable[[int], bool] = rest_never
     find_share: Callable[[int], int] | None = None
+
+
+def clip_gradients(gradients: list[Tensor], most: float) -> list[Tensor]:
+    """The gradients of all gates, together shortened to the norm `most` where they are longer (0: as they
+    are). A gradient that is not finite is left to the check of the loss.
+
+    >>> clip_gradients([torch.tensor([3.0]), torch.tensor([4.0])], 1.0)
+    [tensor([0.6000]), tensor([0.8000])]
+    """
+    if not most:
+        return gradients
+    norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
+    return [gradient * (most / norm.clamp_min(most)) for gradient in gradients]
+
+
+def check_recipe(recipe: Recipe, rules: Rules, epochs: int) -> None:
+    """Raises UsageError for a recipe by which these rules cannot be followed for so many epochs."""
+    if recipe.length != 1:
+        raise UsageError(
+            "methods with gates say themselves how long they train, by their epochs: leave out length,"
+            f" got {recipe.length}"
+        )
+    find = rules.find_share
+    if find is None or len({find(n) for n in range(epochs)}) == 1:
+        return
+    if recipe.average:
+        raise UsageError(
+            "operations that are widened in training change their weights, which an average cannot"
+            " follow: take average=0, or a method without first_share"
+        )
+    if recipe.score == "best":
+        raise UsageError(
+            "operations that are widened in training end wider than those of the best epoch may be:"
+            ' take score="last", or a method without first_share'
+        )
 
 
 def draw_gumbel(logit: Tensor) -> Tensor:

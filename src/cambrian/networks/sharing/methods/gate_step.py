@@ -13,7 +13,15 @@ from torch import Tensor, nn
 
 from cambrian.errors import UsageError
 from cambrian.networks.sharing.methods.course import Course, find_largest_eigenvalue
-from cambrian.networks.sharing.methods.gate_rules import Logits, Progress, Rules, keep_shares, mix_softmax
+from cambrian.networks.sharing.methods.gate_rules import (
+    Logits,
+    Progress,
+    Rules,
+    check_recipe,
+    clip_gradients,
+    keep_shares,
+    mix_softmax,
+)
 from cambrian.networks.sharing.methods.hypergradient import Bilevel, held_fixed
 from cambrian.networks.sharing.mixing import Mixture, Summed, Weighted
 from cambrian.networks.training.descent import Descent
@@ -32,7 +40,7 @@ class GateSettings:
     """Settings of all gradient methods. `epochs` is the length of the whole training, over which schedules
     extend: a shorter one is its beginning. Gates learn by Adam at `gate_rate`, with the betas `gate_momentum`
     and .999 and `gate_decay` as part of the gradient, after `frozen` epochs in which the weights learn alone,
-    in one step of `every`.
+    in one step of `every`; their gradient is clipped to the norm `gate_clip` (0: not clipped).
     The rate is for some hundreds of steps; the papers' rates, which are lower, are for ten thousands.
     `curvature` is the number of power iterations after each epoch (0: the eigenvalue is not watched)."""
 
@@ -40,6 +48,7 @@ class GateSettings:
     gate_rate: Annotated[float, POSITIVE] = 0.01
     gate_momentum: Annotated[float, SHARE] = 0.5
     gate_decay: Annotated[float, Span(0)] = 1e-3
+    gate_clip: Annotated[float, Span(0)] = 0.0
     frozen: Annotated[int, Span(0)] = 0
     every: Annotated[int, COUNT] = 1
     curvature: Annotated[int, Span(0, 100)] = 3
@@ -56,7 +65,7 @@ class GateStep:
         recipe: Recipe,
         validation: BatchStream,
     ) -> None:
-        _check_recipe(recipe, rules, settings.epochs)
+        check_recipe(recipe, rules, settings.epochs)
         if not supernet.sites:
             raise UsageError("the space cannot be mixed: it does not say where its supernet has gates")
         self._settings, self._rules = settings, rules
@@ -177,7 +186,8 @@ class GateStep:
 
     def _move_gates(self, gradients: list[Tensor]) -> None:
         before = {site: logit.detach().clone() for site, logit in self._logits.items()}
-        for logit, gradient in zip(self._logits.values(), gradients, strict=True):
+        clipped = clip_gradients(gradients, self._settings.gate_clip)
+        for logit, gradient in zip(self._logits.values(), clipped, strict=True):
             # Adam's decay is part of the gradient in the papers, and is scaled with it.
             logit.grad = gradient.detach() + self._settings.gate_decay * logit.detach()
         self._by_gates.descend(self._settings.gate_rate)
@@ -240,27 +250,6 @@ class GateStep:
         with torch.no_grad():
             for site, logit in self._logits.items():
                 logit.copy_(tensors[f"gate.{site}"])
-
-
-def _check_recipe(recipe: Recipe, rules: Rules, epochs: int) -> None:
-    if recipe.length != 1:
-        raise UsageError(
-            "methods with gates say themselves how long they train, by their epochs: leave out length,"
-            f" got {recipe.length}"
-        )
-    find = rules.find_share
-    if find is None or len({find(n) for n in range(epochs)}) == 1:
-        return
-    if recipe.average:
-        raise UsageError(
-            "operations that are widened in training change their weights, which an average cannot"
-            " follow: take average=0, or a method without first_share"
-        )
-    if recipe.score == "best":
-        raise UsageError(
-            "operations that are widened in training end wider than those of the best epoch may be:"
-            ' take score="last", or a method without first_share'
-        )
 
 
 def make_logits(supernet: Supernet, rules: Rules) -> dict[str, nn.Parameter]:

@@ -4,20 +4,20 @@ with the gradients of all gates."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from torch import Tensor
 
 from cambrian.errors import UsageError
 from cambrian.networks.measure import MEASURES
-from cambrian.networks.sharing.methods.expected_cost import ExpectedCost, measure_costs
+from cambrian.networks.sharing.methods.cost_step import CostStep, Priced
+from cambrian.networks.sharing.methods.expected_cost import measure_costs
 from cambrian.networks.sharing.methods.gate_rules import Logits, Mixtures, Progress, Rules, renormalise
 from cambrian.networks.sharing.methods.gate_step import GateSettings, GateStep
 from cambrian.networks.sharing.mixing import Binary
 from cambrian.networks.sharing.supernet import Supernet
-from cambrian.networks.training.step import Moment
 from cambrian.settings import POSITIVE, SHARE, Span, check_settings
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class ProxylessNAS(GateSettings):
         check_settings(self, "supernet method 'proxylessnas'")
         if self.cost:
             MEASURES.make(self.cost)  # raises UnknownName
-        if self.form not in FORMS:
+        if self.form not in ("add", "mul"):
             raise UsageError(f"supernet method 'proxylessnas': form is add or mul, got {self.form!r}")
         if self.paths not in (0, 2):
             raise UsageError(f"supernet method 'proxylessnas': paths is 2 or 0 (all), got {self.paths!r}")
@@ -66,63 +66,9 @@ class ProxylessNAS(GateSettings):
         if self.cost:
             batch = validation.batch(0, 0)[0][:1]
             costs = measure_costs(supernet, batch, self.cost)
-            return CostStep(self, rules, costs, supernet, recipe, validation)
+            priced = Priced(costs, self.cost_weight, self.target, self.form)
+            return CostStep(self, rules, priced, supernet, recipe, validation)
         return GateStep(self, rules, supernet, recipe, validation)
-
-
-FORMS = ("add", "mul")
-
-
-class CostStep:
-    """ProxylessNAS's step with the expected cost in the gates' loss. The measured costs are a part of its
-    state: measured again they would differ, and with them the gates of a resumed training."""
-
-    def __init__(
-        self,
-        method: ProxylessNAS,
-        rules: Rules,
-        costs: dict[str, Tensor],
-        supernet: Supernet,
-        recipe: Recipe,
-        validation: BatchStream,
-    ) -> None:
-        self._costs, self._method = costs, method
-        self._cost = self._set_target()
-        if method.form == "add":
-            rules = replace(rules, penalty=lambda *given: self._cost.penalise(*given))
-        else:
-            rules = replace(rules, scale=lambda logits: self._cost.scale(logits))
-        self._inner = GateStep(method, rules, supernet, recipe, validation)
-
-    @property
-    def prefix(self) -> bool:
-        return self._inner.prefix
-
-    def take(self, inputs: Tensor, targets: Tensor, moment: Moment) -> Tensor:
-        return self._inner.take(inputs, targets, moment)
-
-    def gates(self) -> dict[str, list[float]]:
-        return self._inner.gates()
-
-    def data(self) -> dict[str, Any]:
-        """With the cost that the gates expect in the end, and the target."""
-        expected = float(self._cost.expect(self._inner.logits))
-        return self._inner.data() | {"cost": {"expected": expected, "target": self._cost.target}}
-
-    def state(self) -> dict[str, Tensor]:
-        return self._inner.state() | {f"cost.{site}": cost for site, cost in self._costs.items()}
-
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        for site, cost in self._costs.items():
-            cost.copy_(tensors[f"cost.{site}"])
-        self._cost = self._set_target()
-        self._inner.restore(tensors)
-
-    def _set_target(self) -> ExpectedCost:
-        """The cost with its target: the method's, or what equal gates expect by these very costs."""
-        cost = ExpectedCost(self._costs, self._method.cost_weight, 1.0)
-        start = float(cost.expect({site: torch.zeros_like(each) for site, each in self._costs.items()}))
-        return replace(cost, target=self._method.target or max(start, 1e-12))
 
 
 def sample_path(logit: Tensor) -> Binary:

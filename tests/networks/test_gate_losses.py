@@ -1,0 +1,82 @@
+"""The losses of methods with gates: what is added to them, and how their gradient is clipped."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+import gate_cases
+from cambrian.networks.sharing.methods.gate_rules import Progress, clip_gradients
+
+CONV3, CONV1 = 3, 2  # their places among the operations
+
+
+def test_snas_adds_the_logarithm_of_what_its_gates_expect() -> None:
+    """weight log E, whose gradient by a logit is weight p (cost - the site's mean) / E."""
+    job = gate_cases.make_job("snas", {"cost_weight": 0.3})
+    _, step = gate_cases.make_step(job)
+    costs = step._costs
+    logits = {site: torch.linspace(-1, 1, 5).roll(n).requires_grad_() for n, site in enumerate(sorted(costs))}
+    shares = {site: logit.detach().softmax(0) for site, logit in logits.items()}
+    means = {site: float((shares[site] * costs[site]).sum()) for site in costs}
+    total = sum(means.values())
+    penalty = step._inner._rules.penalty(logits, Progress(0, 1))
+    assert float(penalty.detach()) == pytest.approx(0.3 * math.log(total), rel=1e-6)
+    for site, logit in logits.items():
+        (slope,) = torch.autograd.grad(penalty, [logit], retain_graph=True)
+        expected = 0.3 * shares[site] * (costs[site] - means[site]) / total
+        torch.testing.assert_close(slope, expected, rtol=1e-4, atol=1e-8)
+        assert costs[site][CONV3] == 9 * costs[site][CONV1] > 0
+
+
+def test_a_resource_term_turns_gates_away_from_what_is_dear() -> None:
+    """Alone, after some steps; its costs are a part of what a checkpoint restores."""
+    job = gate_cases.make_job("snas", {"cost_weight": 1e4, "gate_rate": 0.1, "curvature": 0})
+    _, step = gate_cases.make_step(job)
+    for number in range(4):
+        gate_cases.take(step, number)
+    assert all(min(range(5), key=lambda i, g=gate: g[i]) == CONV3 for gate in step.gates().values())
+    _, other = gate_cases.make_step(job)
+    other.restore({name: tensor.clone() for name, tensor in step.state().items()})
+    assert other.gates() == step.gates()
+    assert other.data()["cost"] == step.data()["cost"]
+
+
+def test_gates_have_their_gradient_clipped() -> None:
+    """All sites together, to the norm that is given, as torch clips; by default it is as it is."""
+    norms: dict[float, float] = {}
+    for clip in (0.0, 1e-4):
+        _, step = gate_cases.make_step(
+            gate_cases.make_job("p-darts", {"gate_clip": clip, "gate_decay": 0.0, "curvature": 0})
+        )
+        norms[clip] = _take_norm(step)
+    assert norms[0.0] > 1e-3
+    assert norms[1e-4] == pytest.approx(1e-4, rel=1e-4)
+
+
+def _take_norm(step: Any) -> float:
+    """The norm of the gates' gradient in one step."""
+    seen: list[float] = []
+
+    def note(rate: float) -> None:
+        seen.append(float(torch.cat([g.grad for g in step._logits.values()]).norm()))
+
+    step._by_gates.descend = note
+    gate_cases.take(step, 0)
+    (norm,) = seen
+    return norm
+
+
+def test_clipping_is_torchs() -> None:
+    """`clip_grad_norm_` on copies, of gradients longer and shorter than the norm."""
+    for size in (0.1, 10.0):
+        gradients = [size * torch.randn(n, generator=torch.Generator().manual_seed(n)) for n in (3, 5)]
+        copies = [torch.nn.Parameter(torch.zeros_like(g)) for g in gradients]
+        for copy, gradient in zip(copies, gradients, strict=True):
+            copy.grad = gradient.clone()
+        torch.nn.utils.clip_grad_norm_(copies, 2.0)
+        for clipped, copy in zip(clip_gradients(gradients, 2.0), copies, strict=True):
+            torch.testing.assert_close(clipped, copy.grad, rtol=1e-5, atol=0)
