@@ -1,4 +1,5 @@
-"""The losses of methods with gates: what is added to them, and how their gradient is clipped."""
+"""The losses of methods with gates: what is added to them, how their gradient is clipped, and which of them
+the course records."""
 
 from __future__ import annotations
 
@@ -10,8 +11,48 @@ import torch
 
 import gate_cases
 from cambrian.networks.sharing.methods.gate_rules import Progress, clip_gradients
+from cambrian.networks.training.step import Moment
 
 CONV3, CONV1 = 3, 2  # their places among the operations
+
+
+@pytest.mark.parametrize("method", ["snas", "maskconnect"])
+def test_the_course_has_the_loss_of_validation(method: str) -> None:
+    """Of methods whose gates learn from batches of the training part: at the end of an epoch, on four of the
+    validation part, from which nothing learns."""
+    supernet, step = gate_cases.make_step(gate_cases.make_job(method, {"curvature": 0}))
+    learned, batches, batch = [], [], step._validation.batch
+    step._course.add_loss = learned.append
+    step._validation.batch = lambda *place: (batches.append(place), batch(*place))[1]
+    gate_cases.take(step, 0)
+    assert (learned, batches) == ([], [])
+    before = [p.clone() for p in (*supernet.parameters(), *step.logits.values())]
+    step._watch(Moment(2, 1, 3, 9), Progress(2, 25))
+    assert batches == [divmod(7 + n, step._validation.steps) for n in range(4)]
+    assert len(learned) == 4
+    assert all(0 < loss < 100 for loss in learned)
+    after = [*supernet.parameters(), *step.logits.values()]
+    assert all(map(torch.equal, before, after))
+
+
+@pytest.mark.parametrize("method", ["snas", "maskconnect", "darts"])
+def test_an_epoch_that_ends_has_its_loss(method: str) -> None:
+    """One number for each, whatever the gates learn from."""
+    _, step = gate_cases.make_step(gate_cases.make_job(method, {"curvature": 0}))
+    for number in range(2):
+        gate_cases.take(step, number, 2)
+    (loss,) = step.data()["course"]["loss"]
+    assert 0 < loss < 100
+
+
+def test_the_course_is_not_that_of_the_training_part() -> None:
+    """The mean of validation losses that are made up, and not of those that gates learned from."""
+    _, step = gate_cases.make_step(gate_cases.make_job("snas", {"curvature": 0}))
+    held = iter(range(1, 5))
+    lose = step._loss
+    step._loss = lambda *given: lose(*given) if torch.is_grad_enabled() else torch.tensor(float(next(held)))
+    gate_cases.take(step, 0, 1)
+    assert step.data()["course"]["loss"] == [2.5]
 
 
 def test_snas_adds_the_logarithm_of_what_its_gates_expect() -> None:

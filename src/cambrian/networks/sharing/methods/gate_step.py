@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from cambrian.networks.training.recipe import Recipe
 
 
+WATCHED = 4
+"""Batches of the validation part whose loss is recorded after an epoch, where gates learn from others."""
+
+
 @dataclass(frozen=True)
 class GateSettings:
     """Settings of all gradient methods. `epochs` is the length of the whole training, over which schedules
@@ -108,6 +112,8 @@ class GateStep:
                 self._learn_gates(inputs, targets, moment, progress, rate)
             loss = self._learn_weights(inputs, targets, moment, progress, rate)
         if moment.step == moment.steps_per_epoch - 1:
+            if self._rules.one_level:
+                self._watch(moment, progress)
             self._course.close_epoch(self._probabilities(), self._find_curvature(moment))
         return loss
 
@@ -159,7 +165,7 @@ class GateStep:
     def _learn_together(
         self, inputs: Tensor, targets: Tensor, moment: Moment, progress: Progress, rate: float
     ) -> Tensor:
-        loss = self._lose(inputs, targets, moment, progress, watched=True)
+        loss = self._lose(inputs, targets, moment, progress)
         torch.autograd.backward(loss)
         gradients = [torch.zeros_like(g) if g.grad is None else g.grad for g in self._logits.values()]
         self._by_weights.descend(rate)
@@ -168,6 +174,15 @@ class GateStep:
         for logit in self._logits.values():
             logit.grad = None
         return loss.detach()
+
+    def _watch(self, moment: Moment, progress: Progress) -> None:
+        """Record the loss on a few batches of the validation part, from which these gates do not learn."""
+        fixed = self.logits
+        with torch.no_grad():
+            for n in range(WATCHED):
+                self._mix(fixed, replace(progress, learning=False))
+                held = self._validation.batch(*divmod(moment.done + n, self._validation.steps))
+                self._course.add_loss(float(self._loss(self._supernet, *held, moment)))
 
     def _lose(
         self, inputs: Tensor, targets: Tensor, moment: Moment, progress: Progress, watched: bool = False
