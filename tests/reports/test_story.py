@@ -1,5 +1,6 @@
 """From a run to its report: what is gathered, and the table that is fitted once."""
 
+import dataclasses
 import json
 
 import msgspec
@@ -10,7 +11,7 @@ import cambrian
 from cambrian.errors import RunError, Unread, UsageError
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.predictors import pnas_table1 as module
-from cambrian.reports.contents import story_of
+from cambrian.reports.contents import outline_story, story_of
 from cambrian.reports.surrogate_ranks import rank_surrogates, trials_by_level
 from cambrian.reports.verdict import tell_shortfall
 from cambrian.search.ledger.rows import Row
@@ -201,3 +202,14 @@ def test_the_report_of_a_directory_is_that_of_its_result(tmp_path):
         tmp_path / "run", quiet=True
     )
     assert cambrian.report(str(tmp_path / "run")) == tmp_path / "run" / "report.html"
+
+
+@pytest.mark.parametrize(
+    ("value", "name"), [(True, ""), (None, ""), ("", ""), ("a/b.safetensors", "b.safetensors")]
+)
+def test_the_file_of_weights_is_found(value, name):
+    """Within an estimator that ends trainings too; to other estimators the word may mean something else."""
+    own = {"name": "own", "arguments": {"pretrained": value}}
+    for spec in (own, {"name": "extrapolated", "arguments": {"inner": own}}):
+        story = outline_story(run_of([], None))
+        assert dataclasses.replace(story, settings={"estimator": spec}).given == name

@@ -183,6 +183,12 @@ def test_a_space_whose_questions_are_outer_is_refused(photos: cambrian.Task) -> 
         Search(unshared, "spos", "one-shot", photos)
 
 
+def test_a_space_that_cannot_be_mixed_is_refused(photos: cambrian.Task) -> None:
+    """Before its supernet is measured, which has no gates."""
+    with pytest.raises(Incompatible, match="darts needs a space whose candidates can be mixed by gates"):
+        plan(photos, "10m", strategy="darts", space="stages")
+
+
 def test_a_supernet_that_does_not_fit_is_refused(
     photos: cambrian.Task, monkeypatch: pytest.MonkeyPatch, steady: None
 ) -> None:

@@ -21,15 +21,19 @@ from cambrian.search.search import Search
 from cambrian.strategies.bayesian.bayes import Bayes
 from cambrian.strategies.multifidelity.asha import ASHA
 from cambrian.strategies.multifidelity.bayes_asha import BayesASHA, carry_up, measure_gains
+from cambrian.strategies.multifidelity.pasha import PASHA
+from cambrian.weights import Fresh
 from published_tables import needs_tables
 
 SPACE = mocks.Toy(questions=3)
 Value = Callable[[Trial], Outcome]
 
 
-def play_toy(strategy: Any, count: int, value: Value, epochs: int = 9) -> tuple[list[Trial], Any]:
+def play_toy(
+    strategy: Any, count: int, value: Value, epochs: int = 9, space: mocks.Toy = SPACE
+) -> tuple[list[Trial], Any]:
     """So many trials, one at a time, and the state after them."""
-    state = strategy.start(Problem(SPACE, fidelity=Fidelity(epochs), seed=3))
+    state = strategy.start(Problem(space, fidelity=Fidelity(epochs), seed=3))
     trials: list[Trial] = []
     while len(trials) < count:
         proposal = strategy.propose(state, [], stream(3, "proposal", len(trials)))
@@ -130,6 +134,31 @@ def test_it_is_the_usual_strategy_of_epochs_on_a_table_with_shorter_trainings() 
     assert not climbs_table(both, Looked(), Fidelity(9))
     assert not climbs_table(trials, Looked(), Fidelity(9))
     assert not climbs_table(epochs, mocks.Mock(), Fidelity(9))
+
+
+def test_it_is_not_usual_where_no_training_can_go_on() -> None:
+    class Anew(mocks.Mock):
+        axes = (Axis("epochs", (1.0, 3.0, 9.0)),)
+        serves = (Evaluate, Fresh)
+
+    search = Search(SPACE, None, Anew(), budget="90epochs", fidelity=Fidelity(9))
+    assert type(search.strategy) is Bayes
+
+
+@pytest.mark.parametrize("strategy", [ASHA(), BayesASHA(initial=2), PASHA()])
+@pytest.mark.parametrize("questions", [0, 1])
+def test_all_of_a_small_space_reach_the_top(strategy: Any, questions: int) -> None:
+    """One or four architectures fill no rung of which a third could go on twice: with nothing new to begin,
+    those that wait do."""
+    budget = 12 * 4**questions
+    trials, _ = play_toy(strategy, budget, by_answers, space=mocks.Toy(questions=questions))
+    assert len({t.architecture for t in trials if t.fidelity.epochs == 9}) == 4**questions
+
+
+def test_what_the_stopping_form_has_stopped_stays_so() -> None:
+    trials, _ = play_toy(ASHA(form="stopping"), 60, by_answers, space=mocks.Toy(questions=1))
+    stopped = {t.architecture for t in trials} - {t.architecture for t in trials if t.fidelity.epochs == 9}
+    assert stopped
 
 
 @needs_tables

@@ -9,12 +9,14 @@ import pytest
 from torch import nn
 
 import cambrian
+from cambrian.architecture import Architecture
 from cambrian.errors import Incompatible, UnknownName, UsageError
 from cambrian.estimators.one_shot import OneShot
 from cambrian.estimators.train import Train
 from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Trial
 from cambrian.problem import Problem
-from cambrian.request import TrainSupernet, Wait
+from cambrian.randomness import stream
+from cambrian.request import TrainSupernet, Wait, trial_of
 from cambrian.search.search import Search
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.strategies import STRATEGIES
@@ -68,6 +70,20 @@ def test_a_supernet_is_made_for_the_deepest_networks_and_the_usual_training(seed
     """All that is derived has the supernet's outer answers: drawn, they would bind it to a chance."""
     outer = DARTS().start(Problem(layered, seed=seed)).outer
     assert (outer["depth"], outer["train.learning_rate"]) == (5, 0.05)
+
+
+def test_a_supernet_of_an_older_version_goes_on_as_it_is() -> None:
+    """Its outer answers were drawn then: weights are continued in a network of the same ones."""
+    strategy = DARTS(epochs=12, chunks=3)
+    state = strategy.start(Problem(layered, fidelity=Fidelity(7)))
+    first = strategy.propose(state, [], stream(0, "proposal", 0))
+    assert isinstance(first, TrainSupernet)
+    begun = Architecture({**first.outer, "depth": 2})
+    older = trial_of(0, msgspec.structs.replace(first, outer=begun), Fidelity(7))
+    state = strategy.learn(state, msgspec.structs.replace(older, outcome=Done(0.3, data={"gates": {}})))
+    second = strategy.propose(state, [], stream(0, "proposal", 1))
+    assert isinstance(second, TrainSupernet)
+    assert (second.weights, second.outer) == (Continue(0), begun)
 
 
 def test_a_search_is_chunks_then_a_shared_and_an_own_value() -> None:

@@ -76,7 +76,14 @@ class Story:
         """The name of the file whose weights the networks of the final stage began with; "" without one."""
         name = (self.settings.get("final") or {}).get("estimator", "")
         named = self.settings.get("estimators", {}).get(name) if name else self.settings.get("estimator")
-        return PurePath((named or {}).get("arguments", {}).get("pretrained", "")).name
+        while isinstance(named, Mapping):
+            arguments = named.get("arguments", {})
+            file = arguments.get("pretrained", "")
+            # Another estimator may mean something else by the word.
+            if isinstance(file, str) and file:
+                return PurePath(file).name
+            named = arguments.get("inner")  # the training, within one that ends it early
+        return ""
 
     @property
     def searched(self) -> str:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from cambrian.architecture import Architecture
 from cambrian.effort import find_axis
 from cambrian.errors import UnknownName, UsageError
+from cambrian.estimators.estimator import SERVES
 from cambrian.registry import METHODS, name_of
 from cambrian.search.loop.order import ORDERS
 from cambrian.spaces.knowledge import Encodes, Grows, know
 from cambrian.spaces.space import Space
+from cambrian.weights import Continue
 
 if TYPE_CHECKING:
     from cambrian.outcome import Fidelity
@@ -183,9 +185,11 @@ def usual(space: Space, trials: int | None, climbs: bool = False) -> str:
 
 
 def climbs_table(budget: Budget, estimator: Any, fidelity: Fidelity | None) -> bool:
-    """Whether the budget is one of epochs, and the estimator looks up shorter trainings too: of epochs that
-    it names one by one."""
+    """Whether the budget is one of epochs, and the estimator looks up shorter trainings too, and those that
+    go on from them: of epochs that it names one by one."""
     if budget.most_epochs is None or budget.trials is not None or fidelity is None:
+        return False
+    if Continue not in getattr(estimator, "serves", SERVES):
         return False
     axis = find_axis(getattr(estimator, "axes", ()), "epochs")
     return axis is not None and any(epochs < fidelity.epochs for epochs in axis.values)

@@ -9,7 +9,7 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Fidelity
 from cambrian.registry import name_of
 from cambrian.search.loop.final_stage import Final
-from cambrian.search.parts.compatibility import learns_gates
+from cambrian.search.parts.compatibility import check_needs, check_shared, learns_gates
 from cambrian.search.parts.components import space_for
 from cambrian.search.planning.optimisers import choose_optimiser
 from cambrian.search.planning.plan_request import PlanRequest
@@ -39,6 +39,9 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
     # Gates mix operations, and the layers of a table are no forks of operations.
     usual = TABLE_SPACE if task.columns and not learns_gates(strategy) else DEFAULT_SPACE
     space = space_for(usual if request.space is None else request.space, task)
+    # Before any of it is measured.
+    check_shared(strategy, space)
+    check_needs(strategy, space)
     compared = ("random",) if request.baselines is None else request.baselines
     alone = {"pretrained", "drop_path"} if learns_gates(strategy) else {"pretrained"}
     # A file of weights is of a network alone, and mixtures of candidates have no paths to drop.

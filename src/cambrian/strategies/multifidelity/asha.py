@@ -74,7 +74,9 @@ class ASHA(Climbing):
             promoted = next((each for each in state.going if each[1].row not in begun), None)
         else:
             promoted = find_promotable(state, pending, self.eta)
-        return propose_rung(state, promoted, pending, draw, self.axes, self.size)
+        return propose_rung(
+            state, promoted, pending, draw, self.axes, self.size, final=self.form == "stopping"
+        )
 
     def learn(self, state: State, trial: Trial) -> State:
         state = add_entry(state, trial)
@@ -110,16 +112,24 @@ def propose_rung(
     draw: Draw,
     axes: Sequence[str],
     size: int | None,
+    *,
+    final: bool = False,
 ) -> Proposal:
     """The promotion of an entry from its level, or the architecture that `draw` makes, at the lowest one,
-    while there are less than `size`."""
-    if promoted is not None:
-        level, entry = promoted
-        above = level + 1
-        return promote(entry, state.ladder[above], axes, {"rung": above + 1}, {"level": above})
-    if size is not None and count_begun(state, pending) >= size:
-        return Wait() if pending else Stop("no architecture is to go on")
-    return Evaluate(draw(), state.ladder[0].fidelity, reason={"rung": 1}, memory={"level": 0})
+    while there are less than `size`. Where `draw` finds no new one, the best of those that wait is promoted
+    instead, unless it is `final` that they stopped."""
+    if promoted is None:
+        if size is not None and count_begun(state, pending) >= size:
+            return Wait() if pending else Stop("no architecture is to go on")
+        drawn = draw()
+        # A space of few architectures fills no rung of which one in eta could go on.
+        if drawn.key in state.met and not final:
+            promoted = find_promotable(state, pending, 1)
+        if promoted is None:
+            return Evaluate(drawn, state.ladder[0].fidelity, reason={"rung": 1}, memory={"level": 0})
+    level, entry = promoted
+    above = level + 1
+    return promote(entry, state.ladder[above], axes, {"rung": above + 1}, {"level": above})
 
 
 def recommend_rungs(state: State) -> list[Architecture]:

@@ -175,6 +175,8 @@ class Deriving(ABC):
         return self.epochs or state.problem.fidelity.epochs
 
     def _learn_part(self, state: State, trial: Trial) -> State:
+        # Of a run that was begun by an older version, the supernet may have other outer answers.
+        state = replace(state, outer=trial.architecture)
         training = self._schedule(state).learn(state.training, trial)
         data = training.data
         stopped = self.stop_on_collapse and "collapse" in data
