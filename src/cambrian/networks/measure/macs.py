@@ -140,7 +140,7 @@ def without_steps(network: nn.Module) -> Iterator[None]:
     ]
     try:
         for layer in layers:
-            layer.forward = partial(_shape_results, layer)
+            layer.forward = partial(_shape_results, layer)  # type: ignore[arg-type]
         yield
     finally:
         for layer in layers:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cambrian.networks.sharing.methods.method import Draw
     from cambrian.networks.sharing.supernet import Supernet
 
-SURVEYED, MIDDLE, FEWEST = 200, (5.0, 95.0), 4
+SURVEYED, MIDDLE, FEWEST = 200, (5.0, 95.0), 6
 """Uniform paths whose costs are counted first; the percentiles between which the ranges lie; and the paths
 of a range with fewer of which it is left out, since its paths would take more time to find than to train."""
 BLOCK, TRIES = 16, 1000
