@@ -3,16 +3,18 @@ training, does not count."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.module import register_module_forward_hook
 from torch.nn.utils.rnn import PackedSequence
 
 from cambrian.networks.measure.counted import Count
@@ -26,22 +28,45 @@ def macs(network: nn.Module, shape: tuple[int, int, int], computed: bool = False
     on the meta device, where nothing is computed and no weight is copied. Raises Uncountable where the
     forward reads values, and torch's own errors where shapes do not match. With `computed` a network that has
     weights is really run, which is faster for small images."""
+    if computed:
+        with counted_runs(network, shape) as count:
+            return count()
+    with _counting(network) as counts, shapes_alone(), tensor_copies(network, "meta"):
+        network(torch.empty(1, *shape, device="meta"))
+    return sum(counts)
+
+
+@contextmanager
+def counted_runs(network: nn.Module, shape: tuple[int, int, int]) -> Iterator[Callable[[], int]]:
+    """Inside, a function that really runs the network for one image, as it is then, and returns its
+    multiply-accumulates. To prepare for it takes longer than a run: a supernet is counted as many
+    architectures, one after the other."""
+    weight = next(network.parameters(), None)
+    # One small image of zeros: the numbers do not matter.
+    image = torch.zeros(1, *shape, device=None if weight is None else weight.device)
+    with _counting(network) as counts:
+
+        def count() -> int:
+            counts.clear()
+            with shapes_alone():
+                network(image)
+            return sum(counts)
+
+        yield count
+
+
+@contextmanager
+def _counting(network: nn.Module) -> Iterator[list[int]]:
+    """Inside, the multiply-accumulates of each layer that runs are added to the list."""
     counts: list[int] = []
     with (
-        shapes_alone(),
-        _counting_hooks(network, counts),
+        _counting_hooks(counts),
         in_mode(network, training=False),
         without_norms(network),
         without_steps(network),
         torch.no_grad(),
     ):
-        if computed:  # one small image of zeros: the numbers do not matter
-            weight = next(network.parameters(), None)
-            network(torch.zeros(1, *shape, device=None if weight is None else weight.device))
-        else:
-            with tensor_copies(network, "meta"):
-                network(torch.empty(1, *shape, device="meta"))
-    return sum(counts)
+        yield counts
 
 
 WEIGHTED = (_ConvNd, nn.Linear, nn.RNNBase, nn.RNNCellBase)
@@ -71,23 +96,25 @@ def count_layer(layer: nn.Module, inputs: object, output: object) -> int:
 
 
 @contextmanager
-def _counting_hooks(network: nn.Module, counts: list[int]) -> Iterator[None]:
-    """Inside, each run of a layer with weights adds its multiply-accumulates to `counts`."""
+def _counting_hooks(counts: list[int]) -> Iterator[None]:
+    """Inside, each run of a layer with weights in this thread adds its multiply-accumulates to `counts`."""
+
+    mine = get_ident()
 
     def count(
         module: nn.Module, inputs: tuple[object, ...], named: dict[str, object], output: object
     ) -> None:
-        counts.append(count_layer(module, read_input(inputs, named), output))
+        if get_ident() == mine and isinstance(module, WEIGHTED):
+            counts.append(count_layer(module, read_input(inputs, named), output))
 
-    # By hooks and not by a walk over the modules: a layer that runs twice counts twice, one that does not run
-    # (a supernet's other candidates) not at all.
-    weighted = [m for m in network.modules() if isinstance(m, WEIGHTED)]
-    hooks = [m.register_forward_hook(count, with_kwargs=True) for m in weighted]
+    # By a hook and not by a walk over the modules: a layer that runs twice counts twice, one that does not
+    # run (a supernet's other candidates) not at all. And of all modules, not of the network's alone: a layer
+    # of several sizes runs as one that is no part of it.
+    hook = register_module_forward_hook(count, with_kwargs=True)
     try:
         yield
     finally:
-        for hook in hooks:
-            hook.remove()
+        hook.remove()
 
 
 @contextmanager
