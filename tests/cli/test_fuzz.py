@@ -105,7 +105,7 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Capture
     monkeypatch.setattr("sklearn.datasets.load_digits", functools.cache(load_digits))
     monkeypatch.setattr("cambrian.search.planning.race_plan._measure_at", lambda *arguments: 1e-5)
     monkeypatch.setattr("cambrian.search.planning.race_plan.count_work", lambda *arguments: 1e6)
-    monkeypatch.setattr("cambrian.search.planning.plan_rows.estimate_size", lambda *arguments: 1.0)
+    monkeypatch.setattr("cambrian.search.planning.wording.estimate_size", lambda *arguments: 1.0)
     monkeypatch.setattr("cambrian.search.engines.ray.import_ray", lambda: None)
     monkeypatch.setattr("cambrian.search.engines.ray.check_reach", lambda ray, address: None)
     for place in ("search", "benchmark_search", "train", "by_hand"):

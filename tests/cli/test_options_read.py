@@ -93,7 +93,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.setattr("sklearn.datasets.load_digits", functools.cache(load_digits))
     monkeypatch.setattr("cambrian.search.planning.race_plan._measure_at", lambda *arguments: 1e-5)
     monkeypatch.setattr("cambrian.search.planning.race_plan.count_work", lambda *arguments: 1e6)
-    monkeypatch.setattr("cambrian.search.planning.plan_rows.estimate_size", lambda *arguments: 1.0)
+    monkeypatch.setattr("cambrian.search.planning.wording.estimate_size", lambda *arguments: 1.0)
     # Ray is planned for, not used: it need not be installed.
     monkeypatch.setattr("cambrian.search.engines.ray.import_ray", lambda: None)
     monkeypatch.setattr("cambrian.search.engines.ray.check_reach", lambda ray, address: None)

@@ -33,8 +33,8 @@ LEAST = 1e-4
 @dataclass(frozen=True)
 class SVR:
     """It reads `least` complete curves or more. Of `searches` settings that are drawn, beside the usual one,
-    the best in cross-validation is taken. With `differences` it also reads the first and second differences
-    of the values, their mean and deviation: `svr(paper)` does, and draws 1,000 settings."""
+    the best in cross-validation is taken. With `differences` it reads the first and second differences of
+    the values, and not the best of them: `svr(paper)` does, and draws 1,000 settings."""
 
     least: Annotated[int, Span(2 * FOLDS, 10_000)] = 20
     searches: Annotated[int, Span(0, 10_000)] = 20

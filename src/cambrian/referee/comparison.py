@@ -30,7 +30,7 @@ from cambrian.referee.verdict import (
 from cambrian.referee.worker import Job
 from cambrian.search.assembly import make_problem
 from cambrian.search.parts.components import spec_of
-from cambrian.search.planning.plan_rows import duration
+from cambrian.search.planning.wording import duration
 from cambrian.settings import COUNT, Span, check_numbers
 
 MARGIN = 0.05

@@ -14,7 +14,7 @@ from cambrian.referee.curves import Curves, checkpoints
 from cambrian.referee.judgement import Judgement, Pair
 from cambrian.referee.ranks import picture
 from cambrian.referee.statistics import interval
-from cambrian.search.planning.plan_rows import duration
+from cambrian.search.planning.wording import duration
 
 DRAWN = 150
 """Points of a drawn line."""

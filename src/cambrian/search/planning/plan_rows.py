@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cambrian.counts import counted
 from cambrian.errors import join_words
-from cambrian.estimators.limits import describe_limits
 from cambrian.estimators.proxy import Proxy
 from cambrian.randomness import stream
 from cambrian.registry import name_of
-from cambrian.search.parts.compatibility import learns_gates
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.climbing import describe_rungs, list_levels
 from cambrian.search.planning.cost import Cost
@@ -22,11 +20,13 @@ from cambrian.search.planning.race_plan import RacePlan
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.wording import (
     count_epochs,
-    describe_beginning,
     describe_challenges,
     describe_data,
     describe_final,
     describe_fit,
+    describe_whole_space,
+    duration,
+    list_limits,
     list_settings,
 )
 from cambrian.search.planning.workload import Workload
@@ -37,14 +37,8 @@ from cambrian.spaces.space import Space
 from cambrian.tasks.metrics import is_minimized, is_share
 from cambrian.tasks.nouns import IMAGES
 
-if TYPE_CHECKING:
-    from cambrian.search.loop.final_stage import Final
-    from cambrian.search.planning.shared_plan import Amounts
-
 STEPS = 60
 """Steps of training below which a network learns next to nothing; with few images, epochs count in steps."""
-GATE_STEPS = 200
-"""Steps below which gates at the usual rate are near where they began: it is for some hundreds of them."""
 
 DENSE = (
     "why",
@@ -64,7 +58,7 @@ def describe_plan(
         ("data", describe_data(search.task)),
         ("space", _describe_space(facts, work if by_levels else None)),
         ("strategy", _describe_strategy(search, facts, work if by_levels else None, allowed)),
-        *_describe_limits(search),
+        *list_limits(search),
         ("each", _describe_trial(search, search.fidelity.epochs, cost.images(work))),
         ("then", describe_final(search)),
         ("machine", f"{search.device}, {search.engine.slots} at a time"),
@@ -79,11 +73,11 @@ def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[st
     share += f", and {100 * race.contested:.0f} % for its challengers" if race.challenges.heats else ""
     return [
         ("data", describe_data(search.task)),
-        ("space", _describe_whole_space(search.space)),
+        ("space", describe_whole_space(search.space)),
         ("strategy", f"race of {_describe_entrants(race)}; {share}"),
         *([DENSE] if search.task.dense else []),
         *_describe_score(search.task.metric),
-        *_describe_limits(search),
+        *list_limits(search),
         *describe_fit(race.fit),
         ("each", _describe_heats(race)),
         RACED,
@@ -109,107 +103,14 @@ def describe_table(search: Search, workers: int, notice: str | None) -> list[tup
     first = f"; first {join_words(list(begins.begins))}" if begins and begins.begins else ""
     return [
         ("data", describe_data(search.task)),
-        ("space", _describe_whole_space(search.space)),
+        ("space", describe_whole_space(search.space)),
         ("strategy", f"{name_of(search.strategy)}: {count}, each with a training of its own{first}"),
-        *_describe_limits(search),
+        *list_limits(search),
         ("each", _describe_measure(search) if _find_training(search) is None else each),
         ("then", describe_final(search)),
         ("machine", f"{search.device}, {workers} at a time"),
         ("time", f"budget: {search.budget}{f'; {notice}' if notice else ''}"),
     ]
-
-
-def describe_shared(search: Search, amounts: Amounts, workers: int) -> list[tuple[str, str]]:
-    """(label, text) of each choice of a search that trains a supernet."""
-    assert search.task is not None
-    assert search.final is not None
-    rows = [
-        ("data", describe_data(search.task)),
-        ("space", _describe_whole_space(search.space)),
-        ("strategy", f"{name_of(search.strategy)}: a supernet, then {_name_children(search)}"),
-        *_describe_limits(search),
-        ("supernet", _describe_supernet(search, amounts)),
-        *_describe_ends(search, search.final),
-        ("machine", f"{search.device}, {workers} at a time"),
-    ]
-    return [*rows, ("time", _describe_shared_time(search, amounts))]
-
-
-def _describe_shared_time(search: Search, amounts: Amounts) -> str:
-    guessed = f"; {amounts.notice}" if amounts.notice else ""
-    bounded = search.budget.seconds is not None or amounts.whole is None
-    expected = "" if bounded or amounts.whole is None else f"about {duration(amounts.whole)}; "
-    return f"{expected}budget: {search.budget}{guessed}"
-
-
-def _describe_supernet(search: Search, amounts: Amounts) -> str:
-    assert search.task is not None
-    images = round(amounts.fraction * len(search.task.train))
-    chunks = getattr(search.strategy, "chunks", 1)
-    parts = f" in {chunks} parts" if chunks > 1 else ""
-    each = f"{images} {search.task.noun}{parts}{list_settings(search.fidelity)}"
-    text = f"{count_epochs(amounts.epochs)} of {each}"
-    lasts = "" if amounts.seconds is None else f"; about {duration(amounts.seconds)}"
-    if amounts.seconds is not None and amounts.seconds > 1.5 * amounts.allowed:
-        lasts += f", of which the budget leaves it {duration(amounts.allowed)}: it will be cut short"
-    lasts += ", as long as is of use" if amounts.as_is_of_use else ""
-    memory = f", {amounts.memory / 2**20:,.0f} MiB" if amounts.memory else ""
-    return text + lasts + memory + _warn_of_few_steps(search, amounts.steps)
-
-
-def _warn_of_few_steps(search: Search, steps: int) -> str:
-    """Words for a supernet's training that is too short for a choice; with the time that would do."""
-    enough = GATE_STEPS if learns_gates(search.strategy) else STEPS
-    if steps >= enough:
-        return ""
-    what = "for gates to decide" if learns_gates(search.strategy) else "to learn much from"
-    seconds = search.budget.seconds
-    # The time of a supernet grows with the budget, and its steps with that.
-    more = "" if seconds is None else f": {duration(seconds * enough / steps)} would do"
-    return f"; {counted(steps, 'step')}, too few {what}, so that chance chooses{more}"
-
-
-def _name_children(search: Search) -> str:
-    gates = learns_gates(search.strategy)
-    return "the architecture that its gates choose" if gates else "its children with shared weights"
-
-
-def _describe_ends(search: Search, final: Final) -> list[tuple[str, str]]:
-    """The rows of the supernet's children: those that are scored, or the one that its gates stand for."""
-    if not learns_gates(search.strategy):
-        return [("each", _describe_children(search)), ("then", _describe_alone(search, final))]
-    training = f"{count_epochs(final.fidelity.epochs)}{list_settings(final.fidelity)}"
-    drops = getattr(search.estimators[final.estimator], "drop_path", 0.0) > 0
-    return [
-        (
-            "derived",
-            "the architecture of the strongest gates; scored by the supernet's weights, then trained alone",
-        ),
-        (
-            "then",
-            f"the best derived {describe_beginning(search)}: {training}, on all but test"
-            + ("; paths are dropped in it, and not in the supernet" if drops else ""),
-        ),
-    ]
-
-
-def _describe_children(search: Search) -> str:
-    count = getattr(search.strategy, "children", None)
-    statistics = {"measured": "measured for each", "running": "of the training", "batch": "of each batch"}
-    many = "as many children as fit" if count is None else f"up to {count} children"
-    return f"{many} scored by its weights, with statistics {statistics[search.estimator.statistics]}"
-
-
-def _describe_alone(search: Search, final: Final) -> str:
-    training = f"{count_epochs(final.fidelity.epochs)}{list_settings(final.fidelity)}"
-    begun = describe_beginning(search)
-    return f"the best {final.top} alone, {begun}: {training}; the best of them on all but test"
-
-
-def _describe_whole_space(space: Space) -> str:
-    size = estimate_size(space, stream(0, "size"))
-    counted = "infinitely many" if size == float("inf") else f"about {size:.2g}"
-    return f"{type(space).__name__}: {counted} architectures"
 
 
 def _describe_entrants(race: RacePlan) -> str:
@@ -228,11 +129,6 @@ def _describe_last_training(race: RacePlan, choose: str | None) -> str:
     size = f", at {race.fine} pixels in the end" if race.fine else ""
     passes = f"{race.passes:,.0f}" if race.passes >= 10 else f"{race.passes:.2g}"
     return f"{best} goes on until the end of the budget, on all but test: about {passes} passes{size}"
-
-
-def _describe_limits(search: Search) -> list[tuple[str, str]]:
-    """The hard limits on networks; each measure with the way in which it is taken."""
-    return [("limits", describe_limits(search.limits, search.device))] if search.limits else []
 
 
 def describe_levels(counts: Mapping[int, int]) -> str:
@@ -335,14 +231,3 @@ def _describe_time(budget: Budget, work: Workload, allowed: Workload, cost: Cost
     count = sum(cost.trials_within(allowed, budget.seconds * SEARCHED).values())
     fewer = f"the search ends after about {count} network{'s' if count > 1 else ''}"
     return f"{expected} for all of it; budget: {budget}, in which {fewer}{guessed}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the unit that suits them.
-
-    >>> duration(50), duration(200), duration(9000)
-    ('50 s', '3 min', '2.5 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

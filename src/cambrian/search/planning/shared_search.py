@@ -13,9 +13,9 @@ from cambrian.search.parts.compatibility import check_needs, check_shared, learn
 from cambrian.search.parts.components import space_for
 from cambrian.search.planning.optimisers import choose_optimiser
 from cambrian.search.planning.plan_request import PlanRequest
-from cambrian.search.planning.plan_rows import describe_shared
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.shared_plan import TOP, adapt_strategy, plan_amounts
+from cambrian.search.planning.shared_rows import describe_shared
 from cambrian.search.planning.table_plan import SPACE as TABLE_SPACE
 from cambrian.search.search import Search
 from cambrian.strategies.strategy import Strategy

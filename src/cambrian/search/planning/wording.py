@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cambrian.counts import counted
+from cambrian.estimators.limits import describe_limits
 from cambrian.outcome import Fidelity
+from cambrian.randomness import stream
+from cambrian.spaces.size import estimate_size
 from cambrian.tasks.sounds import describe_hearing
 from cambrian.tasks.texts import describe_script
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from cambrian.search.planning.pretrained import Fit
     from cambrian.search.planning.race_amounts import Challenges
     from cambrian.search.search import Search
+    from cambrian.spaces.space import Space
     from cambrian.tasks.task import Task
 
 
@@ -82,3 +86,25 @@ def count_epochs(epochs: int) -> str:
 def list_settings(fidelity: Fidelity) -> str:
     """The settings of the skeleton, each after a comma."""
     return "".join(f", {value} {name}" for name, value in fidelity.skeleton.items())
+
+
+def describe_whole_space(space: Space) -> str:
+    size = estimate_size(space, stream(0, "size"))
+    many = "infinitely many" if size == float("inf") else f"about {size:.2g}"
+    return f"{type(space).__name__}: {many} architectures"
+
+
+def list_limits(search: Search) -> list[tuple[str, str]]:
+    """The hard limits on networks; each measure with the way in which it is taken."""
+    return [("limits", describe_limits(search.limits, search.device))] if search.limits else []
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that suits them.
+
+    >>> duration(50), duration(200), duration(9000)
+    ('50 s', '3 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
