@@ -19,8 +19,8 @@ from cambrian.errors import UnknownName, UsageError
 from cambrian.estimators import ESTIMATORS
 from cambrian.networks.measure import MEASURES
 from cambrian.outcome import Fidelity
-from cambrian.registry import read_arguments, split_call
 from cambrian.spaces.space import Space
+from cambrian.spec_text import read_arguments, split_call
 
 FRESH, INHERITED, ONE_SHOT = "fresh", "inherited", "one-shot"
 """Whose weights a shortcut's networks begin with."""

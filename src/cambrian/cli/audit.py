@@ -159,8 +159,8 @@ def audit(
     DIRECTORY alone goes on; with more shortcuts, only those are measured."""
     from cambrian.audits import entrance
     from cambrian.audits.audit import check_sample
-    from cambrian.registry import parts
     from cambrian.search.ledger.run_directory import check_apart, choose_place
+    from cambrian.spec_text import parts
 
     texts = None if shortcuts is None else [each for text in shortcuts for each in parts(text)]
     machine: dict[str, Any] = {"workers": workers, "device": device}

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cambrian.registry import parts
+from cambrian.spec_text import parts
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.strategy import Strategy
 

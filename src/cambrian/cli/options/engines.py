@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cambrian.errors import UnknownName, UsageError
-from cambrian.registry import split_call
+from cambrian.spec_text import split_call
 
 
 def read_engine(

@@ -42,8 +42,8 @@ def read_objectives(text: str | None, value: str, names: Collection[str] | None 
     """The objectives in a text such as `accuracy,-latency`, without that of the estimator's own `value`,
     which every search has, unless it has a reference. The others are measures of networks or, where they are
     given, `names`. Raises UsageError."""
-    from cambrian.registry import parts
     from cambrian.search.parts.direction import read_objective
+    from cambrian.spec_text import parts
 
     if text is None:
         return []

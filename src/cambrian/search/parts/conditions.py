@@ -12,7 +12,7 @@ from cambrian.errors import UsageError, did_you_mean
 from cambrian.networks.measure import MEASURES
 from cambrian.networks.measure.measure import find_measure, is_measure
 from cambrian.networks.measure.units import read_amount, write_amount
-from cambrian.registry import parts
+from cambrian.spec_text import parts
 
 SIGNS: Mapping[str, Callable[[float, float], bool]] = {"<=": le, ">=": ge, "<": lt, ">": gt}
 """The longer signs first, since a text is divided at the first sign that it has."""

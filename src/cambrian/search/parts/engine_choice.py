@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from cambrian.errors import Unread, UsageError, did_you_mean
-from cambrian.registry import name_of, read_arguments, split_call
+from cambrian.registry import name_of
 from cambrian.search.engines import ENGINES
 from cambrian.search.engines.engine import Engine
 from cambrian.search.parts.components import spec_of
 from cambrian.search.parts.devices import usual_workers
+from cambrian.spec_text import read_arguments, split_call
 
 OWN_PROCESS = "for trials in processes of their own"
 

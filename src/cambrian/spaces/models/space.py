@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError, did_you_mean
-from cambrian.registry import read_arguments, split_call
 from cambrian.spaces.models.questions import DROP, Survey
 from cambrian.spaces.models.source import find_name, find_source, has_own_weights, make_model, name_source
 from cambrian.spaces.program.function_space import Shape, is_causal, is_dense
 from cambrian.spaces.space import Pick, Signature, Space
+from cambrian.spec_text import read_arguments, split_call
 
 if TYPE_CHECKING:
     from torch import nn
