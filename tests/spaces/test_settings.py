@@ -34,7 +34,7 @@ NUMBERS = [
     for name, field in CASES
     for default in [getattr(SPACES.make(name), field)]
     if not isinstance(default, str | bool | Mapping)
-    and not (isinstance(default, tuple) and str in map(type, default))
+    and not (isinstance(default, tuple) and {str, tuple} & set(map(type, default)))
     if default != ()
 ]
 
