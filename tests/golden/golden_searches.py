@@ -47,6 +47,8 @@ STRATEGIES: dict[str, dict[str, Any]] = {
 
 NUMERICAL = ("progressive", "reinforce", "ppo", "bayes", "nas-bowl", "bananas", "smac", "nasbot")
 """Strategies whose proposals hang on the last bits of matrix products."""
+LEARNING = ("progressive",)
+"""Those of them whose proposals hang on long learning, in which machines differ that agree above."""
 
 PLACES: dict[str, Any] = {
     "tiny-chain": "tiny-chain",
@@ -118,6 +120,33 @@ def arithmetic() -> str:
             torch.nn.functional.linear(tensor, tensor[:20]).sigmoid().numpy().tobytes(),
         ]
     return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
+
+
+def learning() -> str:
+    """What an ensemble of two layers learns in 100 steps on this machine: its products have the shapes of
+    the surrogates', since kernels are chosen by shape, and a difference in one last bit spreads to all."""
+    import torch
+
+    rng = np.random.default_rng(1)
+    inputs = torch.from_numpy(rng.random((5, 16, 130), dtype=np.float32))
+    targets = torch.from_numpy(rng.random((5, 16, 1), dtype=np.float32))
+    shapes = (130, 100), (1, 100), (100, 1)
+    weights = [
+        torch.from_numpy(rng.uniform(-0.1, 0.1, (5, *shape)).astype(np.float32)).requires_grad_()
+        for shape in shapes
+    ]
+    adam = torch.optim.Adam(weights, lr=0.01, fused=True)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    for _ in range(100):
+        hidden = torch.baddbmm(weights[1], inputs, weights[0]).relu()
+        error = (torch.bmm(hidden, weights[2]).sigmoid() - targets).abs()
+        adam.zero_grad()
+        error.mean(dim=1).sum().backward()  # type: ignore[no-untyped-call]
+        adam.step()
+    torch.set_num_threads(threads)
+    learned = b"".join(weight.detach().numpy().tobytes() for weight in weights)
+    return hashlib.sha256(learned).hexdigest()[:16]
 
 
 RUNS = {

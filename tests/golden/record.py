@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 sys.modules.setdefault("golden_searches", __import__("golden_searches"))
 
-from golden_searches import KILLED, PLACES, RUNS, STRATEGIES, arithmetic, proposals  # noqa: E402
+from golden_searches import KILLED, PLACES, RUNS, STRATEGIES, arithmetic, learning, proposals  # noqa: E402
 
 from cambrian.outcome import Trial  # noqa: E402
 from cambrian.search.loop.execution import Watch  # noqa: E402
@@ -22,7 +22,7 @@ from cambrian.search.loop.execution import Watch  # noqa: E402
 
 def record_proposals() -> None:
     table = {place: {name: one_line(proposals(name, place)) for name in STRATEGIES} for place in PLACES}
-    recorded = {"arithmetic": arithmetic(), "proposals": table}
+    recorded = {"arithmetic": arithmetic(), "learning": learning(), "proposals": table}
     (HERE / "proposals.json").write_text(json.dumps(recorded, indent=1) + "\n")
 
 

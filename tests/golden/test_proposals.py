@@ -5,7 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
-from golden_searches import HERE, NUMERICAL, PLACES, STRATEGIES, arithmetic, proposals
+from golden_searches import (
+    HERE,
+    LEARNING,
+    NUMERICAL,
+    PLACES,
+    STRATEGIES,
+    arithmetic,
+    learning,
+    proposals,
+)
 
 from cambrian.strategies import STRATEGIES as REGISTERED
 
@@ -16,7 +25,8 @@ RECORDED = json.loads((HERE / "proposals.json").read_text())
 @pytest.mark.parametrize("place", PLACES)
 def test_proposals_are_those_recorded(place: str, strategy: str) -> None:
     """A seeded search of 24 trials asks for the same, in the same order, as when it was recorded."""
-    if strategy in NUMERICAL and arithmetic() != RECORDED["arithmetic"]:
+    same = strategy not in NUMERICAL or arithmetic() == RECORDED["arithmetic"]
+    if not same or (strategy in LEARNING and learning() != RECORDED["learning"]):
         pytest.skip(f"recorded on a machine whose matrix products differ in their last bits: {strategy}")
     expected, asked = RECORDED["proposals"][place][strategy], proposals(strategy, place)
     assert (asked if isinstance(asked, str) else " ".join(asked)) == expected
