@@ -250,7 +250,9 @@ class CellNetwork(nn.Module):
         for t, cell in zip(self.places, self.cells, strict=True):
             # Before the first cell there is only the stem, which stands in for missing outputs.
             outputs[t] = cell(outputs.get(t - 2, stem), outputs.get(t - 1, stem))
-        pooled = F.relu(outputs[self.total - 1]).mean((2, 3))
+        last = F.relu(outputs[self.total - 1])
+        # Not `mean`, whose gradient has the other layout, which takes as long as three convolutions.
+        pooled = last.sum((2, 3)) / (last.shape[2] * last.shape[3])
         logits: torch.Tensor = self.linear(self.dropout(pooled))
         if self.training and self.auxiliary is not None:
             return logits, self.auxiliary(outputs[self.watched])

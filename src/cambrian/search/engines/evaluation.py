@@ -17,6 +17,7 @@ import numpy as np
 from cambrian.codec import decode, encode
 from cambrian.errors import CambrianError, DiskRefused, Unbuildable
 from cambrian.estimators.estimator import Estimator, OutOfTime, Prepares, finite
+from cambrian.memory_reuse import reuse_memory
 from cambrian.outcome import Crashed, Curve, Done, Infeasible, Outcome, Point
 from cambrian.randomness import integer_seed
 from cambrian.request import Request, identity_of, request_of
@@ -108,19 +109,22 @@ def _seed_torch(torch: Any, seed: int) -> None:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let torch compute on `count` threads within, and on as many as before afterwards: between the steps
-    of an evaluation the caller's own code computes."""
+    """Let torch compute on `count` threads and keep the memory of its tensors within, and all be as before
+    afterwards: between the steps of an evaluation the caller's own code computes."""
     # Looked up and not imported: an evaluation without torch shall not wait for its import.
     torch = sys.modules.get("torch")
-    before = torch.get_num_threads() if torch else count
-    if torch is None or before == count:
+    if torch is None:
         yield
         return
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    before = torch.get_num_threads()
+    with reuse_memory():
+        if before != count:
+            torch.set_num_threads(count)
+        try:
+            yield
+        finally:
+            if before != count:
+                torch.set_num_threads(before)
 
 
 def _tidy(outcome: object) -> Outcome:
