@@ -31,6 +31,7 @@ METHODS = (
     "beta-darts",
     "sdarts-rs",
     "r-darts",
+    "darts-ada",
     "p-darts",
     "darts-pt",
     "maskconnect",

@@ -16,6 +16,9 @@ from cambrian.codec import encode
 from cambrian.outcome import Fidelity, Trial
 from cambrian.weights import Continue, Fresh, Weights
 
+LATER_ON = frozenset({"rises"})
+"""Arguments of supernet methods that say what is done from some epoch on."""
+
 
 class Evaluate(msgspec.Struct, frozen=True, tag="evaluate"):
     """Measure this architecture.
@@ -125,10 +128,18 @@ def identity_of(request: Request) -> int:
     replicate, or of a supernet's outer answers, method and replicate."""
     # The fidelity is left out: a longer training of the same network starts from the same weights.
     if isinstance(request, TrainSupernet):
-        facts: list[Any] = ["supernet", request.outer.key, request.method, request.replicate]
+        facts: list[Any] = ["supernet", request.outer.key, _from_the_start(request.method), request.replicate]
     else:
         facts = [request.architecture.key, request.replicate]
     return int(hashlib.sha256(encode(facts)).hexdigest()[:15], 16)
+
+
+def _from_the_start(method: dict[str, Any]) -> dict[str, Any]:
+    """The method without what it does only from some epoch on: until then two trainings are one."""
+    arguments = method.get("arguments", {})
+    if not LATER_ON & set(arguments):
+        return method
+    return {**method, "arguments": {k: v for k, v in arguments.items() if k not in LATER_ON}}
 
 
 def _plain(facts: dict[str, Any]) -> dict[str, Any]:

@@ -97,6 +97,7 @@ STRATEGY_SETTINGS: dict[str, dict[str, Any]] = {
             "beta-darts",
             "sdarts-rs",
             "r-darts",
+            "darts-ada",
             "darts-pt",
             "p-darts",
         )

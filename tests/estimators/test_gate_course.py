@@ -82,7 +82,8 @@ def test_skips_are_those_of_the_derived_architectures() -> None:
 @pytest.mark.parametrize(
     "method",
     slow_for(
-        ("darts-pt", "beta-darts", "p-darts", "snas", "pc-darts", "sdarts-rs", "r-darts"), gate_cases.METHODS
+        ("darts-pt", "beta-darts", "p-darts", "snas", "pc-darts", "sdarts-rs", "r-darts", "darts-ada"),
+        gate_cases.METHODS,
     ),
 )
 def test_each_method_with_gates_is_watched(method: str, monkeypatch: pytest.MonkeyPatch) -> None:

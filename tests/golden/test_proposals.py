@@ -37,7 +37,7 @@ def test_every_strategy_is_recorded() -> None:
     lower = {"race", "successive-halving", "hyperband", "asha", "pasha", "bohb", "freeze-thaw", "dyhpo"}
     lower |= {"bayes-asha"}
     gradient = {"darts", "gdas", "snas", "pc-darts", "drnas", "proxylessnas"}
-    gradient |= {"beta-darts", "sdarts-rs", "r-darts", "darts-pt", "p-darts", "maskconnect"}
+    gradient |= {"beta-darts", "sdarts-rs", "r-darts", "darts-ada", "darts-pt", "p-darts", "maskconnect"}
     sampled = {"random-shared", "spos", "fairnas", "one-shot", "enas", "sandwich", "once-for-all", "fabrics"}
     sampled |= {"smash"}
     around, fronts = {"filtered", "remeasured", "audited"}, {"nsga2", "scalarised", "popnas", "dpp-net"}

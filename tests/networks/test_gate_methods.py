@@ -84,7 +84,17 @@ def _weights_and_momenta(supernet: Any, step: Any) -> dict[str, tuple[torch.Tens
 @pytest.mark.parametrize(
     "method",
     slow_for(
-        ("snas", "beta-darts", "sdarts-rs", "r-darts", "pc-darts", "darts-pt", "maskconnect", "p-darts"),
+        (
+            "snas",
+            "beta-darts",
+            "sdarts-rs",
+            "r-darts",
+            "darts-ada",
+            "pc-darts",
+            "darts-pt",
+            "maskconnect",
+            "p-darts",
+        ),
         gate_cases.METHODS,
     ),
 )

@@ -16,11 +16,12 @@ from cambrian.estimators.train import Train
 from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
-from cambrian.request import TrainSupernet, Wait, trial_of
+from cambrian.request import TrainSupernet, Wait, identity_of, trial_of
 from cambrian.search.search import Search
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.one_shot.darts import DARTS
+from cambrian.strategies.one_shot.darts_ada import DARTSADA
 from cambrian.strategies.one_shot.deriving import Deriving
 from cambrian.strategies.one_shot.p_darts import PDARTS
 from cambrian.strategies.one_shot.r_darts import RDARTS
@@ -129,6 +130,71 @@ def test_searches_of_r_darts_differ_in_their_decay() -> None:
     assert RDARTS.paper().factors == (1.0, 3.0, 9.0, 27.0)
 
 
+def collapse_at(epochs: int, before: int) -> Any:
+    """Outcomes of supernets that collapse where they are so long, unless their weights decay 9 times."""
+
+    def measure(trial: Trial) -> Outcome:
+        rises = trial.method.get("arguments", {}).get("rises", [])
+        found = outcome(trial)
+        if trial.kind == "supernet" and trial.fidelity.epochs >= epochs and len(rises) < 2:
+            assert isinstance(found, Done)
+            seen = {"epoch": epochs, "before": before, "sign": "made up"}
+            return msgspec.structs.replace(found, data={**found.data, "collapse": seen})
+        return found
+
+    return measure
+
+
+def test_darts_ada_goes_back_and_decays_more() -> None:
+    """Parts of one epoch; at each sign it goes on from the part before it, with one more rise, and then to
+    its end: the requests by length, the row that each continues, and the rises."""
+    game = play(DARTSADA(epochs=6), collapse_at(epochs=4, before=2))
+    asked = [
+        (t.fidelity.epochs, getattr(t.weights, "row", None), t.method["arguments"].get("rises", []))
+        for t in game.trials
+        if t.kind == "supernet"
+    ]
+    first = [(1, None, []), (2, 0, []), (3, 1, []), (4, 2, [])]
+    again = [(3, 1, [2]), (4, 4, [2])]
+    assert asked == [*first, *again, (3, 1, [2, 2]), (4, 6, [2, 2]), (5, 7, [2, 2]), (6, 8, [2, 2])]
+    assert [t.kind for t in game.trials[-2:]] == ["trial", "trial"]
+    assert game.stopped is not None
+
+
+def test_darts_ada_begins_again_without_a_part_to_go_back_to() -> None:
+    """A collapse from the start: the same training with a higher decay, and at the highest one to its end,
+    whose architecture is that before the collapse."""
+    game = play(DARTSADA(epochs=4, chunks=2, most_rises=1), collapse_at(epochs=2, before=0))
+    asked = [
+        (t.fidelity.epochs, getattr(t.weights, "row", None), t.method["arguments"].get("rises", []))
+        for t in game.trials
+        if t.kind == "supernet"
+    ]
+    assert asked == [(2, None, []), (2, None, [0]), (4, 1, [0])]
+    assert game.trials[-1].architecture == SPACE.architecture((3,) * 6)
+
+
+def test_darts_ada_keeps_the_parts_that_it_may_go_back_to() -> None:
+    strategy = DARTSADA(epochs=20)
+    case = StrategyCase(strategy, SPACE, 40, fidelity=Fidelity(20))
+    game = Game(case, measure=outcome)
+    kept = []
+    for trials in range(1, 10):
+        game.play(trials)
+        kept.append(strategy.keeps(game.state))
+    assert kept[:4] == [[], [0], [0, 1], [0, 1, 2]]  # a part is learned when the next one is asked for
+    assert kept[-1] == [2, 3, 4, 5, 6, 7]
+
+
+def test_a_rise_leaves_the_beginning_of_a_training_as_it_was() -> None:
+    """Random numbers are those of the training that was taken back; the two are no repeats of each other."""
+    methods = [{"name": "darts-ada", "arguments": {"factor": 1.0, **more}} for more in ({}, {"rises": [2]})]
+    plain, risen = (TrainSupernet(SPACE.architecture((0,) * 6), method) for method in methods)
+    assert identity_of(plain) == identity_of(risen)
+    other = {"name": "darts-ada", "arguments": {"factor": 3.0}}
+    assert identity_of(plain) != identity_of(TrainSupernet(SPACE.architecture((0,) * 6), other))
+
+
 @pytest.mark.parametrize("factors", [(1.0, 3.0), (1.0, 3.0, 9.0, 0.0)])
 def test_a_factor_for_each_search_is_asked_for(factors: tuple[float, ...]) -> None:
     with pytest.raises(UsageError, match="factors are numbers above 0, one for each of 4 searches, or none"):
@@ -157,7 +223,7 @@ def test_a_collapse_stops_the_training_where_that_is_wanted(stops: bool) -> None
     assert alone.reason["collapse"] == "made up"
 
 
-@pytest.mark.parametrize("name", GRADIENT)
+@pytest.mark.parametrize("name", [name for name in GRADIENT if name != "darts-ada"])  # which goes on
 def test_each_method_stops_at_a_collapse(name: str) -> None:
     """In the part that shows it, and a method of stages in each; what is derived, and the options that are
     left for the next stage, are those of the epoch before."""

@@ -62,6 +62,7 @@ STRATEGIES = Registry(
         "beta-darts": "cambrian.strategies.one_shot.beta_darts:BetaDARTS",
         "sdarts-rs": "cambrian.strategies.one_shot.sdarts_rs:SDARTSRS",
         "r-darts": "cambrian.strategies.one_shot.r_darts:RDARTS",
+        "darts-ada": "cambrian.strategies.one_shot.darts_ada:DARTSADA",
     },
 )
 

@@ -26,6 +26,7 @@ class Descent:
         self.parameters = parameters
         self._clip = recipe.gradient_clip
         self._optimiser = make_optimiser(parameters, recipe)
+        self._first_decays = [group["weight_decay"] for group in self._optimiser.param_groups]
 
     def descend(self, rate: float) -> None:
         """Take one step against the present gradients, and delete them."""
@@ -37,6 +38,11 @@ class Descent:
         self._begin_momentum()
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
+
+    def scale_decay(self, factor: float) -> None:
+        """Let the weights decay by `factor` times as much as the recipe says, from now on."""
+        for group, decay in zip(self._optimiser.param_groups, self._first_decays, strict=True):
+            group["weight_decay"] = factor * decay
 
     def momenta(self) -> list[Tensor | None]:
         """The momentum of each parameter under SGD, None where it has not begun."""

@@ -93,6 +93,14 @@ class Deriving(ABC):
         """The arguments of the method that are those of this search alone, counted from 0."""
         return {}
 
+    def vary_training(self, training: Training) -> dict[str, Any]:
+        """The arguments of the method that hang on what happened to this training."""
+        return {}
+
+    def answer_collapse(self, training: Training) -> Training | None:
+        """The training that goes on where one has collapsed; None: it has come to its end."""
+        return None
+
     @property
     def stages(self) -> Stages:
         """The trainings of one search, which share its epochs. One, for most methods."""
@@ -165,7 +173,8 @@ class Deriving(ABC):
         schedule, stage = self._schedule(state), self.stages[state.stage]
         common = {"epochs": schedule.epochs, "gate_rate": self.gate_rate, "frozen": self.frozen}
         kept = {"kept": {site: list(left) for site, left in state.kept.items()}} if state.kept else {}
-        arguments = {**common, **arguments, **self.vary(state.search), **stage.arguments, **kept}
+        varied = {**self.vary(state.search), **self.vary_training(state.training)}
+        arguments = {**common, **arguments, **varied, **stage.arguments, **kept}
         method = {"name": name, "arguments": arguments}
         skeleton = {**state.problem.fidelity.skeleton, **stage.skeleton}
         fidelity = msgspec.structs.replace(state.problem.fidelity, seconds=None, skeleton=skeleton)
@@ -180,6 +189,9 @@ class Deriving(ABC):
         training = self._schedule(state).learn(state.training, trial)
         data = training.data
         stopped = self.stop_on_collapse and "collapse" in data
+        again = self.answer_collapse(training) if stopped else None
+        if again is not None:
+            return replace(state, training=again)
         state = replace(state, training=training)
         if not (training.ended or stopped):
             return state

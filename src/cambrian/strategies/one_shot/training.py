@@ -20,12 +20,15 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Training:
-    """A supernet's training so far: `parts` are learned, and `last` is the one whose weights stand.
+    """A supernet's training so far: `parts` are learned, and `last` is the one whose weights stand, after
+    those `earlier`. `rises` are the epochs, from 0, at which it was taken back to learn on in another way.
     `failures` were begun in vain, the latest for the reason `failure`. `ended`: no further part is trained.
     `late`: the run's time ended it."""
 
     parts: int = 0
     last: Trial | None = None
+    earlier: tuple[Trial, ...] = ()
+    rises: tuple[int, ...] = ()
     failures: int = 0
     failure: str = ""
     ended: bool = False
@@ -35,6 +38,13 @@ class Training:
     def row(self) -> int | None:
         """The row with the weights."""
         return None if self.last is None else self.last.number
+
+    def take_back(self, epochs: int) -> Training:
+        """The training up to the last part that had at most so many epochs, or before the first."""
+        left = [trial for trial in self.earlier if trial.fidelity.epochs <= epochs]
+        last = left[-1] if left else None
+        rises = (*self.rises, last.fidelity.epochs if last else 0)
+        return Training(len(left), last, tuple(left[:-1]), rises)
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -88,6 +98,7 @@ class Schedule:
             training,
             parts=parts,
             last=msgspec.structs.replace(trial, number=number),
+            earlier=training.earlier if training.last is None else (*training.earlier, training.last),
             ended=late or parts >= self.count,
             late=late,
         )

@@ -27,6 +27,7 @@ SUPERNET_METHODS = Registry(
         "sdarts-rs": "cambrian.networks.sharing.methods.sdarts_rs:SDARTSRS",
         "smash": "cambrian.networks.sharing.methods.smash:SMASH",
         "r-darts": "cambrian.networks.sharing.methods.r_darts:RDARTS",
+        "darts-ada": "cambrian.networks.sharing.methods.darts_ada:DARTSADA",
     },
 )
 
