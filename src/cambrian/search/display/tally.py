@@ -71,6 +71,9 @@ def describe_supernet(trial: Trial) -> str:
     """The line for a part of a supernet's training that has ended."""
     chunk, chunks = trial.reason.get("chunk", 1), trial.reason.get("chunks", 1)
     part = f", part {chunk} of {chunks}" if chunks != 1 else ""
+    if "back" in trial.reason:
+        back = trial.reason["back"]
+        part += f", taken back to {f'epoch {back}' if back else 'its start'}"
     if not isinstance(trial.outcome, Done):
         return f"supernet{part}: {describe_failure(trial)}"
     epochs = trial.outcome.metrics.get("epochs", trial.fidelity.epochs)

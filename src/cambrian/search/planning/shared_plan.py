@@ -26,6 +26,7 @@ from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.forked import Failed
 from cambrian.search.planning.shared_epochs import bound_epochs
 from cambrian.search.planning.shared_prices import (
+    ANSWERED,
     FEWEST,
     FINAL,
     LEAST_STEPS,
@@ -142,8 +143,10 @@ def plan_amounts(
     bound = most if bearable is None else min(most, bearable)
     # A budget of epochs is there to be spent on the supernet.
     usual = USUAL if bearable is None else bound
-    epochs, passes = _fit_training(seconds, prices, asked or (usual if math.isinf(seconds) else None), bound)
-    chunks = prices.count_chunks(epochs, seconds)
+    answered = getattr(strategy, "answers_collapse", False)
+    learning = (1 - ANSWERED) * seconds if answered else seconds
+    epochs, passes = _fit_training(learning, prices, asked or (usual if math.isinf(seconds) else None), bound)
+    chunks = prices.count_chunks(epochs, seconds, answered)
     if limits.trials is not None:
         chunks = _share_trials(strategy, limits.trials, chunks)
     children = _count_children(limits, prices, chunks, planned, workers)

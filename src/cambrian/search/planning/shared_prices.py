@@ -25,6 +25,8 @@ CHUNKS = 8
 """Parts of a supernet's training, each of which leaves weights to go on from."""
 AROUND = 0.1
 """The share of a supernet's time that may go by around its parts."""
+ANSWERED = 0.25
+"""That share where a collapse is answered between two parts: what is taken back is shorter by it."""
 LEAST_STEPS, FEWEST = 20, 10
 """The steps and children below which a supernet chooses nothing."""
 
@@ -43,9 +45,11 @@ class Prices:
     extra: float
     gates: bool
 
-    def count_chunks(self, epochs: int, seconds: float) -> int:
-        """The parts of a training of so many epochs in so many seconds."""
-        worth = CHUNKS if AROUND * seconds >= CHUNKS * self.chunk else int(AROUND * seconds / self.chunk)
+    def count_chunks(self, epochs: int, seconds: float, answered: bool) -> int:
+        """The parts of a training of so many epochs in so many seconds. Where a collapse is `answered`, which
+        is done between two of them, they are many."""
+        most, share = (epochs, ANSWERED) if answered else (CHUNKS, AROUND)
+        worth = most if share * seconds >= most * self.chunk else int(share * seconds / self.chunk)
         return max(1, min(epochs, worth))
 
     def find_least(self, planned: float) -> float:

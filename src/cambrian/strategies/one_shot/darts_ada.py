@@ -4,7 +4,7 @@ A training that collapses is taken back, and goes on with weights that decay mor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from cambrian.settings import POSITIVE, Span
 from cambrian.strategies.one_shot.deriving import Deriving, State
@@ -26,6 +26,7 @@ class DARTSADA(Deriving):
     rise: Annotated[float, POSITIVE] = 3.0
     most_rises: Annotated[int, Span(0, 100)] = 4
     stop_on_collapse: bool = True
+    answers_collapse: ClassVar[bool] = True
 
     @staticmethod
     def paper() -> DARTSADA:

@@ -75,6 +75,8 @@ class Schedule:
         # Rounded up, so that the first part of many has an epoch; the last ends with all of them.
         epochs = -(-self.epochs * (training.parts + 1) // self.count)
         reason: dict[str, Any] = {"chunk": training.parts + 1, "chunks": self.count}
+        if training.rises:
+            reason["back"] = training.rises[-1]
         if self.searches > 1:
             reason["search"] = self.search + 1
         return TrainSupernet(
