@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cambrian.errors import UsageError
+from cambrian.networks.layouts import lay_out_gradient
 from cambrian.networks.sharing.reads import Reads
 
 
@@ -132,7 +133,7 @@ class Summed:
             total = candidates.add(total, i, 1.0)
         # What only passed through is somebody else's, on which hooks would gather from pass to pass.
         passed = any(total is given for inputs in candidates.inputs for given in inputs)
-        return total if passed else _lay_out_gradient(total)
+        return total if passed else lay_out_gradient(total)
 
 
 @dataclass(frozen=True)
@@ -244,16 +245,6 @@ def shuffle_channels(x: Tensor, groups: int) -> Tensor:
     n, channels, height, width = x.shape
     grouped = x.view(n, groups, channels // groups, height, width) if groups > 1 else x
     return grouped.transpose(1, 2).reshape(n, channels, height, width) if groups > 1 else x
-
-
-def _lay_out_gradient(x: Tensor) -> Tensor:
-    """x itself, whose gradient comes in one piece of memory, in the layout of x: where states are
-    concatenated it is a slice, of which every normalisation of every edge would make a copy of its own."""
-    last = x.is_contiguous(memory_format=torch.channels_last)
-    layout = torch.channels_last if last else torch.contiguous_format
-    if x.requires_grad:
-        x.register_hook(lambda gradient: gradient.contiguous(memory_format=layout))  # type: ignore[no-untyped-call]
-    return x
 
 
 def _add(total: Tensor, output: Tensor, candidates: Candidates, weight: float = 1.0) -> Tensor:

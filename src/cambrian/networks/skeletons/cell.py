@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from cambrian.errors import Unbuildable, UnknownName
+from cambrian.networks.layouts import lay_out_gradient
 from cambrian.networks.operations import OPERATIONS, FactorizedReduce, relu_conv_bn
 from cambrian.networks.sharing.reading import Own, Reading
 from cambrian.networks.sharing.reads import Reads
@@ -218,7 +219,8 @@ class Cell(nn.Module, Generic[P]):
             states[int(i)] = end(states[int(i)])
         if len(wiring.output) == 1:  # spares the copy that torch.cat would make
             return states[wiring.output[0]]
-        return torch.cat([states[k] for k in wiring.output], 1)
+        ends = [states[k] for k in wiring.output]
+        return torch.cat(list(map(lay_out_gradient, ends)) if self.training else ends, 1)
 
     def _combine(self, k: int, states: list[torch.Tensor], wiring: Wiring, reads: Reads) -> torch.Tensor:
         """The result of block k. `reads` is what mixtures have made of the states."""

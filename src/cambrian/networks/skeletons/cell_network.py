@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cambrian.errors import UnknownName
+from cambrian.networks.layouts import average_pixels
 from cambrian.networks.operations import conv_bn
 from cambrian.networks.sharing.reading import Own, Reading
 from cambrian.networks.skeletons import defaults as skeletons
@@ -251,8 +252,7 @@ class CellNetwork(nn.Module):
             # Before the first cell there is only the stem, which stands in for missing outputs.
             outputs[t] = cell(outputs.get(t - 2, stem), outputs.get(t - 1, stem))
         last = F.relu(outputs[self.total - 1])
-        # Not `mean`, whose gradient has the other layout, which takes as long as three convolutions.
-        pooled = last.sum((2, 3)) / (last.shape[2] * last.shape[3])
+        pooled = average_pixels(last) if self.training else last.mean((2, 3))
         logits: torch.Tensor = self.linear(self.dropout(pooled))
         if self.training and self.auxiliary is not None:
             return logits, self.auxiliary(outputs[self.watched])

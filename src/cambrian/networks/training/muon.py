@@ -8,6 +8,10 @@ momentum. That suits filters which are followed by a normalisation, and whose sc
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -46,23 +50,41 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # no training of ours has one
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if not state:
-                    state["momentum_buffer"] = torch.zeros_like(parameter)
-                if group["orthogonal"]:
-                    turn(parameter, state["momentum_buffer"], FILTER_RATE * group["lr"])
-                else:
-                    self._slide(parameter, state["momentum_buffer"], group["lr"], group["weight_decay"])
+            moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if group["orthogonal"]:
+                for filters in _group_alike(moved):
+                    turn(filters, self._find_momenta(filters), FILTER_RATE * group["lr"])
+            elif moved:
+                self._slide(moved, group["lr"], group["weight_decay"])
 
-    def _slide(self, parameter: Tensor, velocity: Tensor, rate: float, decay: float) -> None:
+    def _find_momenta(self, parameters: Sequence[Tensor]) -> list[Tensor]:
+        for parameter in parameters:
+            if not self.state[parameter]:
+                self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        return [self.state[parameter]["momentum_buffer"] for parameter in parameters]
+
+    def _slide(self, parameters: list[Tensor], rate: float, decay: float) -> None:
         """Torch's SGD with Nesterov's momentum."""
-        assert parameter.grad is not None
-        gradient = parameter.grad.add(parameter, alpha=decay) if decay else parameter.grad
-        velocity.mul_(self._momentum).add_(gradient)
-        parameter.add_(gradient.add(velocity, alpha=self._momentum), alpha=-rate)
+        velocities, gradients = self._find_momenta(parameters), _list_gradients(parameters)
+        if decay:
+            gradients = list(torch._foreach_add(gradients, parameters, alpha=decay))
+        torch._foreach_mul_(velocities, self._momentum)
+        torch._foreach_add_(velocities, gradients)
+        steps = torch._foreach_add(gradients, velocities, alpha=self._momentum)
+        torch._foreach_add_(parameters, steps, alpha=-rate)
+
+
+def _group_alike(parameters: Sequence[Tensor]) -> list[list[Tensor]]:
+    """The parameters in groups of one shape, whose steps are computed at once: those of small filters take
+    less time than the calls that compute them."""
+    groups = defaultdict[tuple[Any, ...], list[Tensor]](list)
+    for parameter in parameters:
+        groups[parameter.shape, parameter.dtype, parameter.device].append(parameter)
+    return list(groups.values())
+
+
+def _list_gradients(parameters: Sequence[Tensor]) -> list[Tensor]:
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
 def is_filter(parameter: Tensor) -> bool:
@@ -72,37 +94,50 @@ def is_filter(parameter: Tensor) -> bool:
     return parameter.ndim > 3 and len(parameter) > 1 and parameter.shape[1] >= LEAST
 
 
-def turn(filters: Tensor, momentum: Tensor, rate: float) -> None:
-    """Move the filters by `rate` in each direction, of a norm per output of 1, and leave the norm of what
-    moved as it was: of an elastic filter, the part that networks of the last steps had. Filters below SMALL,
-    as those of a new branch that begins at zero, grow first."""
-    assert filters.grad is not None
-    momentum.lerp_(filters.grad, 1 - BETA)
-    ahead = filters.grad.lerp(momentum, BETA)
-    step = orthogonalise(ahead.reshape(len(ahead), -1)).view(ahead.shape)
-    norm, outputs = filters.norm(), len(filters) ** 0.5
+def turn(filters: list[Tensor], momenta: list[Tensor], rate: float) -> None:
+    """Move filters of one shape by `rate` in each direction, of a norm per output of 1, and leave the norm of
+    what moved of each as it was: of an elastic filter, the part that networks of the last steps had. Filters
+    below SMALL, as those of a new branch that begins at zero, grow first."""
+    gradients = _list_gradients(filters)
+    torch._foreach_lerp_(momenta, gradients, 1 - BETA)
+    steps = orthogonalise(_stack(torch._foreach_lerp(gradients, momenta, BETA)))
+    weights, outputs = _stack(filters), len(filters[0]) ** 0.5
+    norm = _norms(weights)
     grown = norm >= SMALL * outputs
     scale = torch.where(grown, norm, outputs)
-    moves = step != 0
-    before = filters.where(moves, 0.0).norm()
-    filters.addcmul_(step, scale, value=-rate / outputs)
-    after = filters.where(moves, 0.0).norm().clamp_min(1e-12)
-    filters.mul_(torch.where(moves & grown, before / after, 1.0))
+    moves = steps != 0
+    before = _norms(weights.where(moves, 0.0))
+    weights.addcmul_(steps, scale, value=-rate / outputs)
+    after = _norms(weights.where(moves, 0.0)).clamp_min(1e-12)
+    weights.mul_(torch.where(moves & grown, before / after, 1.0))
+    torch._foreach_copy_(filters, [one.view(filters[0].shape) for one in weights])
 
 
-def orthogonalise(matrix: Tensor) -> Tensor:
-    """U f(S) V' for the matrix U S V', where f brings singular values near 1: by a Newton-Schulz iteration of
-    the fifth order, which needs products alone. All but the last are of the smaller square X X', in which the
-    factors commute: a step X <- Q X with Q = a + b X X' + c (X X')^2 turns the square into Q (X X') Q."""
+def _stack(filters: Iterable[Tensor]) -> Tensor:
+    """[filters, outputs, rest], a copy."""
+    return torch.stack([one.reshape(len(one), -1) for one in filters])
+
+
+def _norms(matrices: Tensor) -> Tensor:
+    """[filters, 1, 1]: over all entries of each."""
+    norms: Tensor = torch.linalg.vector_norm(matrices, dim=(1, 2), keepdim=True)
+    return norms
+
+
+def orthogonalise(matrices: Tensor) -> Tensor:
+    """U f(S) V' for each of the matrices U S V' [..., rows, columns], where f brings singular values near 1:
+    by a Newton-Schulz iteration of the fifth order, which needs products alone. All but the last are of the
+    smaller square X X', in which the factors commute: a step X <- Q X with Q = a + b X X' + c (X X')^2 turns
+    the square into Q (X X') Q."""
     first, third, fifth = COEFFICIENTS
-    wide = matrix.shape[0] <= matrix.shape[1]
-    x = matrix if wide else matrix.T
-    x = x / (x.norm() + 1e-7)
-    square, product = x @ x.T, torch.eye(len(x), dtype=x.dtype, device=x.device)
+    wide = matrices.shape[-2] <= matrices.shape[-1]
+    x = matrices if wide else matrices.mT
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
+    square, unit = x @ x.mT, torch.eye(x.shape[-2], dtype=x.dtype, device=x.device)
+    product = unit
     for left in reversed(range(ITERATIONS)):
-        factor = torch.addmm(square, square, square, beta=third, alpha=fifth)
-        factor.diagonal().add_(first)
+        factor = first * unit + third * square + fifth * (square @ square)
         product = factor @ product
         square = factor @ square @ factor if left else square
     found: Tensor = product @ x
-    return found if wide else found.T
+    return found if wide else found.mT
