@@ -4,6 +4,8 @@
    with transforms of one sample at a time. Goal: at least 1.4 times as many images a second.
 2. Two processes of one thread, a trial each, against one process of two threads that trains the two
    trials one after the other. Goal: at least 1.3 times.
+3. On one thread, with the memory of tensors kept from step to step, as in a trial, against glibc's own way:
+   that network, and one of inverted bottlenecks on 32x32 pixels in colour.
 
 The two sides alternate within a round; a ratio is the median over the rounds.
 """
@@ -17,6 +19,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 from typing import IO, Any
 
 import numpy as np
@@ -25,34 +30,45 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
+from cambrian.memory_reuse import reuse_memory
 from cambrian.networks.skeletons.cell_network import cell_network
 from cambrian.networks.training.augment import Augment
 from cambrian.networks.training.batches import Images, images
 from cambrian.networks.training.recipe import Recipe
 from cambrian.networks.training.trainer import Training, scores
+from cambrian.spaces import SPACES
+from cambrian.spaces.program.function_space import Shape
 
 CROP, RECIPE = 3, Recipe(learning_rate=0.05, schedule="constant", warmup=0.0)
 # The cell of the CIFAR-10 and ImageNet networks of PNAS has five such blocks; these are three of them.
 BLOCKS = [(0, "sep5x5", 0, "max3x3"), (1, "sep5x5", 1, "sep3x3"), (0, "sep3x3", 1, "identity")]
 
 
-def data(n: int, side: int = 28) -> Images:
-    """Noise in the shape of Fashion-MNIST: the time of a step does not depend on the pixels."""
+def data(n: int, side: int = 28, channels: int = 1) -> Images:
+    """Noise, usually in the shape of Fashion-MNIST: the time of a step does not depend on the pixels."""
     rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, size=(n, side, side, 1), dtype=np.uint8)
-    return images(pixels, rng.integers(0, 10, n), (0.3,), (0.35,))
+    pixels = rng.integers(0, 256, size=(n, side, side, channels), dtype=np.uint8)
+    return images(pixels, rng.integers(0, 10, n), (0.3,) * channels, (0.35,) * channels)
 
 
 def network() -> nn.Module:
     return cell_network(BLOCKS, 1, 10, skeleton="small", filters=8, cells=2)
 
 
-def ours(train: Images, validation: Images) -> Callable[[], object]:
-    module = network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    training = Training(module, train, RECIPE, Augment(CROP, flip=True), epochs=1000)
+def bottlenecks() -> nn.Module:
+    space = SPACES.make("stages")
+    return space.build(space.portfolio["mobilenet"], Shape(3, 32, 32, 10), filters=20)
+
+
+def ours(
+    train: Images, validation: Images, module: nn.Module | None = None, batch: int = RECIPE.batch_size
+) -> Callable[[], object]:
+    module = (module or network()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    recipe = replace(RECIPE, batch_size=batch)
+    training = Training(module, train, recipe, Augment(CROP, flip=True), epochs=1000)
 
     def epoch() -> object:
-        return training.run_epoch(), scores(module, validation, 4 * RECIPE.batch_size)
+        return training.run_epoch(), scores(module, validation, 4 * batch)
 
     return epoch
 
@@ -120,8 +136,8 @@ def against_plain(rounds: int, examples: int) -> list[tuple[float, float]]:
 class Worker:
     """A process of `threads` threads that trains an epoch for every line on its input."""
 
-    def __init__(self, threads: int, examples: int) -> None:
-        command = [sys.executable, __file__, "--worker", str(threads), "--examples", str(examples)]
+    def __init__(self, threads: int, examples: int, *more: str) -> None:
+        command = [sys.executable, __file__, "--worker", str(threads), "--examples", str(examples), *more]
         # Set before torch is imported there: afterwards the pools of threads exist.
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
         self.process = subprocess.Popen(
@@ -146,12 +162,34 @@ def _pipe(stream: IO[str] | None) -> IO[str]:
     return stream
 
 
-def work(threads: int, examples: int) -> None:
+def work(threads: int, examples: int, wide: bool, kept: bool) -> None:
     torch.set_num_threads(threads)
-    epoch = ours(data(examples), data(examples // 5))
+    if wide:
+        epoch = ours(data(examples, 32, 3), data(examples // 5, 32, 3), bottlenecks(), batch=128)
+    else:
+        epoch = ours(data(examples), data(examples // 5))
     for _line in sys.stdin:
-        epoch()
+        with reuse_memory() if kept else nullcontext():
+            epoch()
         print("done", flush=True)
+
+
+def kept_against_given_back(rounds: int, examples: int, *more: str) -> list[tuple[float, float]]:
+    workers = Worker(1, examples, "--kept", *more), Worker(1, examples, *more)
+
+    def turn(worker: Worker) -> None:
+        worker.begin()
+        worker.end()
+
+    for worker in workers:
+        turn(worker)  # warm up
+    times = []
+    for _ in range(rounds):
+        fast, slow = (time_action(partial(turn, worker)) for worker in workers)
+        times.append((fast, slow))
+    for worker in workers:
+        worker.close()
+    return times
 
 
 def two_against_one(rounds: int, examples: int) -> list[tuple[float, float]]:
@@ -177,11 +215,11 @@ def two_against_one(rounds: int, examples: int) -> list[tuple[float, float]]:
     return times
 
 
-def report(title: str, goal: float, times: list[tuple[float, float]]) -> None:
+def report(title: str, goal: float | None, times: list[tuple[float, float]]) -> None:
     ratios = sorted(slow / fast for fast, slow in times)
     fast, slow = (statistics.median(column) for column in zip(*times))
     print(
-        f"{title}: {statistics.median(ratios):.2f}x (goal {goal}x; {len(times)} rounds, "
+        f"{title}: {statistics.median(ratios):.2f}x ({f'goal {goal}x; ' if goal else ''}{len(times)} rounds, "
         f"{ratios[0]:.2f} to {ratios[-1]:.2f}; medians {fast:.2f} s and {slow:.2f} s an epoch)"
     )
 
@@ -191,13 +229,18 @@ def main(arguments: Any = None) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--examples", type=int, default=1280)
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--wide", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--kept", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
     if chosen.worker:
-        work(chosen.worker, chosen.examples)
+        work(chosen.worker, chosen.examples, chosen.wide, chosen.kept)
         return
     report("one thread, against the plain way", 1.4, against_plain(chosen.rounds, chosen.examples))
     both = two_against_one(chosen.rounds, chosen.examples)
     report("two processes of one thread, against one of two", 1.3, both)
+    for title, more in (("small cells", ()), ("inverted bottlenecks", ("--wide",))):
+        kept = kept_against_given_back(chosen.rounds, chosen.examples, *more)
+        report(f"memory kept, {title}", None, kept)
 
 
 if __name__ == "__main__":
