@@ -14,7 +14,7 @@ from torch import nn
 
 import cambrian
 from cambrian import Search
-from cambrian.errors import NothingSucceeded, Unbuildable, UsageError
+from cambrian.errors import NothingSucceeded, Unbuildable, UnknownName, UsageError
 from cambrian.estimators.function import Function
 from cambrian.outcome import Done
 
@@ -102,6 +102,17 @@ def test_shapes_that_do_not_fit(task: cambrian.Task, estimator: Any, space: Any,
     """Layers that do not fit one another, and a head with a wrong number of outputs: before any trial."""
     with pytest.raises(Unbuildable, match=re.escape(says)):
         Search(space, "random", estimator, task, budget=2).run()
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("-parms", "params"), ("+int8-acuracy", "int8-accuracy"), ("-laetncy", "latency")]
+)
+def test_an_objective_almost_as_a_measure_is_written(task: cambrian.Task, written: str, meant: str) -> None:
+    """Before any trial, where it would be missing in all of them; a metric of one's own estimator may have
+    any other name."""
+    with pytest.raises(UnknownName, match=f"unknown objective '{written[1:]}'; did you mean '{meant}'"):
+        Search(net, "random", "train", task, budget=2, objectives=[written])
+    assert Search(net, "random", "train", task, budget=2, objectives=["-train_loss"]).more_objectives
 
 
 def test_a_dictionary_holds_the_value_and_further_metrics(task: cambrian.Task) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import questions, sample
 from cambrian.effort import find_axis, read_axis
-from cambrian.errors import Incompatible, UsageError
+from cambrian.errors import Incompatible, UnknownName, UsageError
 from cambrian.estimators.build import signature
 from cambrian.estimators.estimator import SERVES
 from cambrian.outcome import ENDLESS, Fidelity
@@ -19,6 +20,7 @@ from cambrian.search.planning.budget import Budget
 from cambrian.spaces.knowledge import Mixes, Shares, know
 from cambrian.spaces.shared_questions import is_shared
 from cambrian.strategies.inner import has_trait
+from cambrian.tasks.metrics import METRICS
 from cambrian.weights import Continue, Fresh, Inherit, Shared
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ ABILITIES = {
     "SharesPartly": "whose operations can see a part of the channels",
 }
 """What a supernet needs of a space, in words."""
+ALMOST = 0.8
+"""The share of letters in common from which on two names are taken for one."""
 SAMPLES = 16
 """Random architectures whose questions stand for those of a space."""
 
@@ -51,6 +55,8 @@ def check_compatible(search: Search) -> None:
     _check_end(search)
     _check_objectives(search.strategy, len(search.objectives))
     check_axes(search.strategy, search.estimator, search.fidelity)
+    if builds:
+        _check_names(search)
     if trains_supernets(search.strategy):
         check_shared(search.strategy, search.space)
         _check_classes(search)
@@ -92,6 +98,22 @@ def _check_objectives(strategy: Any, count: int) -> None:
             f"strategy {name_of(strategy)!r} is for a single objective, and the search has {count}: name"
             " another strategy, such as nsga2"
         )
+
+
+def _check_names(search: Search) -> None:
+    """Raises UnknownName for an objective that is written almost as a measure is: of an estimator that builds
+    networks, all others would be known measures or metrics of its own."""
+    from cambrian.networks.measure import MEASURES
+    from cambrian.networks.measure.measure import is_measure
+    from cambrian.networks.trained import TRAINED_METRICS
+    from cambrian.networks.trained.metric import is_trained_metric
+
+    known = [search.objective.name, *MEASURES.names(), *TRAINED_METRICS.names()]
+    for name in (objective.name for objective in search.more_objectives):
+        if is_measure(name) or is_trained_metric(name) or name in METRICS:
+            continue
+        if difflib.get_close_matches(name, known, n=1, cutoff=ALMOST):
+            raise UnknownName("objective", name, known)
 
 
 def trains_supernets(strategy: Any) -> bool:
