@@ -1,4 +1,4 @@
-"""Numbers of things in sentences."""
+"""Numbers of things, and times, in sentences."""
 
 from __future__ import annotations
 
@@ -10,3 +10,14 @@ def counted(number: float, noun: str) -> str:
     ('1 trial', '1,200 epochs', '0 failed trials')
     """
     return f"{number:,.0f} {noun}" + ("" if number == 1 else "s")
+
+
+def seconds_text(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> seconds_text(48.2), seconds_text(600), seconds_text(9000)
+    ('48 s', '10 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cambrian.benchmarks import Benchmark, benchmark
+from cambrian.counts import seconds_text
 from cambrian.errors import RunError, UsageError
 from cambrian.referee.contenders import BASELINE, Contenders, contenders
 from cambrian.referee.contest import OnBenchmark, contest_of, play_search
@@ -30,7 +31,6 @@ from cambrian.referee.verdict import (
 from cambrian.referee.worker import Job
 from cambrian.search.assembly import make_problem
 from cambrian.search.parts.components import spec_of
-from cambrian.search.planning.wording import duration
 from cambrian.settings import COUNT, Span, check_numbers
 
 MARGIN = 0.05
@@ -86,7 +86,7 @@ class Comparison:
     def timed_verdict(self) -> list[str]:
         """Plain sentences, at equal times."""
         judgement = self.timed_judgement
-        return [] if judgement is None else verdict(judgement, duration)
+        return [] if judgement is None else verdict(judgement, seconds_text)
 
 
 def compare(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cambrian.counts import seconds_text
 from cambrian.pictures.charts import Series, bands, plain
 from cambrian.referee.comparison import Comparison
 from cambrian.referee.contenders import BASELINE
@@ -14,7 +15,6 @@ from cambrian.referee.curves import Curves, checkpoints
 from cambrian.referee.judgement import Judgement, Pair
 from cambrian.referee.ranks import picture
 from cambrian.referee.statistics import interval
-from cambrian.search.planning.wording import duration
 
 DRAWN = 150
 """Points of a drawn line."""
@@ -187,4 +187,4 @@ def seconds(value: float) -> str:
     """
     if value < 1:
         return f"{1000 * value:.2g} ms" if value < 0.01 else f"{1000 * value:.0f} ms"
-    return f"{value:.2g} s" if value < 10 else duration(value)
+    return f"{value:.2g} s" if value < 10 else seconds_text(value)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from cambrian.architecture import Architecture
+from cambrian.counts import seconds_text
 from cambrian.effort import find_epochs
 from cambrian.outcome import Done, Trial, describe_failure
 from cambrian.pictures import charts, draw
@@ -39,7 +40,6 @@ from cambrian.search.display.progress import (
     Progress,
     describe_level,
     describe_progress,
-    seconds_text,
 )
 from cambrian.spaces.space import Space
 from cambrian.watching.run_view import View

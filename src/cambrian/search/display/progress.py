@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cambrian.counts import seconds_text
 from cambrian.outcome import Trial
 from cambrian.search.ledger.lock import held_since
 from cambrian.search.ledger.rows import CLOCK, read_spent
@@ -175,14 +176,3 @@ def describe_level(progress: Progress) -> str:
     of = f" of {progress.levels}" if progress.levels is not None else ""
     planned = f" of {progress.level_planned}" if progress.level_planned is not None else ""
     return f"level {progress.level}{of}: {progress.level_trials}{planned} trained"
-
-
-def seconds_text(seconds: float) -> str:
-    """Seconds as people say them.
-
-    >>> seconds_text(48.2), seconds_text(600), seconds_text(9000)
-    ('48 s', '10 min', '2.5 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from cambrian.counts import counted
+from cambrian.counts import counted, seconds_text
 from cambrian.errors import join_words
 from cambrian.estimators.proxy import Proxy
 from cambrian.randomness import stream
@@ -25,7 +25,6 @@ from cambrian.search.planning.wording import (
     describe_final,
     describe_fit,
     describe_whole_space,
-    duration,
     list_limits,
     list_settings,
 )
@@ -223,7 +222,7 @@ def _describe_measure(search: Search) -> str:
 
 def _describe_time(budget: Budget, work: Workload, allowed: Workload, cost: Cost) -> str:
     """The expected time, and where the budget ends it, the number of networks until then."""
-    expected = f"about {duration(cost.seconds(allowed))}"
+    expected = f"about {seconds_text(cost.seconds(allowed))}"
     guessed = f"; {cost.notice}" if cost.notice else ""
     if budget.seconds is None or cost.seconds(allowed) <= budget.seconds:
         ends = "" if allowed == work else f", in which the search ends after {_count_allowed(work, allowed)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cambrian.counts import counted
+from cambrian.counts import counted, seconds_text
 from cambrian.registry import name_of
 from cambrian.search.parts.compatibility import learns_gates
 from cambrian.search.planning.plan_rows import STEPS
@@ -13,7 +13,6 @@ from cambrian.search.planning.wording import (
     describe_beginning,
     describe_data,
     describe_whole_space,
-    duration,
     list_limits,
     list_settings,
 )
@@ -46,7 +45,7 @@ def describe_shared(search: Search, amounts: Amounts, workers: int) -> list[tupl
 def _describe_shared_time(search: Search, amounts: Amounts) -> str:
     guessed = f"; {amounts.notice}" if amounts.notice else ""
     bounded = search.budget.seconds is not None or amounts.whole is None
-    expected = "" if bounded or amounts.whole is None else f"about {duration(amounts.whole)}; "
+    expected = "" if bounded or amounts.whole is None else f"about {seconds_text(amounts.whole)}; "
     return f"{expected}budget: {search.budget}{guessed}"
 
 
@@ -57,9 +56,9 @@ def _describe_supernet(search: Search, amounts: Amounts) -> str:
     parts = f" in {chunks} parts" if chunks > 1 else ""
     each = f"{images} {search.task.noun}{parts}{list_settings(search.fidelity)}"
     text = f"{count_epochs(amounts.epochs)} of {each}"
-    lasts = "" if amounts.seconds is None else f"; about {duration(amounts.seconds)}"
+    lasts = "" if amounts.seconds is None else f"; about {seconds_text(amounts.seconds)}"
     if amounts.seconds is not None and amounts.seconds > 1.5 * amounts.allowed:
-        lasts += f", of which the budget leaves it {duration(amounts.allowed)}: it will be cut short"
+        lasts += f", of which the budget leaves it {seconds_text(amounts.allowed)}: it will be cut short"
     lasts += ", as long as is of use" if amounts.as_is_of_use else ""
     memory = f", {amounts.memory / 2**20:,.0f} MiB" if amounts.memory else ""
     return text + lasts + memory + _warn_of_few_steps(search, amounts.steps)
@@ -73,7 +72,7 @@ def _warn_of_few_steps(search: Search, steps: int) -> str:
     what = "for gates to decide" if learns_gates(search.strategy) else "to learn much from"
     seconds = search.budget.seconds
     # The time of a supernet grows with the budget, and its steps with that.
-    more = "" if seconds is None else f": {duration(seconds * enough / steps)} would do"
+    more = "" if seconds is None else f": {seconds_text(seconds * enough / steps)} would do"
     return f"; {counted(steps, 'step')}, too few {what}, so that chance chooses{more}"
 
 

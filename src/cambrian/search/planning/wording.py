@@ -97,14 +97,3 @@ def describe_whole_space(space: Space) -> str:
 def list_limits(search: Search) -> list[tuple[str, str]]:
     """The hard limits on networks; each measure with the way in which it is taken."""
     return [("limits", describe_limits(search.limits, search.device))] if search.limits else []
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the unit that suits them.
-
-    >>> duration(50), duration(200), duration(9000)
-    ('50 s', '3 min', '2.5 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
