@@ -20,7 +20,8 @@ MEGABYTE = 1 << 20
 TRIM, PAD, PAGES, COUNT = -1, -2, -3, -4
 """Free memory at the end of the heap that is given back; what the heap grows by beside a request; the size
 from which a request gets pages of its own; how many may."""
-WITHIN = {TRIM: 2**31 - 1, PAD: 64 * MEGABYTE, PAGES: 1024 * MEGABYTE}
+WITHIN = {TRIM: -1, PAD: 64 * MEGABYTE, PAGES: 1024 * MEGABYTE}
+"""-1: nothing is given back."""
 AFTER = {TRIM: 64 * MEGABYTE, PAD: MEGABYTE // 8, PAGES: 32 * MEGABYTE}
 """The largest values that glibc comes to by itself; its first ones cannot be had back."""
 VARIABLES = {"MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_"}
@@ -57,6 +58,7 @@ def _set(values: dict[int, int], count: int) -> None:
 
 @cache
 def _find_mallopt() -> Callable[[int, int], int] | None:
-    if sys.platform != "linux" or VARIABLES & set(os.environ):
+    chosen = VARIABLES & set(os.environ) or "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", "")
+    if sys.platform != "linux" or chosen:
         return None
     return getattr(ctypes.CDLL(None), "mallopt", None)

@@ -16,8 +16,8 @@ from cambrian.codec import encode
 from cambrian.outcome import Fidelity, Trial
 from cambrian.weights import Continue, Fresh, Weights
 
-LATER_ON = frozenset({"rises"})
-"""Arguments of supernet methods that say what is done from some epoch on."""
+LATER_ON = {"darts-ada": "rises"}
+"""Supernet methods with an argument that says what is done from some epoch on."""
 
 
 class Evaluate(msgspec.Struct, frozen=True, tag="evaluate"):
@@ -136,10 +136,9 @@ def identity_of(request: Request) -> int:
 
 def _from_the_start(method: dict[str, Any]) -> dict[str, Any]:
     """The method without what it does only from some epoch on: until then two trainings are one."""
-    arguments = method.get("arguments", {})
-    if not LATER_ON & set(arguments):
-        return method
-    return {**method, "arguments": {k: v for k, v in arguments.items() if k not in LATER_ON}}
+    later = LATER_ON.get(method.get("name", ""))
+    arguments = {k: v for k, v in method.get("arguments", {}).items() if k != later}
+    return method if later is None else {**method, "arguments": arguments}
 
 
 def _plain(facts: dict[str, Any]) -> dict[str, Any]:

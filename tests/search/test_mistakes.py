@@ -113,6 +113,10 @@ def test_an_objective_almost_as_a_measure_is_written(task: cambrian.Task, writte
     with pytest.raises(UnknownName, match=f"unknown objective '{written[1:]}'; did you mean '{meant}'"):
         Search(net, "random", "train", task, budget=2, objectives=[written])
     assert Search(net, "random", "train", task, budget=2, objectives=["-train_loss"]).more_objectives
+    own = Search(
+        net, "random", lambda network: {"value": 1.0, "latency_ms": 2.0}, task, 2, objectives=["-latency_ms"]
+    )
+    assert own.run(quiet=True).front
 
 
 def test_a_dictionary_holds_the_value_and_further_metrics(task: cambrian.Task) -> None:

@@ -175,15 +175,77 @@ def test_darts_ada_begins_again_without_a_part_to_go_back_to() -> None:
 
 
 def test_darts_ada_keeps_the_parts_that_it_may_go_back_to() -> None:
-    strategy = DARTSADA(epochs=20)
+    """Two collapses may yet come, each of which leads back by five epochs at most."""
+    strategy = DARTSADA(epochs=20, most_rises=2)
     case = StrategyCase(strategy, SPACE, 40, fidelity=Fidelity(20))
     game = Game(case, measure=outcome)
     kept = []
-    for trials in range(1, 10):
+    for trials in range(1, 17):
         game.play(trials)
         kept.append(strategy.keeps(game.state))
     assert kept[:4] == [[], [0], [0, 1], [0, 1, 2]]  # a part is learned when the next one is asked for
-    assert kept[-1] == [2, 3, 4, 5, 6, 7]
+    assert kept[-1] == list(range(4, 15))
+
+
+def list_parts(game: Game) -> list[tuple[Any, ...]]:
+    """Of each part of a supernet's training its epochs, the row that it continues, its rises, its replicate
+    and where it was taken back to."""
+    return [
+        (
+            t.fidelity.epochs,
+            getattr(t.weights, "row", None),
+            t.method["arguments"].get("rises", []),
+            t.replicate,
+            t.reason.get("back"),
+        )
+        for t in game.trials
+        if t.kind == "supernet"
+    ]
+
+
+def test_darts_ada_answers_no_collapse_beyond_as_many_epochs_as_it_has() -> None:
+    """A collapse in each second epoch from the start: the training begins again while what was lost is no
+    more than its four epochs, and comes to its end. Only the part that goes on from elsewhere says so."""
+
+    def measure(trial: Trial) -> Outcome:
+        found = outcome(trial)
+        if trial.kind != "supernet" or trial.fidelity.epochs < 2:
+            return found
+        assert isinstance(found, Done)
+        seen = {"epoch": 2, "before": 0, "sign": "made up"}
+        return msgspec.structs.replace(found, data={**found.data, "collapse": seen})
+
+    game = play(DARTSADA(epochs=4), measure)
+    assert list_parts(game) == [
+        (1, None, [], 0, None),
+        (2, 0, [], 0, None),
+        (1, None, [0], 0, 0),
+        (2, 2, [0], 0, None),
+        (1, None, [0, 0], 0, 0),
+        (2, 4, [0, 0], 0, None),
+        (3, 5, [0, 0], 0, None),
+        (4, 6, [0, 0], 0, None),
+    ]
+
+
+def test_darts_ada_goes_back_within_the_replicate_that_could_be_trained() -> None:
+    """A first part that failed was begun with other random numbers, and is not gone back to."""
+    collapsed = collapse_at(epochs=4, before=2)
+
+    def measure(trial: Trial) -> Outcome:
+        failed = trial.kind == "supernet" and trial.replicate == 0
+        return Crashed("made up") if failed else collapsed(trial)
+
+    parts = list_parts(play(DARTSADA(epochs=4, most_rises=1), measure))
+    assert parts == [
+        (1, None, [], 0, None),
+        (1, None, [], 1, None),
+        (2, 1, [], 1, None),
+        (3, 2, [], 1, None),
+        (4, 3, [], 1, None),
+        (3, 2, [2], 1, 2),
+        (4, 5, [2], 1, None),
+    ]
 
 
 def test_a_rise_leaves_the_beginning_of_a_training_as_it_was() -> None:

@@ -17,6 +17,7 @@ from cambrian.estimators.one_shot import OneShot
 from cambrian.estimators.scoring import count_at_once
 from cambrian.estimators.supernets import SUPERNET, list_paths, make_supernet, read_statistics_batches
 from cambrian.estimators.training_data import scoring_images, training_images
+from cambrian.memory_reuse import reuse_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -96,16 +97,17 @@ def _measure_steps(
     moments = [Moment(half, n, steps, steps * job.fidelity.epochs) for n in range(1, 100)]
     # A controller learns at the end of an epoch, and the curvature of gates is taken there.
     last = Moment(half, steps - 1, steps, steps * job.fidelity.epochs)
-    with LiveBytes([*supernet.parameters(), *supernet.buffers(), inputs]) as live:
-        method.take(inputs, targets, moments[0])
-        if isinstance(method, HasGates):
-            method.take(inputs, targets, last)
-    times: list[float] = []
-    while len(times) < 3 or (len(times) < 20 and sum(times) < ENOUGH):
-        times.append(_time(lambda: method.take(inputs, targets, moments[len(times) + 1]), job.device))
-    # The mean, and not the fastest: paths differ in their cost, and all of them are trained.
-    step = sum(times) / len(times)
-    end = max(0.0, _time(lambda: method.take(inputs, targets, last), job.device) - step)
+    with reuse_memory():
+        with LiveBytes([*supernet.parameters(), *supernet.buffers(), inputs]) as live:
+            method.take(inputs, targets, moments[0])
+            if isinstance(method, HasGates):
+                method.take(inputs, targets, last)
+        times: list[float] = []
+        while len(times) < 3 or (len(times) < 20 and sum(times) < ENOUGH):
+            times.append(_time(lambda: method.take(inputs, targets, moments[len(times) + 1]), job.device))
+        # The mean, and not the fastest: paths differ in their cost, and all of them are trained.
+        step = sum(times) / len(times)
+        end = max(0.0, _time(lambda: method.take(inputs, targets, last), job.device) - step)
     momentum = sum(4 * p.numel() for p in supernet.parameters())
     return step / len(inputs), end, live.peak + momentum
 

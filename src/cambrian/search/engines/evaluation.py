@@ -109,8 +109,8 @@ def _seed_torch(torch: Any, seed: int) -> None:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let torch compute on `count` threads and keep the memory of its tensors within, and all be as before
-    afterwards: between the steps of an evaluation the caller's own code computes."""
+    """Let torch compute on `count` threads, with memory that is used again, within, and on as many threads as
+    before afterwards: between the steps of an evaluation the caller's own code computes."""
     # Looked up and not imported: an evaluation without torch shall not wait for its import.
     torch = sys.modules.get("torch")
     if torch is None:

@@ -11,6 +11,7 @@ from cambrian.effort import find_axis, read_axis
 from cambrian.errors import Incompatible, UnknownName, UsageError
 from cambrian.estimators.build import signature
 from cambrian.estimators.estimator import SERVES
+from cambrian.networks.training.recipe import Recipe
 from cambrian.outcome import ENDLESS, Fidelity
 from cambrian.randomness import stream
 from cambrian.registry import name_of
@@ -55,7 +56,7 @@ def check_compatible(search: Search) -> None:
     _check_end(search)
     _check_objectives(search.strategy, len(search.objectives))
     check_axes(search.strategy, search.estimator, search.fidelity)
-    if builds:
+    if isinstance(search.estimator, Recipe):
         _check_names(search)
     if trains_supernets(search.strategy):
         check_shared(search.strategy, search.space)
@@ -101,8 +102,8 @@ def _check_objectives(strategy: Any, count: int) -> None:
 
 
 def _check_names(search: Search) -> None:
-    """Raises UnknownName for an objective that is written almost as a measure is: of an estimator that builds
-    networks, all others would be known measures or metrics of its own."""
+    """Raises UnknownName for an objective that is written almost as a measure is: a training has these, and
+    metrics of other names."""
     from cambrian.networks.measure import MEASURES
     from cambrian.networks.measure.measure import is_measure
     from cambrian.networks.trained import TRAINED_METRICS

@@ -24,10 +24,13 @@ def bound_epochs(strategy: Strategy, limits: Budget, fraction: float, asked: int
     if learns_gates(strategy):
         # What a search derives is trained alone for as many epochs again; it is begun, the last one too, as
         # long as some are left. Stages share them evenly.
+        # Where a collapse is answered, up to as many epochs again are trained in vain.
+        shares = 3 if getattr(strategy, "answers_collapse", False) else 2
         bound, most = (
-            int(n) // stages * stages for n in (whole / 2 / searches, _below(whole, 2 * searches - 1))
+            int(n) // stages * stages
+            for n in (whole / shares / searches, _below(whole, shares * searches - 1))
         )
-        least = math.ceil(2 * stages * searches * fraction)
+        least = math.ceil(shares * stages * searches * fraction)
     else:
         # Scores are free, and are given as long as some are left.
         bound = most = _below(whole, searches)

@@ -238,14 +238,16 @@ def _share_trials(strategy: Strategy, trials: int, chunks: int) -> int:
     # With gates: the score of the derived architecture, and its own training.
     others, searches = (2 if learns_gates(strategy) else 1), count_searches(strategy)
     stages = len(getattr(strategy, "stages", ((),)))
-    least = searches * (stages + others)
+    # Where a collapse is answered, up to as many parts again are trained in vain.
+    turns = 2 if getattr(strategy, "answers_collapse", False) else 1
+    least = searches * (turns * stages + others)
     if trials < least:
         raise UsageError(
             f"{name_of(strategy)} needs {least} trials at least, since every training of a supernet is one of"
             f" them, got {trials}: give it more, or a time, as 10m"
         )
     each = trials // searches
-    return max(stages, min(chunks, each - others, each // 4))
+    return max(stages, min(chunks, (each - others) // turns, each // 4))
 
 
 def _refuse_short(strategy: Strategy, seconds: float, least: float) -> None:

@@ -19,7 +19,8 @@ class DARTSADA(Deriving):
     """The weights decay by `factor` times as much as the recipe says. At a sign of collapse the training is
     taken back to the last part before it, and goes on with a decay that is `rise` times as high, at most
     `most_rises` times; with the highest one it goes on to its end (Sec. 5.3). What was taken back is trained
-    in vain, so that a search takes longer than its epochs say. Parts of one epoch lose the fewest."""
+    in vain: up to as many epochs as the search has, after which a collapse is answered no more. Parts of one
+    epoch lose the fewest."""
 
     chunks: Annotated[int, Span(1, 1000)] = 1000
     factor: Annotated[float, POSITIVE] = 1.0
@@ -40,18 +41,21 @@ class DARTSADA(Deriving):
     def vary_training(self, training: Training) -> dict[str, Any]:
         return {"rises": list(training.rises)} if training.rises else {}
 
-    def answer_collapse(self, training: Training) -> Training | None:
+    def answer_collapse(self, training: Training, epochs: int) -> Training | None:
         if training.late:
             return None
-        if len(training.rises) == self.most_rises:
+        before = training.data["collapse"]["before"]
+        spent = training.lost + training.count_lost(before) > epochs
+        if spent or len(training.rises) == self.most_rises:
             return None if training.ended else training
-        return training.take_back(training.data["collapse"]["before"])
+        return training.take_back(before)
 
     def keeps(self, state: State) -> list[int]:
-        """The parts to which a collapse may yet lead back."""
+        """The parts to which collapses may yet lead back, one after the other."""
         training = state.training
         parts = [trial for trial in (*training.earlier, training.last) if trial is not None]
-        if not parts or len(training.rises) == self.most_rises:
-            return [trial.number for trial in parts[-1:]]
-        certain = sum(trial.fidelity.epochs <= parts[-1].fidelity.epochs - REACH for trial in parts)
+        if not parts:
+            return []
+        reach = REACH * (self.most_rises - len(training.rises))
+        certain = sum(trial.fidelity.epochs <= parts[-1].fidelity.epochs - reach for trial in parts)
         return [trial.number for trial in parts[max(0, certain - 1) :]]

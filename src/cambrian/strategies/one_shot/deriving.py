@@ -98,8 +98,9 @@ class Deriving(ABC):
         """The arguments of the method that hang on what happened to this training."""
         return {}
 
-    def answer_collapse(self, training: Training) -> Training | None:
-        """The training that goes on where one has collapsed; None: it has come to its end."""
+    def answer_collapse(self, training: Training, epochs: int) -> Training | None:
+        """The training, of so many epochs, that goes on where one has collapsed; None: it has come to its
+        end."""
         return None
 
     @property
@@ -190,7 +191,7 @@ class Deriving(ABC):
         training = self._schedule(state).learn(state.training, trial)
         data = training.data
         stopped = self.stop_on_collapse and "collapse" in data
-        again = self.answer_collapse(training) if stopped else None
+        again = self.answer_collapse(training, self._count_epochs(state)) if stopped else None
         if again is not None:
             return replace(state, training=again)
         state = replace(state, training=training)

@@ -21,7 +21,8 @@ ATTEMPTS = 3
 @dataclass(frozen=True)
 class Training:
     """A supernet's training so far: `parts` are learned, and `last` is the one whose weights stand, after
-    those `earlier`. `rises` are the epochs, from 0, at which it was taken back to learn on in another way.
+    those `earlier`. `rises` are the epochs, from 0, at which it was taken back to learn on in another way,
+    `lost` those that were trained in vain, and `back` where it was taken back to last, before its next part.
     `failures` were begun in vain, the latest for the reason `failure`. `ended`: no further part is trained.
     `late`: the run's time ended it."""
 
@@ -29,6 +30,8 @@ class Training:
     last: Trial | None = None
     earlier: tuple[Trial, ...] = ()
     rises: tuple[int, ...] = ()
+    lost: int = 0
+    back: int | None = None
     failures: int = 0
     failure: str = ""
     ended: bool = False
@@ -42,9 +45,22 @@ class Training:
     def take_back(self, epochs: int) -> Training:
         """The training up to the last part that had at most so many epochs, or before the first."""
         left = [trial for trial in self.earlier if trial.fidelity.epochs <= epochs]
-        last = left[-1] if left else None
-        rises = (*self.rises, last.fidelity.epochs if last else 0)
-        return Training(len(left), last, tuple(left[:-1]), rises)
+        last, begin = (left[-1], left[-1].fidelity.epochs) if left else (None, 0)
+        return replace(
+            self,
+            parts=len(left),
+            last=last,
+            earlier=tuple(left[:-1]),
+            rises=(*self.rises, begin),
+            lost=self.lost + self.count_lost(epochs),
+            back=begin,
+            ended=False,
+        )
+
+    def count_lost(self, epochs: int) -> int:
+        """The epochs that would have been trained in vain if it were taken back so far."""
+        left = [trial.fidelity.epochs for trial in self.earlier if trial.fidelity.epochs <= epochs]
+        return 0 if self.last is None else self.last.fidelity.epochs - (left[-1] if left else 0)
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -75,8 +91,8 @@ class Schedule:
         # Rounded up, so that the first part of many has an epoch; the last ends with all of them.
         epochs = -(-self.epochs * (training.parts + 1) // self.count)
         reason: dict[str, Any] = {"chunk": training.parts + 1, "chunks": self.count}
-        if training.rises:
-            reason["back"] = training.rises[-1]
+        if training.back is not None:
+            reason["back"] = training.back
         if self.searches > 1:
             reason["search"] = self.search + 1
         return TrainSupernet(
@@ -101,6 +117,7 @@ class Schedule:
             parts=parts,
             last=msgspec.structs.replace(trial, number=number),
             earlier=training.earlier if training.last is None else (*training.earlier, training.last),
+            back=None,
             ended=late or parts >= self.count,
             late=late,
         )

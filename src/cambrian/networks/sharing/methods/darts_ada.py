@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class DARTSADA(GateSettings):
     """The weights decay by `factor` times as much as the recipe says, and by `rise` times as much once more
-    from each of the epochs in `rises` on, counted from 0."""
+    from each of the epochs in `rises` on, counted from 0: all weights that decay, of which Muon's filters are
+    none."""
 
     factor: Annotated[float, POSITIVE] = 1.0
     rise: Annotated[float, POSITIVE] = 3.0
@@ -39,6 +40,8 @@ class DARTSADA(GateSettings):
             )
 
     def step(self, supernet: Supernet, recipe: Recipe, draw: Draw, validation: BatchStream) -> Step:
+        if not recipe.weight_decay:
+            raise UsageError("supernet method 'darts-ada': weight_decay is 0, which no factor raises")
         decaying = replace(recipe, weight_decay=self.factor * recipe.weight_decay)
         return RisingDecay(self, Rules(), supernet, decaying, validation)
 
