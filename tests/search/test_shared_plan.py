@@ -12,6 +12,7 @@ import pytest
 import cambrian
 import living
 from cambrian.errors import Incompatible, UsageError
+from cambrian.estimators import gate_course
 from cambrian.outcome import Done
 from cambrian.search.engines import ray as ray_engine
 from cambrian.search.loop.deadlines import SUPERNETS
@@ -367,3 +368,21 @@ def test_children_are_scored_within_a_budget_of_epochs(photos: cambrian.Task) ->
     result = search.run(quiet=True)
     assert [t.kind for t in result.trials] == ["supernet", "trial", "trial", "trial"]
     assert all(t.value is not None for t in result.trials)
+
+
+@pytest.mark.usefixtures("steady")
+@pytest.mark.parametrize(("budget", "epochs"), [("6 epochs", 2), ("5", None)])
+def test_a_training_that_is_taken_back_leaves_a_choice(
+    photos: cambrian.Task, budget: str, epochs: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every training collapses: of epochs or rows, enough are left for what its gates derive."""
+    seen = {"epoch": 1, "before": 0, "sign": "made up"}
+    monkeypatch.setattr(gate_course, "find_collapse", lambda course: seen)
+    changes = {"filters": 2, "cells": 1}
+    search = plan(photos, budget, strategy="darts-ada", workers=1, changes=changes).search
+    search.final = None
+    assert epochs is None or search.fidelity.epochs == epochs
+    result = search.run(quiet=True)
+    assert sum(t.kind == "supernet" for t in result.trials) > 1
+    assert result.trials[-1].estimator == "final"
+    assert result.trials[-1].value is not None
