@@ -33,13 +33,18 @@ def resident() -> int:
         return int(file.read().split()[1]) * resource.getpagesize() // 1024**2
 
 
-if sys.argv[1] == "resident":
-    empty = resident()
-    with reuse_memory():
+def main(asked: str) -> None:
+    if asked == "resident":
+        empty = resident()
+        with reuse_memory():
+            turn()
+            held = resident() - empty
         turn()
-        held = resident() - empty
-    turn()
-    print(held, resident() - empty)
-else:
-    with reuse_memory() if sys.argv[1] == "reused" else nullcontext():
-        print(*(faults() for _ in range(4)))
+        print(held, resident() - empty)
+    else:
+        with reuse_memory() if asked == "reused" else nullcontext():
+            print(*(faults() for _ in range(4)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
