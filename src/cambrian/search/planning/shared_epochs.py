@@ -10,6 +10,7 @@ from cambrian.registry import name_of
 from cambrian.search.parts.compatibility import learns_gates
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.shared_prices import count_searches
+from cambrian.strategies.inner import has_trait
 from cambrian.strategies.strategy import Strategy
 
 
@@ -25,7 +26,7 @@ def bound_epochs(strategy: Strategy, limits: Budget, fraction: float, asked: int
         # What a search derives is trained alone for as many epochs again; it is begun, the last one too, as
         # long as some are left. Stages share them evenly.
         # Where a collapse is answered, up to as many epochs again are trained in vain.
-        shares = 3 if getattr(strategy, "answers_collapse", False) else 2
+        shares = 3 if has_trait(strategy, "answers_collapse") else 2
         bound, most = (
             int(n) // stages * stages
             for n in (whole / shares / searches, _below(whole, shares * searches - 1))

@@ -48,6 +48,7 @@ from cambrian.search.planning.supernet_speed import (
 )
 from cambrian.search.planning.workload import split_changes
 from cambrian.spaces.space import Space
+from cambrian.strategies.inner import has_trait
 from cambrian.strategies.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def plan_amounts(
     bound = most if bearable is None else min(most, bearable)
     # A budget of epochs is there to be spent on the supernet.
     usual = USUAL if bearable is None else bound
-    answered = getattr(strategy, "answers_collapse", False)
+    answered = has_trait(strategy, "answers_collapse")
     learning = (1 - ANSWERED) * seconds if answered else seconds
     epochs, passes = _fit_training(learning, prices, asked or (usual if math.isinf(seconds) else None), bound)
     chunks = prices.count_chunks(epochs, seconds, answered)
@@ -239,7 +240,7 @@ def _share_trials(strategy: Strategy, trials: int, chunks: int) -> int:
     others, searches = (2 if learns_gates(strategy) else 1), count_searches(strategy)
     stages = len(getattr(strategy, "stages", ((),)))
     # Where a collapse is answered, up to as many parts again are trained in vain.
-    turns = 2 if getattr(strategy, "answers_collapse", False) else 1
+    turns = 2 if has_trait(strategy, "answers_collapse") else 1
     least = searches * (turns * stages + others)
     if trials < least:
         raise UsageError(

@@ -78,7 +78,6 @@ class Deriving(ABC):
 
     needs: ClassVar[tuple[type, ...]] = (Shares, Mixes)
     own_trials: ClassVar[bool] = True
-    answers_collapse: ClassVar[bool] = False
     requests: ClassVar[tuple[type, ...]] = (Evaluate, TrainSupernet, Fresh, Continue, Shared)
 
     def __post_init__(self) -> None:
