@@ -22,7 +22,7 @@ from cambrian.networks.training.recipe import OPTIMISERS
 from cambrian.outcome import ENDLESS, Fidelity
 from cambrian.search.planning.optimisers import TEXT
 from cambrian.search.planning.plan import choose_raced
-from cambrian.search.planning.race_plan import count_macs, match_filters
+from cambrian.search.planning.race_plan import count_work, match_filters
 from cambrian.spaces import SPACES
 
 RECIPE: dict[str, Any] = {
@@ -54,7 +54,7 @@ def main() -> None:
     task = cambrian.load(arguments.data, **({"target": arguments.target} if arguments.target else {}))
     space = SPACES.parse(arguments.space or choose_raced(task))
     texts = getattr(space, "causal", False)
-    macs = {name: count_macs(space, task, network) for name, network in space.portfolio.items()}
+    macs = {name: count_work(space, task, network) for name, network in space.portfolio.items()}
     names = [name for name in macs if not arguments.only or name in arguments.only.split(",")]
     for name in names:
         filters = match_filters(arguments.filters, next(iter(macs.values())), macs[name])
