@@ -18,11 +18,12 @@ import torch
 import cambrian
 from cambrian.estimators.job import Job
 from cambrian.estimators.train import Train
-from cambrian.networks.training.recipe import OPTIMISERS
+from cambrian.networks.training.recipe import OPTIMISERS, PRECISIONS
 from cambrian.outcome import ENDLESS, Fidelity
 from cambrian.search.planning.optimisers import TEXT
 from cambrian.search.planning.plan import choose_raced
-from cambrian.search.planning.race_plan import count_work, match_filters
+from cambrian.search.planning.race_amounts import match_filters
+from cambrian.search.planning.race_speed import count_work
 from cambrian.spaces import SPACES
 
 RECIPE: dict[str, Any] = {
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--filters", type=int, default=16)
     parser.add_argument("--only", default="", help="names, with commas")
     parser.add_argument("--optimiser", choices=OPTIMISERS, help="default: muon, of texts adamw")
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
     parser.add_argument("--rate", type=float, help="the learning rate")
     parser.add_argument("--space", help="default: the one that is raced")
     parser.add_argument("--few", action="store_true", help="the settings for few images, seen often")
@@ -61,7 +63,7 @@ def main() -> None:
         fidelity = Fidelity(ENDLESS, skeleton={"filters": filters}, seconds=arguments.seconds)
         job = Job.of(space, space.portfolio[name], fidelity, task, stage="deliver")
         few = {**FEW, "cutout": min(task.height, task.width) * 3 // 8} if arguments.few else {}
-        recipe = {**(TEXTS if texts else RECIPE), **few}
+        recipe = {**(TEXTS if texts else RECIPE), **few, "precision": arguments.precision}
         recipe["optimiser"] = arguments.optimiser or ("adamw" if texts else "muon")
         if recipe["optimiser"] == "adamw":
             recipe |= TEXT

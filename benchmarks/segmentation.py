@@ -46,7 +46,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import cambrian
-from cambrian.search.planning import cost, race_plan
+from cambrian.search.planning import cost, race_speed
 
 SIDE = 48
 PARTS = {"shapes": (800, 400), "clothes": (2400, 800)}
@@ -112,7 +112,7 @@ def search(file: str, variant: str, seed: str, budget: str) -> None:
     """One search by the clock of its process; prints its outcome."""
     time.monotonic = time.perf_counter = time.process_time
     # Speeds are measured in children, whose time would not count before they end.
-    race_plan.call_each = cost.call_each = lambda jobs, at_once, seconds: [job() for job in jobs]
+    race_speed.call_each = cost.call_each = lambda jobs, at_once, seconds: [job() for job in jobs]
     planned = cambrian.plan(
         cambrian.load(file),
         budget,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pytest
 
 from cambrian.search.planning.cost import Cost
+from cambrian.search.planning.race_speed import Favourite
 
 T = TypeVar("T")
 
@@ -43,9 +44,16 @@ COUNTS = {name: remember(getattr(Cost, name), _key_of_network) for name in ("_co
 def measure_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let plans measure speeds in this process: to fork a child for a speed that the test itself says costs
     more than many a plan."""
-    for place in ("cost", "race_plan"):
+    for place in ("cost", "race_speed"):
         name = f"cambrian.search.planning.{place}.call_each"
         monkeypatch.setattr(name, lambda functions, at_once, seconds: [each() for each in functions])
+
+
+def fix_race_speed(monkeypatch: pytest.MonkeyPatch, measure: Callable[..., float]) -> None:
+    """Let a race's favourite take so many seconds for an image, `measure(favourite, resolution, filters,
+    precision)`, and gain nothing by another precision."""
+    monkeypatch.setattr(Favourite, "measure", measure)
+    monkeypatch.setattr(Favourite, "compare_precisions", lambda favourite, resolution: 1.0)
 
 
 def remember_costs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,9 @@ def test_the_figures(finished):
     audited, place = finished
     assert [j.label for j in audited.judgements] == [*SHORTCUTS, "params", "macs", "layers", "coin"]
     assert audited["params"].leans["size"].value == pytest.approx(1)
-    assert audited["train(epochs=1)"].saves == pytest.approx(audited.seconds / audited["train(epochs=1)"].seconds)
+    assert audited["train(epochs=1)"].saves == pytest.approx(
+        audited.seconds / audited["train(epochs=1)"].seconds
+    )
     assert audited["inherited(epochs=1)"].left_out == 1  # the parent of all others
     assert "\n" not in repr(audited)
     record = json.loads((place / "audit.json").read_text())

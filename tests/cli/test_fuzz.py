@@ -16,7 +16,7 @@ import cambrian.cli.commands  # noqa: F401  (registers the commands)
 from cambrian.cli import main
 from cambrian.cli.app import app
 from cambrian.search.planning.cost import Cost
-from remembered import measure_here, remember_costs
+from remembered import fix_race_speed, measure_here, remember_costs
 from reseeding import seeded
 
 LINES = int(os.environ.get("CAMBRIAN_LINES", "10000"))
@@ -103,7 +103,7 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Capture
     remember_costs(monkeypatch)
     measure_here(monkeypatch)
     monkeypatch.setattr("sklearn.datasets.load_digits", functools.cache(load_digits))
-    monkeypatch.setattr("cambrian.search.planning.race_plan._measure_at", lambda *arguments: 1e-5)
+    fix_race_speed(monkeypatch, lambda *arguments: 1e-5)
     monkeypatch.setattr("cambrian.search.planning.race_plan.count_work", lambda *arguments: 1e6)
     monkeypatch.setattr("cambrian.search.planning.wording.estimate_size", lambda *arguments: 1.0)
     monkeypatch.setattr("cambrian.search.engines.ray.import_ray", lambda: None)

@@ -19,7 +19,7 @@ from cambrian.codec import encode
 from cambrian.errors import UsageError
 from cambrian.search.engines import ENGINES
 from cambrian.search.planning.cost import Cost
-from remembered import measure_here, remember_costs
+from remembered import fix_race_speed, measure_here, remember_costs
 
 SMALL = ("--budget", "9", "--strategy", "random", "--space", "tiny-chain")
 KINDS = {
@@ -91,7 +91,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     remember_costs(monkeypatch)
     measure_here(monkeypatch)
     monkeypatch.setattr("sklearn.datasets.load_digits", functools.cache(load_digits))
-    monkeypatch.setattr("cambrian.search.planning.race_plan._measure_at", lambda *arguments: 1e-5)
+    fix_race_speed(monkeypatch, lambda *arguments: 1e-5)
     monkeypatch.setattr("cambrian.search.planning.race_plan.count_work", lambda *arguments: 1e6)
     monkeypatch.setattr("cambrian.search.planning.wording.estimate_size", lambda *arguments: 1.0)
     # Ray is planned for, not used: it need not be installed.

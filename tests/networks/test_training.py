@@ -163,6 +163,7 @@ def test_each_optimiser_has_a_usual_rate() -> None:
         ({"optimiser": "sdg"}, "did you mean 'sgd'"),
         ({"schedule": "cosinus"}, "did you mean 'cosine'"),
         ({"score": "max"}, "last"),
+        ({"precision": "bfloat"}, "did you mean 'bfloat16'"),
         ({"learning_rate": 0.0}, "learning_rate is above 0"),
         ({"learning_rate": math.nan}, "learning_rate"),
         ({"batch_size": 1}, "batch_size is at least 2"),
@@ -177,10 +178,13 @@ def test_a_wrong_setting_is_one_sentence(setting: dict[str, object], said: str) 
         Recipe(**setting)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "adamw", "muon"])
-def test_restored_at_any_step(optimiser: str) -> None:
+@pytest.mark.parametrize(
+    ("optimiser", "precision"), [("sgd", "auto"), ("adamw", "auto"), ("muon", "auto"), ("muon", "bfloat16")]
+)
+def test_restored_at_any_step(optimiser: str, precision: str) -> None:
     """From the state after each step of an epoch another object ends bit for bit as the whole run did."""
-    recipe, augment = replace(PLAIN, optimiser=optimiser), Augment(crop=1, flip=True, cutout=2)
+    recipe = replace(PLAIN, optimiser=optimiser, precision=precision)
+    augment = Augment(crop=1, flip=True, cutout=2)
 
     def fresh() -> Training:
         module = nn.Sequential(nn.Dropout(0.2), *network()).to(memory_format=torch.channels_last)

@@ -25,6 +25,7 @@ from cambrian.search.parts import engine_choice
 from cambrian.search.parts.devices import usual_workers
 from cambrian.search.planning import race_plan
 from cambrian.search.planning.plan import plan
+from cambrian.search.planning.race_speed import Speed
 from cambrian.search.search import Search
 from cambrian.tasks import load
 
@@ -266,8 +267,8 @@ def test_a_race_reckons_with_the_threads_of_its_last_training(
     """All of this machine's workers give it theirs; on a cluster it has those of one seat. The session gives
     it as many as the plan says."""
     asked: list[int] = []
-    measured = race_plan.Speed(1e-5, 1e-5, 2e-5)
-    monkeypatch.setattr(race_plan, "_measure", lambda *arguments: measured)
+    measured = Speed(1e-5, 1e-5, 2e-5)
+    monkeypatch.setattr(race_plan, "measure_favourite", lambda *arguments: measured)
     monkeypatch.setattr(race_plan, "_speed_up", lambda count, device: asked.append(count) or 1.0)
     planned = plan(load("digits"), "1m", engine=engine)
     assert asked == [threads]
@@ -281,7 +282,7 @@ def test_a_dead_address_is_refused_before_anything_is_planned(monkeypatch: pytes
         raise RunError(f"no Ray cluster can be joined at {address!r}")
 
     monkeypatch.setattr(ray_engine, "check_reach", refuse)
-    monkeypatch.setattr(race_plan, "_measure", lambda *arguments: pytest.fail("measured"))
+    monkeypatch.setattr(race_plan, "measure_favourite", lambda *arguments: pytest.fail("measured"))
     refused = CliRunner().invoke(app, ["search", "digits", "--engine", "ray", "--ray-address", "127.0.0.1:1"])
     assert isinstance(refused.exception, RunError)
     assert "machine" not in refused.output

@@ -17,11 +17,11 @@ from cambrian.errors import RunError, UsageError
 from cambrian.estimators.train import Train
 from cambrian.networks.checkpoint import load_facts, save_weights
 from cambrian.search.planning import plan as plan_module
-from cambrian.search.planning import race_plan
 from cambrian.search.planning.plan import plan
 from cambrian.search.planning.pretrained import fit_portfolio
 from cambrian.spaces import SPACES
 from cambrian.spaces.space import Pick, Signature, Space
+from remembered import fix_race_speed
 from small_training import ARCHITECTURE, SmallConv, bars, estimated
 
 STILL = Train(batch_size=16, learning_rate=1e-30, weight_decay=0.0)
@@ -30,7 +30,7 @@ STILL = Train(batch_size=16, learning_rate=1e-30, weight_decay=0.0)
 
 @pytest.fixture(autouse=True)
 def speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(race_plan, "_measure_at", lambda *arguments: 1e-4)
+    fix_race_speed(monkeypatch, lambda *arguments: 1e-4)
 
 
 def make_task(classes: int = 4) -> cambrian.Task:

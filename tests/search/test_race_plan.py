@@ -30,13 +30,14 @@ from cambrian.search.planning.race_amounts import (
     size_race,
 )
 from cambrian.search.planning.race_plan import plan_race
+from cambrian.search.planning.race_speed import Favourite, Speed
 from cambrian.search.result import Result
 from cambrian.spaces import SPACES
 from cambrian.spaces.sequences.recurrent.common import UNITS
 from cambrian.strategies.evolution.nsga2 import NSGA2
 from cambrian.strategies.multifidelity.race import Race
 from cambrian.weights import Inherit
-from remembered import measure_here, remember, shape_of
+from remembered import fix_race_speed, measure_here, remember, shape_of
 from tiers import slow_but
 
 count_work = remember(race_plan.count_work, lambda space, task, network: (space, shape_of(task), network))
@@ -46,13 +47,11 @@ SECONDS = 2e-5
 
 @pytest.fixture(autouse=True)
 def speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def measure(
-        task: object, space: object, architecture: object, resolution: object, skeleton: dict, device: str
-    ) -> float:
-        side = resolution or task.height  # type: ignore[attr-defined]
-        return SECONDS * (side / 8) ** 2 * (skeleton["filters"] / 16) ** 1.5
+    def measure(favourite: Favourite, resolution: int | None, filters: int, precision: str) -> float:
+        side = resolution or favourite.task.height
+        return SECONDS * (side / 8) ** 2 * (filters / 16) ** 1.5
 
-    monkeypatch.setattr(race_plan, "_measure_at", measure)
+    fix_race_speed(monkeypatch, measure)
     monkeypatch.setattr(race_plan, "count_work", count_work)
     monkeypatch.setattr(Cost, "_measure_speed", lambda self, level, device: SECONDS * (level + 1))
     measure_here(monkeypatch)
@@ -335,7 +334,7 @@ def test_more_than_a_time_is_no_race(name: str, photographs: cambrian.Task) -> N
 def test_reading_the_data_is_a_part_of_the_time(photographs, monkeypatch) -> None:
     """Of ten minutes four have gone when the plan is made: the race is one of six minutes, and ends four
     minutes later than such a one; where all of them have gone, that is said."""
-    monkeypatch.setattr(race_plan, "_measure", lambda *arguments: race_plan.Speed(1e-5, 1e-5, 2e-5))
+    monkeypatch.setattr(race_plan, "measure_favourite", lambda *arguments: Speed(1e-5, 1e-5, 2e-5))
     for module in ("plan", "plan_request", "race_plan"):
         clock = SimpleNamespace(monotonic=lambda: 1000.0)
         monkeypatch.setattr(f"cambrian.search.planning.{module}.time", clock)

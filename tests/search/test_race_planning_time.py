@@ -7,11 +7,13 @@ import pytest
 
 import cambrian
 from cambrian.outcome import Infeasible
-from cambrian.search.planning import race_plan
+from cambrian.search.planning import race_plan, race_speed
+from cambrian.search.planning.forked import Failed
 from cambrian.search.planning.plan import plan
 from cambrian.search.planning.race_plan import plan_race
+from cambrian.search.planning.race_speed import Speed
 from cambrian.spaces import SPACES
-from remembered import remember, shape_of
+from remembered import fix_race_speed, remember, shape_of
 
 count_work = remember(race_plan.count_work, lambda space, task, network: (space, shape_of(task), network))
 
@@ -35,7 +37,7 @@ def test_a_crash_while_the_speed_is_measured(
     def fail(*arguments: object) -> float:
         raise ValueError("deliberate")
 
-    monkeypatch.setattr(race_plan, "_measure_at", fail)
+    fix_race_speed(monkeypatch, fail)
     rows = dict(plan(photographs, "5m", workers=1).rows)
     assert "was guessed: its process failed: ValueError: deliberate" in rows["time"]
 
@@ -50,9 +52,9 @@ def test_measuring_the_speed_does_not_take_the_budget(
 
     def call(jobs: list, at_once: int, longest: float) -> list:
         patience.append(longest)
-        return [race_plan.Failed("it took too long")] * len(jobs)
+        return [Failed("it took too long")] * len(jobs)
 
-    monkeypatch.setattr(race_plan, "call_each", call)
+    monkeypatch.setattr(race_speed, "call_each", call)
     race = plan_race(photographs, SPACES.make("stages"), seconds, workers=1, threads=1, device="cpu")
     assert patience == [most]
     assert race.notice is not None
@@ -72,7 +74,7 @@ def test_holding_networks_to_limits_does_not_take_the_budget(
         return Infeasible("limit", "too much") if now[0] <= 10.0 * misses else 8
 
     monkeypatch.setattr(race_plan.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(race_plan, "_measure", lambda *arguments: race_plan.Speed(1e-5, 2e-5, 1e-4))
+    monkeypatch.setattr(race_plan, "measure_favourite", lambda *arguments: Speed(1e-5, 2e-5, 1e-4))
     monkeypatch.setattr(race_plan, "fit_filters", fit)
     space = SPACES.make("stages")
     race = plan_race(photographs, space, 180.0, workers=1, threads=1, device="cpu", limits={"latency": 1.0})

@@ -20,12 +20,15 @@ from cambrian.networks.training.batches import images
 from cambrian.networks.training.losses import make_loss
 from cambrian.networks.training.recipe import Recipe
 from cambrian.outcome import Fidelity
-from cambrian.search.planning import race_plan
+from cambrian.search.planning import race_speed
+from cambrian.search.planning.forked import Failed
+from cambrian.search.planning.race_speed import Favourite, measure_favourite
 from cambrian.search.search import Search
 from cambrian.spaces.branches.encoder_decoder.space import EncoderDecoder
 from cambrian.spaces.branches.fabric.space import Fabric
 from cambrian.spaces.program.function_space import Shape
 from cambrian.strategies.multifidelity.race import Race
+from remembered import fix_race_speed
 
 SIDE, CLASSES = 8, ("ground", "red", "blue")
 
@@ -119,7 +122,7 @@ def test_a_time_for_masks_is_a_race_of_encoders_and_decoders(
 ) -> None:
     """The U-Net first, or the one that is named alone; the plan says why. A strategy has the same space, and
     another space the plan that it has for classes."""
-    monkeypatch.setattr(race_plan, "_measure_at", lambda *arguments: 1e-4)
+    fix_race_speed(monkeypatch, lambda *arguments: 1e-4)
     task = cambrian.load(file)
     planned = cambrian.plan(task, "8m", workers=1, device="cpu")
     race, rows = planned.search.strategy, dict(planned.rows)
@@ -143,19 +146,16 @@ def test_the_speed_of_a_network_too_wide_to_be_measured_follows_from_narrower_on
     """By the powers that pixels and filters have: of masks wide networks take too long to measure in a short
     budget. Where no speed is known, it is in proportion to the multiply-accumulates."""
     task, space = cambrian.load(file), EncoderDecoder()
-    late = race_plan.Failed("it took longer than 2 s")
-    network = space.portfolio["unet"]
-    arguments = (task, space, network, {}, 4, None, 1, "cpu", 2.0)
-    monkeypatch.setattr(race_plan, "call_each", lambda *given: [late, 0.01, late])
-    speed = race_plan._measure(*arguments)
+    late = Failed("it took longer than 2 s")
+    networks = [Favourite(task, space, space.portfolio[name], {}, "cpu") for name in ("unet", "small-unet")]
+    amounts = (4, None, None, 1, 2.0)
+    monkeypatch.setattr(race_speed, "call_each", lambda *given: [late, 0.01, late])
+    speed = measure_favourite(networks[0], *amounts)
     assert (speed.race, speed.base, speed.wide) == pytest.approx((0.0025, 0.01, 0.01 * 3**1.5))
     assert speed.notice == "the speed could not be measured and was guessed: it took longer than 2 s"
-    monkeypatch.setattr(race_plan, "call_each", lambda *given: [late] * 3)
-    macs = [race_plan.count_work(space, task, space.portfolio[name]) for name in ("unet", "small-unet")]
-    guesses = [
-        race_plan._measure(task, space, space.portfolio[n], *arguments[3:]).base
-        for n in ("unet", "small-unet")
-    ]
+    monkeypatch.setattr(race_speed, "call_each", lambda *given: [late] * 3)
+    macs = [race_speed.count_work(space, task, network.architecture) for network in networks]
+    guesses = [measure_favourite(network, *amounts).base for network in networks]
     assert guesses[0] / guesses[1] == pytest.approx(macs[0] / macs[1])
 
 

@@ -22,12 +22,12 @@ from cambrian.randomness import stream
 from cambrian.request import Stop, trial_of
 from cambrian.search.assembly import make_problem
 from cambrian.search.parts.components import spec_of
-from cambrian.search.planning import race_plan
 from cambrian.search.planning.plan import plan
 from cambrian.spaces import SPACES
 from cambrian.spaces.budgets import HasPortfolio
 from cambrian.spaces.knowledge import Canonical, Encodes, Grows, Morphs, Moves, know
 from cambrian.spaces.program.function_space import Shape
+from remembered import fix_race_speed
 from tiers import slow_but
 
 RATES, DECAYS = (0.1, 0.2, 0.4), (1e-4, 1e-3)
@@ -178,7 +178,7 @@ def test_strategies_search_the_training_with_the_network(strategy: str) -> None:
 def test_a_race_is_over_networks_and_their_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Entrants have the usual training; challengers change the network or the training, and begin with the
     leader's function; a setting that the space asks for is refused elsewhere."""
-    monkeypatch.setattr(race_plan, "_measure_at", lambda *arguments: 1e-5)
+    fix_race_speed(monkeypatch, lambda *arguments: 1e-5)
     task = cambrian.load("digits", limit=400)
     planned = plan(task, "3h", workers=1, space=make_joint("stages"), changes={"entrants": 2, "filters": 8})
     race = planned.search.strategy

@@ -293,6 +293,15 @@ def search(
             rich_help_panel=TRAINING,
         ),
     ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="Numbers of convolutions and products of matrices in training: float32, bfloat16, or auto,"
+            " which is bfloat16 on a GPU alone.",
+            show_default="a race: the faster one here",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     pretrained: Annotated[
         Path | None,
         typer.Option(
@@ -374,6 +383,7 @@ def search(
         batch_size=batch_size,
         weight_decay=weight_decay,
         augment_strength=augment_strength,
+        precision=precision,
         pretrained=pretrained,
     )
     task = load_task(data, metric, images_kept, size, seed, read, target)

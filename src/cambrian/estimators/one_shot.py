@@ -74,6 +74,10 @@ class OneShot(Recipe):
             raise UsageError(
                 f"estimator 'one-shot': statistics is one of {', '.join(STATISTICS)}, got {self.statistics!r}"
             )
+        if self.precision != "auto":
+            raise UsageError(
+                f"estimator 'one-shot': supernets are trained in precision auto, got {self.precision!r}"
+            )
 
     def plan_epochs(self, architecture: Architecture, fidelity: Fidelity) -> int:
         """The epochs of a supernet's training, to whose own recipe no answers belong."""

@@ -33,16 +33,18 @@ def score_network(
     """The metrics on the part that the job's stage may see; `value` is the task's own metric. `memo` keeps
     the inputs for other networks."""
     from cambrian.networks.training.losses import make_loss
+    from cambrian.networks.training.precision import scoring_precision
     from cambrian.networks.training.trainer import scores
 
     images = scoring_images(task, job.fidelity, job.stage, job.device)
     # Nothing is kept for gradients, so that a larger batch fits and takes less time.
     batch = 4 * recipe.batch_size if memo is None else count_at_once(recipe, images)
     read = images.read if memo is None else partial(memo.recall, images.read)
+    precision = scoring_precision(recipe.precision)
     if task.goal.kind == "classes":
-        metrics = scores(network, images, batch, read)
+        metrics = scores(network, images, batch, read, precision)
     else:
-        metrics = score_goal(network, images, batch, make_loss(recipe, task.goal), read)
+        metrics = score_goal(network, images, batch, make_loss(recipe, task.goal), read, precision)
     return metrics | {"value": metrics[task.metric.replace("-", "_")]}
 
 
@@ -57,13 +59,14 @@ def score_goal(
     batch_size: int,
     loss: Callable[[Tensor, Tensor], Tensor],
     read: Read | None = None,
+    precision: str = "auto",
 ) -> dict[str, float]:
     """All metrics of the images' goal, in the targets' own unit, and the mean `loss`, of numbers in standard
     deviations."""
     from cambrian.networks.probabilities import read_probabilities
     from cambrian.networks.training.trainer import compute_outputs
 
-    outputs = compute_outputs(network, images, batch_size, read)
+    outputs = compute_outputs(network, images, batch_size, read, precision)
     mean = float(loss(outputs, images.targets))
     if not np.isfinite(mean):
         return {"loss": mean} | dict.fromkeys(map(_key, list_metrics(images.goal.kind)), float("nan"))

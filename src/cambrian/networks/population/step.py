@@ -14,8 +14,9 @@ from cambrian.errors import UsageError
 from cambrian.networks.population.descent import PopulationDescent
 from cambrian.networks.population.lanes import Lanes
 from cambrian.networks.training.losses import Loss, make_loss
+from cambrian.networks.training.precision import half_precision
 from cambrian.networks.training.recipe import Recipe
-from cambrian.networks.training.step import Moment, half_precision
+from cambrian.networks.training.step import Moment
 
 OWN = (
     "learning_rate",
@@ -49,7 +50,7 @@ class PopulationStep:
 
     def take(self, inputs: Tensor, targets: Tensor, moment: Moment) -> Tensor:
         """See `Step`. Returns the mean loss of the lanes whose loss is finite."""
-        with half_precision(inputs.device):
+        with half_precision(inputs.device, self._recipes[0].precision):
             outputs = self._lanes(inputs)
         losses = torch.stack([self._loss_of(output, targets) for output in outputs])
         torch.autograd.backward(losses.sum())

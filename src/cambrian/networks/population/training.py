@@ -14,8 +14,8 @@ from cambrian.networks.population.step import PopulationStep
 from cambrian.networks.training.augment import Augment
 from cambrian.networks.training.batches import Images
 from cambrian.networks.training.losses import make_loss
+from cambrian.networks.training.precision import half_precision
 from cambrian.networks.training.recipe import Recipe
-from cambrian.networks.training.step import half_precision
 from cambrian.networks.training.trainer import Training
 
 

@@ -18,6 +18,7 @@ OPTIMISERS = tuple(USUAL_RATES)
 # Names only, the losses themselves need torch (`losses.LOSSES`).
 LOSSES = ("cross-entropy", "squared-error")
 SCORES = ("last", "best")
+PRECISIONS = ("auto", "float32", "bfloat16")
 LATER: dict[str, bool] = {"later": True}
 """Marks a setting added after runs were stored: at its default it is left out of specs and identities."""
 
@@ -62,6 +63,9 @@ class Recipe:
     `length` is the share of its fidelity's epochs that a training has: as a question, it lets a search choose
     how long its networks are trained, where more is not always better.
 
+    `precision` is that of convolutions and products of matrices in training (see `precision`): "float32",
+    "bfloat16", or "auto", which is bfloat16 on a GPU and float32 on a CPU.
+
     `score` names the epoch whose score a search reports and whose weights it keeps: "last", which is
     unbiased, or "best" on validation; the best is recorded in both cases. `checkpoint_seconds` is the minimum
     time between two checkpoints; 0 writes one at the end of each epoch, and a training that has a short time
@@ -94,6 +98,7 @@ class Recipe:
     average: Annotated[float, SHARE] = field(default=0.0, metadata=LATER)
     length: Annotated[float, Span(0, 1, above=True)] = field(default=1.0, metadata=LATER)
     augment_strength: Annotated[float, Span(0, 4)] = field(default=1.0, metadata=LATER)
+    precision: str = field(default="auto", metadata=LATER)
 
     def __post_init__(self) -> None:
         _check_name("optimiser", self.optimiser, OPTIMISERS)
@@ -102,6 +107,7 @@ class Recipe:
         _check_name("schedule", self.schedule, SHAPES)
         _check_name("loss", self.loss, LOSSES)
         _check_name("score", self.score, SCORES)
+        _check_name("precision", self.precision, PRECISIONS)
         check_settings(self, "training")
         if SHAPES[self.schedule].periodic and not self.decay_epochs:
             raise UsageError(

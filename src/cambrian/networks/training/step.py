@@ -9,9 +9,8 @@ separate optimiser on other batches) is a `Step` made of several `Descent`s.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from cambrian.networks.drop_path import find_path_droppers
 from cambrian.networks.training.descent import Descent
 from cambrian.networks.training.losses import Loss, make_loss
+from cambrian.networks.training.precision import half_precision
 from cambrian.networks.training.recipe import Recipe
 
 
@@ -80,13 +80,14 @@ class Objective(Protocol):
 @dataclass(frozen=True)
 class HeadsLoss:
     """The loss of the first head plus `auxiliary` times the losses of the other heads, whose logits a network
-    returns only in training (Szegedy et al. 2015, Sec. 5)."""
+    returns only in training (Szegedy et al. 2015, Sec. 5), computed in `precision`."""
 
     loss: Loss
     auxiliary: float = 0.0
+    precision: str = "auto"
 
     def __call__(self, network: nn.Module, inputs: Tensor, targets: Tensor, moment: Moment) -> Tensor:
-        with half_precision(inputs.device):
+        with half_precision(inputs.device, self.precision):
             output = network(inputs)
         # The loss is computed in 32 bits, outside of autocast: bfloat16 keeps 8 bits of a number.
         heads = output if isinstance(output, tuple) else (output,)
@@ -134,8 +135,3 @@ class GradientStep:
         span = self._recipe.rates.span(moment.length, moment.steps_per_epoch)
         for dropper, rate in self._droppers:
             dropper.set_drop_path(rate * min(moment.done, span) / span)
-
-
-def half_precision(device: torch.device) -> AbstractContextManager[Any]:
-    """Compute in bfloat16 on CUDA, inside. On CPU it is slower for such networks, and is not used."""
-    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()

@@ -26,8 +26,9 @@ from cambrian.networks.training.batches import Images
 from cambrian.networks.training.descent import keep_moments
 from cambrian.networks.training.growth import LEAST, Growth
 from cambrian.networks.training.losses import make_loss
+from cambrian.networks.training.precision import choose_precision, half_precision
 from cambrian.networks.training.recipe import Recipe
-from cambrian.networks.training.step import GradientStep, HeadsLoss, Moment, Step, half_precision
+from cambrian.networks.training.step import GradientStep, HeadsLoss, Moment, Step
 from cambrian.randomness import integer_seed
 
 Read = Callable[[int, int], Tensor]
@@ -69,7 +70,8 @@ class Training:
         self._device = images.pixels.device
         self._total = torch.zeros((), device=self._device)  # the sum of this epoch's losses
         # Made here, since only the images know whether their targets are classes.
-        loss = HeadsLoss(make_loss(recipe, images.goal), recipe.auxiliary)
+        precision = choose_precision(network, recipe.precision, self._device)
+        loss = HeadsLoss(make_loss(recipe, images.goal), recipe.auxiliary, precision)
         self._method = method or GradientStep(network, recipe, loss)
         self._average = Average(network, recipe.average) if recipe.average else None
 
@@ -244,14 +246,20 @@ def _select(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def scores(network: nn.Module, images: Images, batch_size: int, read: Read | None = None) -> dict[str, float]:
+def scores(
+    network: nn.Module,
+    images: Images,
+    batch_size: int,
+    read: Read | None = None,
+    precision: str = "auto",
+) -> dict[str, float]:
     """Score the network in evaluation mode on all images: `accuracy`, `balanced_accuracy` (the mean recall
     over the classes that occur) and `loss`, the mean cross-entropy. `read` gives the images' inputs (None:
     they are made of their pixels)."""
     read = read or images.read
     network.eval()
     right, losses = [], []
-    with torch.inference_mode(), half_precision(images.pixels.device):
+    with torch.inference_mode(), half_precision(images.pixels.device, precision):
         for begin in range(0, len(images), batch_size):
             batch = slice(begin, begin + batch_size)
             targets = images.targets[batch]
@@ -269,13 +277,19 @@ def scores(network: nn.Module, images: Images, batch_size: int, read: Read | Non
     }
 
 
-def compute_outputs(network: nn.Module, images: Images, batch_size: int, read: Read | None = None) -> Tensor:
+def compute_outputs(
+    network: nn.Module,
+    images: Images,
+    batch_size: int,
+    read: Read | None = None,
+    precision: str = "auto",
+) -> Tensor:
     """The outputs float[n, outputs] of the network's first head in evaluation mode, for all images. `read`:
     see `scores`."""
     read = read or images.read
     network.eval()
     outputs = []
-    with torch.inference_mode(), half_precision(images.pixels.device):
+    with torch.inference_mode(), half_precision(images.pixels.device, precision):
         for begin in range(0, len(images), batch_size):
             outputs.append(first_head(network(read(begin, begin + batch_size))).float())
     return torch.cat(outputs)

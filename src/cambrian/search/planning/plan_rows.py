@@ -81,7 +81,7 @@ def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[st
         ("each", _describe_heats(race)),
         RACED,
         ("then", _describe_last_training(race, search.choose)),
-        ("machine", f"{search.device}, {workers} at a time"),
+        ("machine", f"{search.device}, {workers} at a time{_describe_precision(race)}"),
         ("time", f"{search.budget}, all of it used{f'; {race.notice}' if race.notice else ''}"),
     ]
 
@@ -121,6 +121,11 @@ def _describe_heats(race: RacePlan) -> str:
     at = f" at {race.coarse} pixels" if race.coarse else ""
     rest = f": {race.alone}" if race.alone else ", the best third three times as long, until one is left"
     return f"{race.seconds:.3g} s{at}{rest}{describe_challenges(race.challenges)}"
+
+
+def _describe_precision(race: RacePlan) -> str:
+    times = f", {race.gain:.2g} times as fast" if race.gain > 1 else ""
+    return f"; training in {race.precision}{times}" if race.precision != "auto" else ""
 
 
 def _describe_last_training(race: RacePlan, choose: str | None) -> str:

@@ -7,10 +7,8 @@ nothing that the chosen network learned meanwhile is thrown away. All amounts fo
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +21,6 @@ from cambrian.estimators.build import signature
 from cambrian.one_thread import one_thread
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import stream
-from cambrian.search.planning.forked import Failed, call_each
 from cambrian.search.planning.limited_size import fit_filters
 from cambrian.search.planning.pretrained import Fit, fit_portfolio
 from cambrian.search.planning.race_amounts import (
@@ -47,7 +44,7 @@ from cambrian.search.planning.race_amounts import (
     size_challenges,
     size_race,
 )
-from cambrian.search.planning.speed import measure_speed
+from cambrian.search.planning.race_speed import Favourite, count_work, measure_favourite
 from cambrian.spaces.budgets import HasPortfolio
 from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space
@@ -55,17 +52,12 @@ from cambrian.spaces.space import Space
 if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
-BASE, WIDE = 16, 48
-"""Filters at which the speed is measured."""
 PATIENCE, HASTE = 10.0, 2.0
 """Seconds that measuring one network may take: of a long budget at most, and of a short one at least."""
 HASTY = 0.05
 """The share of the budget for one network between the two."""
 HOLDING = 0.1
 """The share of the budget in which networks are held to limits: measuring a latency takes seconds."""
-GUESSED = 6e-11
-"""Seconds per image and unit of work (see `count_work`) of a network whose speed could not be measured: about
-1e-3 of the favourite on CIFAR-10."""
 
 
 class RacePlan(msgspec.Struct, frozen=True):
@@ -93,6 +85,9 @@ class RacePlan(msgspec.Struct, frozen=True):
     """The network that pretrained weights are of."""
     handicap: float = 0.0
     """What a score has to lead by, since the last heat is short beside the last training."""
+    precision: str = "auto"
+    gain: float = 1.0
+    """How many times as fast the favourite is in `precision`."""
 
 
 def plan_race(
@@ -106,16 +101,17 @@ def plan_race(
     filters: int | None = None,
     entrants: int | str | None = None,
     pretrained: str = "",
+    precision: str | None = None,
     limits: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> RacePlan:
     """The race of `space`'s portfolio, or of its first `entrants`, within `seconds`; for "random", of as many
     random architectures; for a name, of that network alone. `workers` train at a time, and the last training
-    has `threads`. The network that the weights in the file
-    `pretrained` fit becomes the favourite, with as many filters as they have. Networks over one of the
-    `limits` are made narrower, and left out where that does not suffice, or where one is found and the time
-    for it is over. Measures the machine's speed for
-    some seconds. Raises UsageError where no network keeps the limits."""
+    has `threads`. The network that the weights in the file `pretrained` fit becomes the favourite, with as
+    many filters as they have. Trainings have the `precision`, or the faster one here. Networks over one of
+    the `limits` are made narrower, and left out where that does not suffice, or where one is found and the
+    time for it is over. Measures the machine's speed for some seconds. Raises UsageError where no network
+    keeps the limits."""
     began = time.monotonic()
     if filters is not None and (type(filters) is not int or filters < 1):
         raise UsageError(f"filters is a whole number, 1 or more; got {filters!r}")
@@ -132,7 +128,9 @@ def plan_race(
     with one_thread():
         favourite = next(iter(portfolio.values()))
         patience = min(PATIENCE, max(HASTE, HASTY * seconds))
-        speed = _measure(task, space, favourite, size, coarse, fine, workers, device, patience)
+        speed = measure_favourite(
+            Favourite(task, space, favourite, size, device), coarse, fine, precision, workers, patience
+        )
         images = len(task.train) + len(task.validation)
         # Each piece of a text has as many targets as characters.
         batch = LEAST_BATCH if task.causal else choose_batch(images, task.dense)
@@ -193,6 +191,8 @@ def plan_race(
         speed.notice,
         fit,
         choose_handicap(last, training),
+        speed.precision,
+        speed.gain,
     )
 
 
@@ -260,80 +260,6 @@ def _read_size(space: Space, task: Task, seconds: float) -> dict[str, Scalar]:
     known = know(space, HasPortfolio)
     assert known is not None
     return dict(known.read_size(signature(task, Fidelity(resolution=choose_resolution(task, seconds)))))
-
-
-class Speed(msgspec.Struct, frozen=True):
-    """Seconds per image of the favourite: at the resolution of the race with BASE filters, and at that of the
-    end with BASE and with WIDE ones. `notice` is a sentence where they are guesses."""
-
-    race: float
-    base: float
-    wide: float
-    notice: str | None = None
-
-    def fine(self, filters: int) -> float:
-        # A power of the filters, between 0 (overheads alone) and 2 (products alone).
-        exponent = math.log(max(self.wide / self.base, 1.0)) / math.log(WIDE / BASE)
-        return self.base * float((filters / BASE) ** min(exponent, 2.0))
-
-    def coarse(self, filters: int) -> float:
-        return self.fine(filters) * self.race / self.base
-
-
-def _measure(
-    task: Task,
-    space: Space,
-    architecture: Architecture,
-    size: Mapping[str, Scalar],
-    coarse: int | None,
-    fine: int | None,
-    workers: int,
-    device: str,
-    patience: float,
-) -> Speed:
-    measured = ((coarse or fine, BASE), (fine, BASE), (fine, WIDE))
-    jobs = [
-        partial(_measure_at, task, space, architecture, r, {"filters": filters, **size}, device)
-        for r, filters in measured
-    ]
-    if device.startswith("cuda"):  # which a forked process cannot use
-        coarse_speed, base_speed, wide_speed = (job() for job in jobs)
-        return Speed(coarse_speed, base_speed, wide_speed)
-    speeds = call_each(jobs, max(workers, 1), patience)
-    failures = [speed for speed in speeds if isinstance(speed, Failed)]
-    notice = f"the speed could not be measured and was guessed: {failures[0]}" if failures else None
-    race, base, wide = (None if isinstance(s, Failed) else float(s) for s in speeds)
-    # What could not be measured follows from what was: wide networks are the first to take too long.
-    base = GUESSED * count_work(space, task, architecture) if base is None else base
-    share = 1.0 if coarse is None or fine == coarse else coarse / (fine or min(task.height, task.width))
-    return Speed(race or base * share**2, base, wide or base * (WIDE / BASE) ** 1.5, notice)
-
-
-def _measure_at(
-    task: Task,
-    space: Space,
-    architecture: Architecture,
-    resolution: int | None,
-    skeleton: Mapping[str, Scalar],
-    device: str,
-) -> float:
-    seen = signature(task, Fidelity(resolution=resolution))
-    network = space.build(architecture, seen, **skeleton)
-    return measure_speed(network, (seen.channels, seen.height, seen.width), device, seen.dense)
-
-
-def count_work(space: Space, task: Task, architecture: Architecture) -> float:
-    """Multiply-accumulates of the network with BASE filters, on an image of the task, and its parameters: the
-    optimiser walks through all of them at each step, which takes about as long for each image of a batch."""
-    import torch
-
-    from cambrian.networks.measure.sizes import sizes
-
-    skeleton: dict[str, Scalar] = {"filters": BASE}
-    with torch.device("meta"):
-        network = space.build(architecture, task, **skeleton)
-    found = sizes(network, (task.channels, task.height, task.width))
-    return float(found.get("macs", 0.0) + found["params"])
 
 
 def _speed_up(threads: int, device: str) -> float:

@@ -43,6 +43,7 @@ def plan_by_race(request: PlanRequest, space: Space) -> Plan:
         threads=request.engine.threads_of_one,
         device=request.device,
         pretrained=str(recipe.get("pretrained", "")),
+        precision=recipe.get("precision"),
         limits=read_limits(settings.get("limits") or {}),
         seed=int(settings.get("seed", 0)),
         **request.changes,
@@ -104,7 +105,7 @@ def _make_training(task: Task, race: RacePlan, resolution: int | None, settings:
     from cambrian.estimators.train import Train
 
     batch = int(settings.get("batch_size", race.batch))
-    common: dict[str, Any] = {"batch_size": batch}
+    common: dict[str, Any] = {"batch_size": batch, "precision": race.precision}
     if settings["optimiser"] == "sgd":
         # The rate is that of a batch of 128, and in proportion to others (Goyal et al. 2017, Sec. 2.1);
         # muon's step of a filter is of one length, and its rate is one for all batches.

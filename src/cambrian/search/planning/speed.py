@@ -17,15 +17,22 @@ ENOUGH = 1.0
 """Seconds of steps after which no further one is measured."""
 
 
-def measure_speed(network: nn.Module, shape: tuple[int, int, int], device: str, dense: bool = False) -> float:
-    """Seconds of one image, forward and backward, of `shape` (channels, height, width); `dense` where its
-    pixels have a class each."""
+def measure_speed(
+    network: nn.Module,
+    shape: tuple[int, int, int],
+    device: str,
+    dense: bool = False,
+    precision: str = "auto",
+) -> float:
+    """Seconds of one image, forward and backward, of `shape` (channels, height, width), in a precision of
+    `Recipe`; `dense` where its pixels have a class each."""
     import torch
     from torch.nn import functional as F
 
     from cambrian.networks.depthwise import quicken_depthwise
     from cambrian.networks.heads import spread_targets
     from cambrian.networks.pointwise import avoid_strided_pointwise, memory_format
+    from cambrian.networks.training.precision import half_precision
 
     # Prepared as the trainer prepares it, so that the measured speed is that of training.
     avoid_strided_pointwise(network)
@@ -39,8 +46,9 @@ def measure_speed(network: nn.Module, shape: tuple[int, int, int], device: str, 
     with reuse_memory():
         while len(times) < 2 or (len(times) < 4 and sum(times) < ENOUGH):
             started = time.perf_counter()
-            output = network(batch)
-            logits = output[0] if isinstance(output, tuple) else output
+            with half_precision(batch.device, precision):
+                output = network(batch)
+            logits = (output[0] if isinstance(output, tuple) else output).float()
             loss = F.cross_entropy(logits, spread_targets(targets, logits))
             loss.backward()  # type: ignore[no-untyped-call]
             if device.startswith("cuda"):

@@ -27,7 +27,8 @@ from cambrian.networks.sharing.elastic import Elastic, OrdersChannels
 from cambrian.networks.sharing.methods.extremes import rank_options
 from cambrian.networks.sharing.supernet import Supernet
 from cambrian.networks.training.losses import Distillation, make_loss
-from cambrian.networks.training.step import GradientStep, Moment, Step, half_precision
+from cambrian.networks.training.precision import half_precision
+from cambrian.networks.training.step import GradientStep, Moment, Step
 from cambrian.settings import COUNT, Span, check_settings
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from cambrian.networks.heads import first_head
 from cambrian.networks.sharing.methods.extremes import find_extreme
 from cambrian.networks.sharing.supernet import Supernet
 from cambrian.networks.training.losses import Distillation, make_loss
-from cambrian.networks.training.step import GradientStep, HeadsLoss, Moment, Step, half_precision
+from cambrian.networks.training.precision import half_precision
+from cambrian.networks.training.step import GradientStep, HeadsLoss, Moment, Step
 from cambrian.settings import Span, check_settings
 
 if TYPE_CHECKING:

@@ -1,0 +1,151 @@
+"""The speed of a race's favourite on this machine, measured before the race is planned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cambrian.architecture import Architecture
+from cambrian.choices import Scalar
+from cambrian.estimators.build import signature
+from cambrian.outcome import Fidelity
+from cambrian.search.planning.forked import Failed, call_each
+from cambrian.search.planning.speed import measure_speed
+from cambrian.spaces.space import Space
+
+if TYPE_CHECKING:
+    from cambrian.tasks.task import Task
+
+BASE, WIDE = 16, 48
+"""Filters at which the speed is measured."""
+GAIN = 1.1
+"""How many times as fast bfloat16 has to be on a CPU, beyond the noise of measuring it."""
+GUESSED = 6e-11
+"""Seconds per image and unit of work (see `count_work`) of a network whose speed could not be measured: about
+1e-3 of the favourite on CIFAR-10."""
+
+
+class Speed(msgspec.Struct, frozen=True):
+    """Seconds per image of the favourite: at the resolution of the race with BASE filters, and at that of the
+    end with BASE and with WIDE ones, in `precision`, in which it is `gain` times as fast. `notice` is a
+    sentence where they are guesses."""
+
+    race: float
+    base: float
+    wide: float
+    precision: str = "auto"
+    gain: float = 1.0
+    notice: str | None = None
+
+    def fine(self, filters: int) -> float:
+        # A power of the filters, between 0 (overheads alone) and 2 (products alone).
+        exponent = math.log(max(self.wide / self.base, 1.0)) / math.log(WIDE / BASE)
+        return self.base * float((filters / BASE) ** min(exponent, 2.0))
+
+    def coarse(self, filters: int) -> float:
+        return self.fine(filters) * self.race / self.base
+
+
+@dataclass(frozen=True)
+class Favourite:
+    """The network whose speed is measured: `architecture` of `space` for `task`, with `size` among the
+    settings of its skeleton."""
+
+    task: Task
+    space: Space
+    architecture: Architecture
+    size: Mapping[str, Scalar]
+    device: str
+
+    def measure(self, resolution: int | None, filters: int, precision: str) -> float:
+        """Seconds per image."""
+        return self._measure(resolution, filters, [precision])[0]
+
+    def compare_precisions(self, resolution: int | None) -> float:
+        """How many times as fast it is in bfloat16 on a CPU."""
+        # One after the other in one process, so that what else runs on the machine slows both.
+        whole, half = self._measure(resolution, BASE, ["float32", "bfloat16"])
+        return whole / half
+
+    def _measure(self, resolution: int | None, filters: int, precisions: Sequence[str]) -> list[float]:
+        import torch
+
+        from cambrian.networks.training.precision import choose_precision
+
+        seen = signature(self.task, Fidelity(resolution=resolution))
+        network = self.space.build(self.architecture, seen, filters=filters, **self.size)
+        shape, device = (seen.channels, seen.height, seen.width), torch.device(self.device)
+        chosen = [choose_precision(network, precision, device) for precision in precisions]
+        return [measure_speed(network, shape, self.device, seen.dense, each) for each in chosen]
+
+
+def measure_favourite(
+    favourite: Favourite,
+    coarse: int | None,
+    fine: int | None,
+    precision: str | None,
+    workers: int,
+    patience: float,
+) -> Speed:
+    """The speed at both resolutions (None: that of the images), in `precision` or the faster one, by so many
+    processes at a time, each of which may take `patience` seconds."""
+    sizes = ((coarse or fine, BASE), (fine, BASE), (fine, WIDE))
+    jobs = [partial(favourite.measure, *size, precision or "auto") for size in sizes]
+    if favourite.device.startswith("cuda"):  # which a forked process cannot use
+        race, base, wide = (job() for job in jobs)
+        return Speed(race, base, wide, precision or "auto")
+    speeds = call_each(jobs, max(workers, 1), patience)
+    failures = [speed for speed in speeds if isinstance(speed, Failed)]
+    if failures:
+        return _guess(favourite, speeds, coarse, fine, precision or "auto")
+    race, base, wide = map(float, speeds)
+    gain = 1.0 if precision else _measure_gain(favourite, fine, patience)
+    chosen = precision or ("bfloat16" if gain > 1 else "auto")
+    return Speed(race / gain, base / gain, wide / gain, chosen, gain)
+
+
+def _guess(
+    favourite: Favourite, speeds: Sequence[Any], coarse: int | None, fine: int | None, precision: str
+) -> Speed:
+    """What could not be measured follows from what was: wide networks are the first to take too long."""
+    task = favourite.task
+    notice = next(speed for speed in speeds if isinstance(speed, Failed))
+    race, base, wide = (None if isinstance(speed, Failed) else float(speed) for speed in speeds)
+    base = GUESSED * count_work(favourite.space, task, favourite.architecture) if base is None else base
+    share = 1.0 if coarse is None or fine == coarse else coarse / (fine or min(task.height, task.width))
+    return Speed(
+        race or base * share**2,
+        base,
+        wide or base * (WIDE / BASE) ** 1.5,
+        precision,
+        notice=f"the speed could not be measured and was guessed: {notice}",
+    )
+
+
+def _measure_gain(favourite: Favourite, resolution: int | None, patience: float) -> float:
+    """How many times as fast bfloat16 is on this CPU; 1 where that is not worth it."""
+    from cambrian.networks.training.precision import has_half_precision
+
+    if not has_half_precision():
+        return 1.0
+    (gain,) = call_each([partial(favourite.compare_precisions, resolution)], 1, patience)
+    return gain if isinstance(gain, float) and gain >= GAIN else 1.0
+
+
+def count_work(space: Space, task: Task, architecture: Architecture) -> float:
+    """Multiply-accumulates of the network with BASE filters, on an image of the task, and its parameters: the
+    optimiser walks through all of them at each step, which takes about as long for each image of a batch."""
+    import torch
+
+    from cambrian.networks.measure.sizes import sizes
+
+    skeleton: dict[str, Scalar] = {"filters": BASE}
+    with torch.device("meta"):
+        network = space.build(architecture, task, **skeleton)
+    found = sizes(network, (task.channels, task.height, task.width))
+    return float(found.get("macs", 0.0) + found["params"])
