@@ -21,7 +21,7 @@ from cambrian.estimators.build import signature
 from cambrian.one_thread import one_thread
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import stream
-from cambrian.search.planning.limited_size import fit_filters
+from cambrian.search.planning.limited_size import STEP, fit_filters
 from cambrian.search.planning.pretrained import Fit, fit_portfolio
 from cambrian.search.planning.race_amounts import (
     ETA,
@@ -116,8 +116,8 @@ def plan_race(
     if filters is not None and (type(filters) is not int or filters < 1):
         raise UsageError(f"filters is a whole number, 1 or more; got {filters!r}")
     portfolio, size = _choose_portfolio(space, entrants, seed), _read_size(space, task, seconds)
-    # Filters that somebody names are kept: weights of other ones are then refused.
-    tried = FILTERS if filters is None else (filters,)
+    # Filters that somebody names are kept: weights of other ones are then refused. A limit leaves fours.
+    tried = range(STEP, 2 * FILTERS[-1] + 1, STEP) if filters is None else (filters,)
     fit = fit_portfolio(Path(pretrained), task, space, portfolio, tried, size) if pretrained else None
     if fit is not None:
         portfolio = {fit.name: portfolio[fit.name], **portfolio}
@@ -141,7 +141,7 @@ def plan_race(
         costs = {name: count_work(space, task, network) for name, network in portfolio.items()}
     first = costs[next(iter(portfolio))]
     widths = {name: match_filters(width, first, costs[name]) for name in portfolio}
-    widths[next(iter(portfolio))] = width  # as it was asked for, not in fours
+    widths[next(iter(portfolio))] = width  # as it was asked for, not in eights
     held = len(portfolio)
     if limits:
         fidelity, allowed = Fidelity(resolution=fine, skeleton=size), HOLDING * seconds
