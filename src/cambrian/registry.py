@@ -17,7 +17,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from cambrian.errors import CambrianError, UnknownName, UsageError, did_you_mean
-from cambrian.spec_text import read_arguments, split_call
+from cambrian.spec_text import parts, read_arguments, split_call
 
 METHODS = {
     "space": ("walk", "build"),
@@ -79,7 +79,10 @@ class Registry:
             return self.parse(spec)
         name, arguments = self._read(spec)
         # An entry is a class, or a component already made (`mlp:PAPER`), which arguments then alter.
-        entry = self.get(name)
+        return self._alter(name, self.get(name), arguments)
+
+    def _alter(self, name: str, entry: Any, arguments: dict[str, Any]) -> Any:
+        """The component of the class `entry`, or like the component `entry`, with these settings."""
         methods = METHODS.get(self.kind, ())
         if not dataclasses.is_dataclass(entry) or not all(callable(getattr(entry, m, None)) for m in methods):
             raise self._no_component(name, entry)
@@ -93,15 +96,18 @@ class Registry:
         return self._make(name, entry, arguments) if arguments or isinstance(entry, type) else entry
 
     def parse(self, text: str) -> Any:
-        """The component that a text from the command line describes: `NAME`, `NAME(paper)` or
-        `NAME(setting=value, ...)`. Values are JSON, or words."""
+        """The component that a text from the command line describes: `NAME`, `NAME(setting=value, ...)`,
+        `NAME(paper)` or `NAME(paper, setting=value, ...)`, which are the paper's settings but for these.
+        Values are JSON, or words."""
         name, inside = split_call(text, self.kind)
-        if inside != "paper":
+        if parts(inside)[:1] != ["paper"]:
             return self.make(self.read(text))
         entry = self.get(name)
         if not hasattr(entry, "paper"):
-            raise UsageError(f"{self.kind} {name!r} has no settings of a paper's own: leave out '(paper)'")
-        return entry.paper()
+            raise UsageError(f"{self.kind} {name!r} has no settings of a paper's own: leave out 'paper'")
+        others = read_arguments(inside.removeprefix("paper"), self.kind, text)
+        _, arguments = self._read({"name": name, "arguments": others})
+        return self._alter(name, entry.paper(), arguments)
 
     def read(self, text: str) -> dict[str, Any]:
         """The spec of `NAME` or `NAME(setting=value, ...)`."""

@@ -1,4 +1,5 @@
-"""A component as it is written on a command line: `NAME`, or `NAME(setting=value, ...)`."""
+"""A component as it is written on a command line: `NAME`, or `NAME(setting=value, ...)`, where `paper` may
+stand before the settings (see `Registry.parse`)."""
 
 from __future__ import annotations
 
@@ -56,7 +57,8 @@ def parts(text: str) -> list[str]:
 def _setting(part: str, kind: str, text: str) -> tuple[str, Any]:
     name, equals, value = part.partition("=")
     if not equals:
-        raise UsageError(f"cannot read {part!r} in the {kind} {text!r}: write setting=value, or paper alone")
+        hint = ": paper stands before the settings" if part == "paper" else ": write setting=value"
+        raise UsageError(f"cannot read {part!r} in the {kind} {text!r}{hint}")
     try:
         return name.strip(), json.loads(value)
     except ValueError:

@@ -1,5 +1,7 @@
 """Strategies as they are named on a command line, and what is said of those that are not there."""
 
+from dataclasses import replace
+
 import pytest
 from referee_cases import Deadly
 
@@ -25,6 +27,20 @@ def test_names_settings_and_papers():
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        ("evolution(paper, sample=5)", {"sample": 5}),
+        ("asha(paper , size=3, form=stopping)", {"size": 3, "form": "stopping"}),
+        ("r-darts(paper, searches=2, factors=[1, 9])", {"searches": 2, "factors": (1, 9)}),
+    ],
+)
+def test_a_papers_settings_but_for_some(text, changes):
+    """The paper's settings, of which those that are named after `paper` are others."""
+    name = text.partition("(")[0]
+    assert STRATEGIES.parse(text) == replace(STRATEGIES.get(name).paper(), **changes)
+
+
 def test_labels_of_ones_own():
     """Objects, names and specs by label."""
     spec = {"name": "evolution", "arguments": {"sample": 3}}
@@ -46,6 +62,8 @@ def test_random_search_is_always_there_once():
         ("evolutoin", UnknownName, "did you mean 'evolution'?"),
         ("evolution(popluation=3)", UsageError, "did you mean 'population'?"),
         ("random(paper)", UsageError, "no settings of a paper's own"),
+        ("evolution(paper, popluation=3)", UsageError, "did you mean 'population'?"),
+        ("evolution(sample=3, paper)", UsageError, "paper stands before the settings"),
         ("evolution(3)", UsageError, "write setting=value"),
         ("evolution(population=20", UsageError, "cannot read the strategy"),
         ("evolution(population=3, sample=5)", UsageError, "sample must be between 1 and the population of 3"),

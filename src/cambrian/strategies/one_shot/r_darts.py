@@ -26,7 +26,8 @@ class RDARTS(Deriving):
         if not right or len(self.factors) not in (0, self.searches):
             raise UsageError(
                 f"strategy 'r-darts': factors are numbers above 0, one for each of {self.searches} searches,"
-                f" or none, got {list(self.factors)}"
+                f" or none, got {list(self.factors)}: give searches and as many factors, such as searches=2,"
+                " factors=[3, 9]"
             )
 
     @staticmethod
