@@ -50,6 +50,19 @@ def test_of_equals_the_preferred_leads(values, preferences):
         assert (None if best is None else best.number) == next(iter(liked or highest), None)
 
 
+@settings(deadline=None)
+@given(VALUES, PREFERENCES, st.data())
+def test_who_leads_does_not_depend_on_who_ended_first(values, preferences, data):
+    """What a display says of trials as they end is what the ledger says of them by their numbers: of all of
+    them, and of those that are ranked."""
+    rows = list(trials(values, preferences))
+    tally = Tally()
+    for trial in data.draw(st.permutations(rows)):
+        tally.add(trial)
+    assert tally.best is next(iter(read_recommendation(rows, [Objective()], [])), None)
+    assert tally.best in (find_front(rows, [Objective()]) or [None])
+
+
 FIDELITIES = st.builds(
     Fidelity,
     epochs=st.integers(1, 2),

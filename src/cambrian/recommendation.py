@@ -12,19 +12,17 @@ from cambrian.problem import Objective
 from cambrian.weights import Inherit, Shared
 
 
-def rank_trials(
-    trials: Sequence[Trial], objectives: Sequence[Objective] = (Objective(),), prefers: Sequence[int] = ()
-) -> list[Trial]:
+def rank_trials(trials: Sequence[Trial], objectives: Sequence[Objective] = (Objective(),)) -> list[Trial]:
     """The measured trials, best first: those that were measured more fully (see `grade_fidelity`) before
     all others. Of equally full ones, one objective: by score. Several: front by front, a front being the
     trials that none of the rest dominates (Deb et al. 2002, fast non-dominated sorting), and by the first
-    objective within a front. Among equals, trials in `prefers` go first, in its order, then earlier ones."""
-    place = {number: n for n, number in enumerate(prefers)}
+    objective within a front. Among equals the `Leader` goes first, then earlier ones."""
+    leader = find_leader(trials)
     measured = list_comparable(trials)
     levels = _number_fronts(measured, objectives) if len(objectives) > 1 else {}
 
     def order(trial: Trial) -> tuple[float, ...]:
-        last = place.get(trial.number, len(place)), trial.number
+        last = trial is not leader, trial.number
         fullness = (-part for part in grade_fidelity(trial.fidelity))
         return (*fullness, levels.get(trial.number, 0), -(trial.score or 0.0), *last)
 
@@ -70,7 +68,7 @@ def place_trial(trial: Trial) -> tuple[float, ...]:
 
 def find_front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
     """Of the trials that were measured most fully, those that no other one dominates, sorted by the first
-    objective; of trials with equal scores only the earliest."""
+    objective; of trials with equal scores only the one that is ranked first."""
     # A value after fewer epochs says less, so that it neither stands on the front nor pushes others off it.
     ranked = list_fullest(rank_trials(trials, objectives))
     scores = [t.scores(objectives) for t in ranked]
@@ -177,21 +175,53 @@ def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
     return all(x >= y for x, y in zip(a, b, strict=True)) and tuple(a) != tuple(b)
 
 
-def find_incumbents(trials: Iterable[Trial]) -> Iterator[Trial | None]:
-    """The recommended trial after each of the trials, in the order of their numbers: of those of the highest
-    grade that were measured most fully (see `place_trial`), the one with the highest score; among equals the
-    one that the strategy preferred last (`Trial.prefers`), else the first. None before there is a value."""
-    equals: list[Trial] = []  # all trials with the highest score so far, the earliest first
-    preferred: tuple[int, ...] = ()
-    highest: tuple[float, ...] | None = None
-    for trial in trials:
-        preferred = trial.prefers or preferred
-        if trial.score is not None and trial.kind != "supernet":
-            place = place_trial(trial)
-            if highest is None or place > highest:
-                highest, equals = place, [trial]
-            elif place == highest:
-                equals.append(trial)
-        first = equals[0] if equals else None
+class Leader:
+    """The recommended one of the trials that were added, in whichever order they ended: of those of the
+    highest grade that were measured most fully (see `place_trial`), the one with the highest score; among
+    equals the one that the strategy preferred last (`Trial.prefers`), else the one of the lowest number."""
+
+    def __init__(self) -> None:
+        self._highest: tuple[float, ...] | None = None
+        self._equals: list[Trial] = []  # all trials at the highest place
+        self._first: Trial | None = None
+        self._preferred: tuple[int, ...] = ()
+        self._asked = -1  # the trial that said what is preferred
+
+    def add(self, trial: Trial) -> None:
+        """Count a trial, which need not have a value."""
+        if trial.prefers and trial.number >= self._asked:
+            self._preferred, self._asked = trial.prefers, trial.number
+        if trial.score is None or trial.kind == "supernet":
+            return
+        place = place_trial(trial)
+        if self._highest is None or place > self._highest:
+            self._highest, self._equals, self._first = place, [trial], trial
+        elif place == self._highest:
+            self._equals.append(trial)
+            if self._first is not None and trial.number < self._first.number:
+                self._first = trial
+
+    @property
+    def trial(self) -> Trial | None:
+        """None before there is a value."""
         # Without a preference the first is enough: where all values are equal, the list is long.
-        yield next((t for t in equals if t.number in preferred), first) if preferred else first
+        if not self._preferred:
+            return self._first
+        preferred = (t for t in self._equals if t.number in self._preferred)
+        return min(preferred, key=lambda t: t.number, default=self._first)
+
+
+def find_leader(trials: Iterable[Trial]) -> Trial | None:
+    """The `Leader` of these trials."""
+    leader = Leader()
+    for trial in trials:
+        leader.add(trial)
+    return leader.trial
+
+
+def find_incumbents(trials: Iterable[Trial]) -> Iterator[Trial | None]:
+    """The `Leader` after each of the trials, in their order."""
+    leader = Leader()
+    for trial in trials:
+        leader.add(trial)
+        yield leader.trial

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 import cambrian
-from cambrian.architecture import Architecture
+import mocks
+from cambrian.architecture import Architecture, sample
 from cambrian.errors import UsageError
 from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Point, Trial
+from cambrian.problem import Problem
 from cambrian.search.display.lines import LONG, PAUSE, LineWatch
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.parts.devices import choose_device
+from cambrian.strategies.strategy import Evaluate
 
 
 @pytest.fixture
@@ -59,6 +66,45 @@ def test_a_long_training_is_not_silent(clock: SimpleNamespace) -> None:
         watch.on_point(3, Point(step, {"accuracy": 0.5}))
     assert len(lines) == 5
     assert lines[0] == "  search: number 3 after 2 epochs, 50.00 %, 60 s"
+
+
+@dataclass(frozen=True)
+class Recommending:
+    """Draws at random, and prefers the trial `preferred` by its proposals, or recommends it itself."""
+
+    preferred: int
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    def start(self, problem: Problem) -> tuple[Any, ...]:
+        return (problem.space,)
+
+    def propose(self, state: tuple[Any, ...], pending: Sequence[Trial], rng: np.random.Generator) -> Evaluate:
+        return Evaluate(sample(state[0], rng), prefers=(self.preferred,))
+
+    def learn(self, state: tuple[Any, ...], trial: Trial) -> tuple[Any, ...]:
+        return (*state, trial.architecture)
+
+
+@dataclass(frozen=True)
+class Deciding(Recommending):
+    """Recommends the `preferred`, whatever its value."""
+
+    def recommend(self, state: tuple[Any, ...]) -> list[Architecture]:
+        return [state[1 + self.preferred]]
+
+
+@pytest.mark.parametrize("strategy", [Recommending(2), Deciding(3)], ids=["of equals", "by itself"])
+def test_the_last_line_names_the_trial_that_the_run_recommends(
+    strategy: Recommending, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of equal values too, of which the first is not the one that the strategy prefers."""
+    constant = Function(lambda architecture, fidelity: 0.5, builds=False)
+    search = cambrian.Search(mocks.Toy(questions=8), strategy, constant, budget=5)
+    result = search.run()
+    assert result.best is not None
+    assert result.best.number == strategy.preferred
+    ends = [line for line in capfd.readouterr().err.splitlines() if line.startswith("search: ")]
+    assert ends[-1].endswith(f"5 trials, best 50.00 % (trial {strategy.preferred})")
 
 
 def test_failures_are_counted_and_told(clock: SimpleNamespace) -> None:

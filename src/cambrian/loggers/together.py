@@ -32,6 +32,10 @@ class Together(Watch):
         for watch in self._watches:
             watch.on_end(trial)
 
+    def on_recommend(self, trial: Trial) -> None:
+        for watch in self._watches:
+            watch.on_recommend(trial)
+
     def on_stop(self, reason: str) -> None:
         for watch in self._watches:
             watch.on_stop(reason)

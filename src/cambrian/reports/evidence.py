@@ -94,7 +94,7 @@ def levels(trials: Iterable[Trial]) -> list[Level]:
 
 
 def best_trials(trials: Iterable[Trial], top: int) -> list[Trial]:
-    """The `top` best trials of different architectures, best first, earlier ones first among equals."""
+    """The `top` best trials of different architectures, best first (see `rank_trials`)."""
     first: dict[Architecture, Trial] = {}
     for trial in rank_trials(search_trials(trials)):
         first.setdefault(trial.architecture, trial)

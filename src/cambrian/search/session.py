@@ -184,8 +184,11 @@ class Session:
         """Note the recommendation, and why the search ended. Raises RunError for one whose trials all crash
         alike."""
         failing = coordinator.breaker.tripped
-        numbers = [t.number for t in coordinator.recommend()[:RECOMMENDED]]
-        self.ledger.note("recommend", numbers=numbers)
+        recommended = coordinator.recommend()[:RECOMMENDED]
+        self.ledger.note("recommend", numbers=[t.number for t in recommended])
+        if recommended:
+            self.watch.on_recommend(recommended[0])
+        self.watch.on_stop(reason)
         # A search that was stopped before has its event: a second one would say that it ended twice.
         if failing or not stopped:
             after, budget = len(coordinator.trials), self.search.budget
@@ -286,7 +289,7 @@ class Session:
             # They would take the time of the network that is wanted now.
             self.execution.drop(stage, unfinished, "another network was chosen before it was ready")
             unfinished = []
-        self.execution.drive(stage, unfinished, lambda: None, deadlines)
+        self.watch.on_stop(self.execution.drive(stage, unfinished, lambda: None, deadlines))
         winner, others = stage.winner(), [t.number for t in stage.front()]
         noted = {"front": others} if others else {}
         self.ledger.note(

@@ -8,7 +8,7 @@ from typing import Any
 from cambrian.effort import grade_fidelity
 from cambrian.outcome import Trial
 from cambrian.problem import Objective
-from cambrian.recommendation import dominates, find_front, find_incumbents, rank_trials
+from cambrian.recommendation import dominates, find_front, rank_trials
 
 RECOMMENDED = 100
 """Trials whose order a run records at its end."""
@@ -23,8 +23,7 @@ def read_recommendation(
     not rank follow by their scores; so do all, where it never stopped or a better one was measured since."""
     rankings = [value["numbers"] for _, name, value in events if name == "recommend"]
     measured = {t.number: t for t in trials if t.score is not None}
-    leader = [t.number for t in list(find_incumbents(trials))[-1:] if t is not None]
-    ranked = rank_trials(trials, objectives, leader)
+    ranked = rank_trials(trials, objectives)
     first = [measured[n] for n in rankings[-1] if n in measured] if rankings else []
     numbers = {t.number for t in first}
     # A search that went on since may have a better trial that the strategy has not ranked yet.

@@ -33,6 +33,7 @@ class LineWatch(Watch):
         self._total = sum(self._expected.values()) or None
         self._tally = Tally()
         self._stage, self._replaying = "search", True
+        self._recommended: Trial | None = None
         self._last = self._began = time.monotonic()
 
     def on_warning(self, sentence: str) -> None:
@@ -69,9 +70,13 @@ class LineWatch(Watch):
         elif not self._replaying and self._is_due():
             self._say(f"  {self._describe(trial)}")
 
+    def on_recommend(self, trial: Trial) -> None:
+        self._recommended = trial
+
     def on_stop(self, reason: str) -> None:
         if self._stage == "search":
-            self._say(f"search: {reason}; {self._count()}, best {self._best()}")
+            best = _name_trial(self._recommended or self._tally.best)
+            self._say(f"search: {reason}; {self._count()}, best {best}")
 
     def _is_due(self) -> bool:
         return self._tally.count == 1 or time.monotonic() - self._last >= PAUSE
@@ -88,8 +93,7 @@ class LineWatch(Watch):
         return f"{count} trial{'s' if count != 1 else ''}{f', {failed} failed' if failed else ''}"
 
     def _best(self) -> str:
-        best = self._tally.best
-        return "none" if best is None else f"{value_text(best)} (trial {best.number})"
+        return _name_trial(self._tally.best)
 
     def _spent(self) -> str:
         seconds = time.monotonic() - self._began
@@ -103,6 +107,10 @@ class LineWatch(Watch):
 def print_line(line: str) -> None:
     """A line on standard error, as the command line prints progress: standard output is the program's own."""
     print(line, file=sys.stderr, flush=True)
+
+
+def _name_trial(trial: Trial | None) -> str:
+    return "none" if trial is None else f"{value_text(trial)} (trial {trial.number})"
 
 
 def _describe_point(number: int, point: Point) -> str:

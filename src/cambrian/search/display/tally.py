@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from cambrian.outcome import Done, Trial, describe_collapse, describe_failure
-from cambrian.recommendation import list_comparable, place_trial
+from cambrian.recommendation import Leader, list_comparable, place_trial
 
 FEWEST = 5
 """Pairs below which a rank correlation is mostly chance."""
@@ -18,17 +18,20 @@ class Tally:
     def __init__(self) -> None:
         self.levels: dict[int, list[Trial]] = defaultdict(list)
         self.failed = 0
-        self.best: Trial | None = None
+        self.leader = Leader()
 
     def add(self, trial: Trial) -> int:
         """Count a trial; returns its level."""
         level = int(trial.reason.get("level", 0))
         self.levels[level].append(trial)
+        self.leader.add(trial)
         if trial.value is None:
             self.failed += 1
-        elif self.best is None or place_trial(trial) > place_trial(self.best):
-            self.best = trial
         return level
+
+    @property
+    def best(self) -> Trial | None:
+        return self.leader.trial
 
     @property
     def count(self) -> int:

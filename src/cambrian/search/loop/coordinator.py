@@ -17,7 +17,7 @@ from cambrian.errors import CambrianError, did_you_mean
 from cambrian.estimators.estimator import SERVES
 from cambrian.outcome import Artifact, Fidelity, Outcome, Trial
 from cambrian.problem import Problem
-from cambrian.recommendation import find_incumbents, find_measurements, insert_better, rank_trials
+from cambrian.recommendation import find_measurements, insert_better, rank_trials
 from cambrian.request import Request, Stop, TrainSupernet, Wait, trial_of
 from cambrian.search.ledger.keys import supernet_key, trial_key
 from cambrian.search.ledger.ledger import Ledger
@@ -172,8 +172,7 @@ class Coordinator:
         known = [self.order.resolve(t) for t in self.trials]
         preferred = self._list_preferred(known)
         numbers = {t.number for t in preferred}
-        leader = [t.number for t in list(find_incumbents(known))[-1:] if t is not None]
-        ranked = rank_trials(known, self.problem.objectives, leader)
+        ranked = rank_trials(known, self.problem.objectives)
         return [*preferred, *(t for t in ranked if t.number not in numbers)]
 
     def _list_preferred(self, known: Sequence[Trial]) -> list[Trial]:

@@ -78,6 +78,10 @@ class Watch:
     def on_claim(self, trial: Trial) -> None: ...
     def on_point(self, number: int, point: Point) -> None: ...
     def on_end(self, trial: Trial) -> None: ...
+
+    def on_recommend(self, trial: Trial) -> None:
+        """The search is to stop, and recommends this trial first."""
+
     def on_stop(self, reason: str) -> None: ...
 
 
@@ -170,7 +174,6 @@ class Execution:
             else:
                 self._advance(source, outcomes, queue)
         self._sweep(source, 0.0)
-        self.watch.on_stop(reason)
         return reason
 
     def _learn_seconds(self, trial: Trial, outcome: Outcome) -> float:
