@@ -93,6 +93,18 @@ def test_a_run_does_not_lie_among_the_data(
     assert [path.name for path in tmp_path.rglob("*")] == ["pets", "cat"]
 
 
+@pytest.mark.parametrize("command", [["search", ""], ["train", "pnasnet-5", ""], ["audit", ""]])
+def test_an_empty_path_is_no_folder(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a shell's variable that is not set: the data are missing, and nothing is in their folder."""
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, command)
+    assert isinstance(done.exception, UsageError)
+    assert "the path of the data is empty" in str(done.exception)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_run_may_lie_beside_the_data(tmp_path: Path) -> None:
     """In a folder that holds both; the name of a known data set is no folder."""
     (tmp_path / "pets").mkdir()

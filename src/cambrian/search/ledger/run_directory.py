@@ -74,13 +74,16 @@ def check_place(place: Path) -> None:
 def check_apart(place: Path | None, data: str) -> None:
     """Raise UsageError where the run directory, or without one the place of all, would lie in the folder that
     the data are read from: the next reader would take it for a class. `data` may also be a name."""
+    # Not the present folder, which an empty path is too: who reads the data refuses it.
+    if not data:
+        return
     source, named = Path(data).absolute(), Path("runs") if place is None else place
     with _making(named):
         if not source.is_dir() or source.resolve() not in (named.resolve(), *named.resolve().parents):
             return
     raise UsageError(
-        f"the run directory {named} would lie in the folder of the data, {data}, and be read as part of them:"
-        " name one elsewhere by --run"
+        f"the run directory {named} would lie in the folder of the data, {data!r}, and be read as part of"
+        " them: name one elsewhere by --run"
     )
 
 
