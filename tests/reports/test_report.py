@@ -5,11 +5,13 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 import cambrian
 from cambrian.estimators.function import Function
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
+from cambrian.reports import tested
 from cambrian.reports.contents import Story
 from cambrian.reports.report import report_html
 from cambrian.reports.verdict import verdict
@@ -122,6 +124,26 @@ def test_verdicts_say_what_came_out():
         "architectures. Finished in the same way, a random architecture reaches 94.00 %. This is one run on "
         "400 test images: differences below 3.1 points say little."  # 2 * sqrt(2 * .95 * .05 / 400) = .0308
     )
+
+
+@pytest.mark.parametrize(
+    ("facts", "noun"), [({"columns": [{}]}, "rows"), ({"rendering": {"text": {}}}, "texts"), ({}, "images")]
+)
+def test_examples_are_called_what_they_are(facts, noun):
+    """In the verdict, above the table of the data, and in the section on the test part."""
+    trials = random_trials_done(10)
+    task = {"metric": "accuracy", "test": 400, "channels": 1, "height": 2, "width": 3, **facts}
+    account = tested.Tested(("a", "b"), np.array([[2, 1], [0, 3]]), 6, 9)
+    story = Story(
+        "x", PNAS(), [*trials, *finals(trials)], task=task, winner=finals(trials)[1], tested=account
+    )
+    said = verdict(story)
+    assert f"95.00 % on the test {noun}. " in said
+    assert f"one run on 400 test {noun}: " in said
+    text = Page(report_html(story)).text
+    assert f"On the test {noun}" in text
+    assert f"6 of 9 test {noun}, evenly" in text
+    assert noun == "images" or "test images" not in text
 
 
 def test_the_verdict_of_a_training_without_a_search():

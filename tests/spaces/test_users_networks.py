@@ -326,7 +326,7 @@ def test_a_body_that_needs_the_shape_of_the_data(error: type[Exception] | None) 
     fitted = body.for_task(TASK)
     assert fitted.know(Grows) is not None
     assert fitted.build(sample(fitted, np.random.default_rng(0)), TASK)
-    with pytest.raises(CambrianError, match=r"cannot be run for|for 3 classes of images 2 x 8 x 8"):
+    with pytest.raises(CambrianError, match=r"cannot be run for|for 3 classes of inputs 2 x 8 x 8"):
         sample(body.for_task(Shape(2, 8, 8, 3)), np.random.default_rng(0), tries=3)
 
 

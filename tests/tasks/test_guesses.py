@@ -78,7 +78,7 @@ def test_rows_of_pixels() -> None:
 def test_tables_are_not_images(tmp_path: Path, columns: int) -> None:
     """Measured features are never pictures, whatever their number; `shape` overrides."""
     table = RNG.normal(size=(24, columns))
-    refused((table, Y), f"{columns} values per image look like a table of features, .* shape=HEIGHTxWIDTH")
+    refused((table, Y), f"rows of {columns} values look like a table of features, .* shape=HEIGHTxWIDTH")
     np.savez(tmp_path / "d.npz", x=table, y=Y)
     holds(load(tmp_path / "d.npz", shape=f"1x{columns}"), table.astype(np.float32).reshape(24, 1, columns, 1))
 

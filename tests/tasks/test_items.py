@@ -111,7 +111,7 @@ def test_data_sets_of_scikit_learn() -> None:
 
     task = load(load_digits())
     assert (task.height, task.width, task.classes) == (8, 8, 10)
-    refused(load_iris(), "4 values per image look like a table of features")
+    refused(load_iris(), "rows of 4 values look like a table of features")
     refused(load_iris().data, "'ndarray' is one array or table: give two arrays")
 
 

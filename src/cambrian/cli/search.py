@@ -68,7 +68,7 @@ SearchLimits = Annotated[
         "--limit",
         metavar="MEASURE=AMOUNT|N",
         help="Refuse networks over a limit before they are trained: latency=5ms, memory=200MB, params=1M,"
-        " macs=300M; may be given several times. A number alone: use so many images.",
+        " macs=300M; may be given several times. A number alone: use so many images, texts or rows.",
         show_default=False,
         rich_help_panel=LIMITS,
     ),

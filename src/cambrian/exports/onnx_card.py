@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from cambrian.tasks.nouns import read_noun
+
 ONNX = "program.onnx"
 _SAMPLE = "sample.safetensors"
 WARMUP, RUNS, SECONDS = 20, 50, 2.0
@@ -43,10 +45,10 @@ def describe_in_words(facts: dict[str, Any]) -> list[str]:
         difference = f"ONNX Runtime's outputs differ by {card['verified_difference']:.1g} at most"
         lines.append(f"{card['file']}: {difference}; {_write_cost(card)}")
     if "int8" in facts:
-        card = facts["int8"]
+        card, noun = facts["int8"], read_noun(facts)
         lost = 100 * (card["float_accuracy"] - card["accuracy"])
         words = f"{abs(lost):.2f} points {'below' if lost > 0 else 'above'}" if lost else "the same as"
-        accuracy = f"accuracy {100 * card['accuracy']:.2f} % on {card['images']:,} test images"
+        accuracy = f"accuracy {100 * card['accuracy']:.2f} % on {card['images']:,} test {noun}"
         lines.append(f"{card['file']}: {accuracy}, {words} 32 bits; {_write_cost(card)}")
     return lines
 

@@ -19,6 +19,7 @@ from cambrian.exports.mask_images import list_mask_files, write_mask
 from cambrian.exports.program import load_program
 from cambrian.files import check_target, write_file
 from cambrian.goal import choose_outputs, read_goal, write_number
+from cambrian.tasks.nouns import one_of, read_noun
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,8 +55,8 @@ def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[
     wanted = tuple(int(facts[name]) for name in ("height", "width", "channels"))
     if images.ndim != 4 or images.shape[1:] != wanted:
         raise DataError(
-            f"{place} takes images [n, height, width, channels] of size {list(wanted)}, got an array of "
-            f"shape {list(images.shape)}"
+            f"{place} takes {read_noun(facts)} [n, height, width, channels] of size {list(wanted)}, got "
+            f"an array of shape {list(images.shape)}"
         )
     program, goal = load_program(place, facts), read_goal(facts.get("goal"))
     sides = wanted[:2] if goal.kind == "pixels" else ()
@@ -89,7 +90,8 @@ def predict_files(
     facts = model_facts(Path(directory))
     dense = read_goal(facts.get("goal")).kind == "pixels"
     if masks is not None and not dense:
-        raise UsageError(f"{directory} gives an answer for an image, not for its pixels: leave out masks")
+        each = one_of(read_noun(facts))
+        raise UsageError(f"{directory} gives an answer for {each}, not for its pixels: leave out masks")
     if facts.get("columns"):
         return [row for file in files for row in _predict_rows(directory, file, facts)]
     # Transparency and 16-bit levels as in training; data sets without such images have no such entry.

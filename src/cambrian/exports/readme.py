@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cambrian.goal import read_goal
+from cambrian.tasks.nouns import read_noun
 
 _SOURCE = """`network.py` is the same network in torch and safetensors, to be read and trained further:
 
@@ -69,7 +70,7 @@ _TITLES = {
     "labels": "a network that gives labels to",
     "heads": "a network of several classifications of",
     "pixels": "a network that gives a class to each pixel of",
-    "characters": "a network that predicts the next character of texts, which are",
+    "characters": "a network that predicts the next character of",
 }
 OUTPUTS = {
     "classes": "logits [n, classes]; softmax makes them probabilities",
@@ -88,7 +89,7 @@ def write_readme(facts: Mapping[str, Any], unit: str, no_source: str) -> str:
     goal = read_goal(facts.get("goal")).kind
     outputs = "numbers" if goal == "numbers" else "logits"
     source = f"There is no network.py: {no_source}.\n" if no_source else _SOURCE.format(outputs=outputs)
-    kind, columns = ("rows", _COLUMNS) if "columns" in facts else ("images", "")
+    kind = read_noun(facts)
     text = _README.format(
         name=str(facts.get("name", "network")).replace("\n", " "),
         title=_TITLES[goal],
@@ -100,4 +101,4 @@ def write_readme(facts: Mapping[str, Any], unit: str, no_source: str) -> str:
         outputs=outputs,
         **{name: facts[name] for name in ("channels", "height", "width")},
     )
-    return text + columns
+    return text + _COLUMNS if "columns" in facts else text

@@ -18,6 +18,7 @@ from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.inner import has_trait
 from cambrian.tasks.metrics import is_share
+from cambrian.tasks.nouns import read_noun
 
 if TYPE_CHECKING:
     from cambrian.search.result import Result
@@ -66,6 +67,11 @@ class Story:
     def front(self) -> list[Trial]:
         """The search's trials that no other one dominates."""
         return find_front([t for t in self.trials if t.kind == "trial"], self.objectives)
+
+    @property
+    def noun(self) -> str:
+        """What the examples are called: images, texts, sounds or rows."""
+        return read_noun(self.task)
 
     @property
     def metric(self) -> str:

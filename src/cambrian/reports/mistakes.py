@@ -1,4 +1,4 @@
-"""The section on the test images: the confusion matrix, and the images classified wrongly most surely."""
+"""The section on the test part: the confusion matrix, and the examples classified wrongly most surely."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def mistakes_section(story: Story) -> Html | None:
     if tested is None:
         return None
     if tested.reason:
-        note = f"The final network could not be run on the test images: {tested.reason}."
-        return section("On the test images", element("p", note, "note"))
+        note = f"The final network could not be run on the test {story.noun}: {tested.reason}."
+        return section(f"On the test {story.noun}", element("p", note, "note"))
     looked = f"{tested.count:,} of {tested.total:,} test examples. They decided nothing."
     if tested.pairs:
         return section(
@@ -36,8 +36,9 @@ def mistakes_section(story: Story) -> Html | None:
         note = f"The final network on {looked} A text that it writes, each character drawn and read again:"
         written = element("pre", tested.written)
         return section("On the test part", element("p", note, "note"), written, *_confusion(tested))
+    note = _note(tested, story.noun)
     return section(
-        "On the test images", element("p", _note(tested), "note"), *_confusion(tested), *_worst(tested)
+        f"On the test {story.noun}", element("p", note, "note"), *_confusion(tested), *_worst(tested)
     )
 
 
@@ -54,11 +55,11 @@ def _scatter(tested: Tested) -> list[Html]:
     return [picture, element("h3", "Largest errors"), table(["true", "predicted", "error"], rows)]
 
 
-def _note(tested: Tested) -> str:
+def _note(tested: Tested, noun: str) -> str:
     wrong = int(tested.confusion.sum() - np.trace(tested.confusion))
-    looked = f"{tested.count:,} test images"
+    looked = f"{tested.count:,} test {noun}"
     if tested.count < tested.total:
-        looked = f"{tested.count:,} of {tested.total:,} test images, evenly over them"
+        looked = f"{tested.count:,} of {tested.total:,} test {noun}, evenly over them"
     return f"The final network on {looked}: {wrong:,} are classified wrongly. They decided nothing."
 
 
@@ -76,7 +77,7 @@ def _confusion(tested: Tested) -> list[Html]:
     rows = _pairs(tested)
     if rows:
         parts.append(element("h3", "Most often confused"))
-        parts.append(table(["true class", "taken for", "images", "of its class"], rows))
+        parts.append(table(["true class", "taken for", "times", "of its class"], rows))
     return parts
 
 
@@ -97,7 +98,7 @@ def _worst(tested: Tested) -> list[Html]:
     if not tested.mistakes:
         return []
     pictures = [
-        image(m.picture, f"{m.label}, taken for {m.predicted} ({100 * m.confidence:.0f} %), image {m.place}")
+        image(m.picture, f"{m.label}, taken for {m.predicted} ({100 * m.confidence:.0f} %), number {m.place}")
         for m in tested.mistakes
     ]
     return [

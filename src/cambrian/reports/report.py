@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -272,17 +272,18 @@ def _questions(story: Story) -> Html | None:
     if story.plan:
         parts.append(definitions(story.plan))
     if story.task:
-        parts += [element("h3", "Data"), definitions(_data(story.task))]
+        parts += [element("h3", "Data"), definitions(_data(story))]
     if story.settings:
         rows = definitions((k, cell_text(v)) for k, v in flatten_settings(story.settings))
         parts.append(details("all settings", rows))
     return section("What was asked", *parts) if parts else None
 
 
-def _data(task: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _data(story: Story) -> list[tuple[str, str]]:
     """The facts that people ask of a data set, and its warnings."""
+    task = story.task
     size = "x".join(str(task[k]) for k in ("channels", "height", "width") if k in task)
-    rows = [("name", task.get("name")), ("images", size), ("type", task.get("input"))]
+    rows = [("name", task.get("name")), (story.noun, size), ("type", task.get("input"))]
     rows += [(k, task.get(k)) for k in ("train", "validation", "test", "labels", "metric", "warnings")]
     return [(k, cell_text(v)) for k, v in rows if v not in (None, "", [], ())]
 

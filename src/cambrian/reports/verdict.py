@@ -81,7 +81,7 @@ def _nothing(ended: list[Trial]) -> str:
 
 
 def _winner_sentence(story: Story, winner: Trial, count: int) -> str:
-    part = " on the test images" if story.percent else ""
+    part = f" on the test {story.noun}" if story.percent else ""
     if not count:
         return f"The network trained reaches {story.value(winner.value)}{part}."
     return (
@@ -103,8 +103,10 @@ def _beside(story: Story, winner: Trial) -> list[str]:
         # The variance of a share p of n images is p (1 - p) / n; the difference of two has twice that.
         error = 2 * math.sqrt(2 * winner.value * (1 - winner.value) / count)
         # Below half a tenth of a point the rounded figure would read 0.0.
-        size = f"{100 * error:.1f} points" if error >= 0.0005 else "a handful of images"
-        sentences.append(f"This is one run on {count:,} test images: differences below {size} say little.")
+        size = f"{100 * error:.1f} points" if error >= 0.0005 else f"a handful of {story.noun}"
+        sentences.append(
+            f"This is one run on {count:,} test {story.noun}: differences below {size} say little."
+        )
     return sentences
 
 

@@ -137,7 +137,7 @@ def _of_rows(array: NDArray[Any], form: Form, where: str) -> tuple[NDArray[Any],
         kind = f"images of {colour_side} x {colour_side} in three colours, {order}"
         return array.reshape(-1, *kept), (_describe_rows(where, values, kind),)
     raise DataError(
-        f"{where}: {values} values per image look like a table of features, not of pixels: if a row is an "
+        f"{where}: rows of {values} values look like a table of features, not of pixels: if a row is an "
         "image, say of which shape=HEIGHTxWIDTH, or give images [n, height, width, channels]; if not, name "
         "the column to learn with target=NAME (--target NAME), or of arrays give features=True"
     )

@@ -19,6 +19,15 @@ def name_examples(rendering: Mapping[str, Any], columns: Sequence[Any] = ()) -> 
     return next((noun for key, noun in (("text", TEXTS), ("sound", SOUNDS)) if key in rendering), IMAGES)
 
 
+def read_noun(facts: Mapping[str, Any]) -> str:
+    """The noun of a task's examples, by its facts (`Task.facts`) or those of a network exported for it.
+
+    >>> read_noun({"rendering": {"sound": {}}}), read_noun({"columns": ["age"]}), read_noun({})
+    ('sounds', 'rows', 'images')
+    """
+    return name_examples(facts.get("rendering") or {}, facts.get("columns") or ())
+
+
 def count_examples(count: int, noun: str, kind: str = "") -> str:
     """
     >>> count_examples(1, "texts", "training"), count_examples(2, "rows")

@@ -22,7 +22,7 @@ def read_limits(texts: Iterable[str], **amounts: float | None) -> tuple[int | No
 
 def _read_count(texts: list[str]) -> int | None:
     if len(texts) > 1:
-        raise UsageError(f"--limit has two numbers of images, {' and '.join(texts)}: give one")
+        raise UsageError(f"--limit has two numbers of examples, {' and '.join(texts)}: give one")
     if not texts:
         return None
     text = texts[0].strip()
@@ -30,5 +30,6 @@ def _read_count(texts: list[str]) -> int | None:
     if text.isdecimal() and text.isascii() and len(text) < 20 and 1 <= int(text) <= MOST:
         return int(text)
     raise UsageError(
-        f"--limit must be MEASURE=AMOUNT, such as latency=5ms, or a number of images from 1 on, got {text!r}"
+        f"--limit must be MEASURE=AMOUNT, such as latency=5ms, or a number of examples from 1 on, got"
+        f" {text!r}"
     )

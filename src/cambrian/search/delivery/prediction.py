@@ -97,7 +97,9 @@ def read_pixels(task: Task, images: Any) -> NDArray[Any]:
         try:
             array = np.asarray(images)
         except ValueError as error:
-            raise DataError(f"images have several shapes, but {task.name} has one for all: {error}") from None
+            raise DataError(
+                f"{task.noun} have several shapes, but {task.name} has one for all: {error}"
+            ) from None
         return _read_array(task, array)
     from cambrian.tasks import list_files, read_images, read_sounds, read_texts
 
@@ -128,8 +130,8 @@ def _read_array(task: Task, array: NDArray[Any]) -> NDArray[Any]:
         array = array[..., None]
     if array.ndim != 4 or array.shape[1:] != size:
         raise DataError(
-            f"{task.name} has images [n, height, width, channels] of size {list(size)}, got an array of shape"
-            f" {list(array.shape)}"
+            f"{task.name} has {task.noun} [n, height, width, channels] of size {list(size)}, got an array of"
+            f" shape {list(array.shape)}"
         )
     return _read_unit(task, array)
 
@@ -138,12 +140,12 @@ def _read_unit(task: Task, array: NDArray[Any]) -> NDArray[Any]:
     """The array in the task's unit: bytes, or bytes divided by 255, for a task of bytes."""
     bytes_wanted = task.inputs.dtype == np.uint8
     if array.dtype.kind not in "uif" or (array.dtype.kind in "ui" and not bytes_wanted):
-        raise DataError(f"{task.name} has images of {task.inputs.dtype}, got an array of {array.dtype}")
+        raise DataError(f"{task.name} has {task.noun} of {task.inputs.dtype}, got an array of {array.dtype}")
     least, most = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
     top = 255 if array.dtype.kind in "ui" else 1
     if bytes_wanted and not 0 <= least <= most <= top:
         raise DataError(
-            f"{task.name} has images of bytes: give whole numbers from 0 to 255, or floats from 0 to 1, got"
-            f" {array.dtype} from {least:.4g} to {most:.4g}"
+            f"{task.name} has {task.noun} of bytes: give whole numbers from 0 to 255, or floats from 0 to 1,"
+            f" got {array.dtype} from {least:.4g} to {most:.4g}"
         )
     return array.astype(np.uint8 if array.dtype.kind in "ui" else np.float32)

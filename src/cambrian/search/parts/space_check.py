@@ -40,7 +40,7 @@ def check_space(space: Space, shape: Signature, fidelity: Fidelity, fits: bool =
             last = error
     raise Unbuildable(
         f"none of {DRAWN} architectures drawn from the space makes a network for {shape.classes} classes of "
-        f"images {shape.channels} x {shape.height} x {shape.width}; the last: {last}{_advice(last)}"
+        f"inputs {shape.channels} x {shape.height} x {shape.width}; the last: {last}{_advice(last)}"
     )
 
 
