@@ -25,6 +25,7 @@ WIDENED = {"epochs": 4, "keep": 3, "channel_share": 2, "first_share": 4}
         ("darts", {}, None, {"length": 0.5}, "leave out length, got 0.5"),
         ("darts", {"second_order": True}, None, {"optimiser": "muon"}, "take the optimiser sgd, got 'muon'"),
         ("drnas", WIDENED, None, {"average": 0.9}, "take average=0, or a method without first_share"),
+        ("darts-pt", {}, None, {"score": "best"}, 'take score="last", or another method than darts-pt'),
         ("drnas", WIDENED, None, {"score": "best"}, 'take score="last", or a method without first_share'),
         (
             "once-for-all",

@@ -48,6 +48,9 @@ STATISTICS = ("measured", "running", "batch")
 WARMING = 1.0
 """Seconds in which a worker fills the memo of a supernet, of whose children there are hundreds."""
 
+COURSE = "course"
+"""What a method with gates says of each epoch."""
+
 
 @dataclass(frozen=True)
 class OneShot(Recipe):
@@ -141,7 +144,7 @@ class OneShot(Recipe):
         method = self.make_method(job, task, supernet)
         training = start_training(supernet, self, job, task, method)
         score = partial(self._score_supernet, job, task, supernet, method)
-        run = TrainingRun(job, task, self, training, score, started)
+        run = TrainingRun(job, task, self, training, score, started, partial(_learned, method))
         failure = yield from run.train()
         if failure is not None:
             return failure
@@ -150,7 +153,8 @@ class OneShot(Recipe):
         metrics = run.final_metrics()
         value = metrics.pop("value")
         metrics |= run.report_length()
-        data = run.data | judge_course(job.space, supernet.outer, _learned(method))
+        learned = run.list_learned() | _course(method)
+        data = run.data | judge_course(job.space, supernet.outer, learned)
         return Done(value, metrics, tuple(run.curve), run.seconds, data=data)
 
     def _score_supernet(self, job: Job, task: Task, supernet: Supernet, method: Step) -> dict[str, float]:
@@ -215,8 +219,16 @@ class OneShot(Recipe):
 
 
 def _learned(method: Step) -> dict[str, Any]:
-    """The gates of a method that has some, and its other data."""
+    """The gates of a method that has some, and its other data, but for the course: it is of all epochs."""
     from cambrian.networks.sharing.methods.method import HasData, HasGates
 
     gates = {"gates": msgspec.to_builtins(method.gates())} if isinstance(method, HasGates) else {}
-    return gates | (method.data() if isinstance(method, HasData) else {})
+    data = method.data() if isinstance(method, HasData) else {}
+    return gates | {name: each for name, each in data.items() if name != COURSE}
+
+
+def _course(method: Step) -> dict[str, Any]:
+    from cambrian.networks.sharing.methods.method import HasData
+
+    data = method.data() if isinstance(method, HasData) else {}
+    return {name: each for name, each in data.items() if name == COURSE}

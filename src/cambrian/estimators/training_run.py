@@ -103,8 +103,9 @@ def choose_pause(pause: float, left: float | None) -> float:
 
 class TrainingRun:
     """Runs a training to its end. `score()` returns the metrics of the network in its present state, with its
-    `value` among them. If an interrupted attempt left checkpoints, the run resumes from the newest; if the
-    request says `Continue`, from the end of the shorter training that it names."""
+    `value` among them; `learned()` what is learned beside its weights, as JSON. If an interrupted attempt
+    left checkpoints, the run resumes from the newest; if the request says `Continue`, from the end of the
+    shorter training that it names."""
 
     def __init__(
         self,
@@ -114,12 +115,15 @@ class TrainingRun:
         training: Training,
         score: Callable[[], dict[str, float]],
         started: float,
+        learned: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         self.job, self.task, self.recipe, self.training, self.score = job, task, recipe, training, score
+        self._learned = learned
         self.curve: list[Point] = []
         self.data: dict[str, Any] = {}
         self._best: tuple[int, float] | None = None
         self._best_weights: dict[str, Tensor] = {}
+        self._best_learned: dict[str, Any] = {}
         self._earlier = 0.0  # seconds of the attempts before the checkpoint
         self._started = self._saved = started
         self._clock = TrainingClock(job.device)
@@ -156,6 +160,10 @@ class TrainingRun:
         self.training.load_average()
         if self._best_weights:
             self.training.network.load_state_dict(self._best_weights)
+
+    def list_learned(self) -> dict[str, Any]:
+        """What was learned beside the weights that are kept: with those of the best epoch, by then."""
+        return self._learned() | self._best_learned
 
     def final_metrics(self) -> dict[str, float]:
         """The metrics of the best or the last epoch, as the recipe says, with `best_value`, `best_epoch`."""
@@ -232,6 +240,7 @@ class TrainingRun:
                 state = self.training.network.state_dict()
                 # Copies: the tensors of a state dict are the network's own, and the training changes them.
                 self._best_weights = {k: v.detach().clone() for k, v in state.items()}
+            self._best_learned = self._learned()
 
     def _between_steps(self) -> None:
         if self._threads is not None:
@@ -267,6 +276,8 @@ class TrainingRun:
             "seconds": self.seconds,
             "data": self.data,
         }
+        if self._best_learned:
+            state["learned"] = self._best_learned
         if self.job.fidelity.seconds is not None:
             state["training_seconds"] = self._clock.seconds
         return tensors, state
@@ -316,6 +327,7 @@ class TrainingRun:
         self.training.restore(tensors, state["place"])
         best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
         self._best_weights = {k: v.to(self.job.device) for k, v in best.items()}
+        self._best_learned = state.get("learned", {})
         self._best = tuple(state["best"]) if state["best"] else None
         self.curve = msgspec.convert(state["curve"], list[Point])
 

@@ -67,7 +67,8 @@ class Recipe:
     "bfloat16", or "auto", which is bfloat16 on a GPU and float32 on a CPU.
 
     `score` names the epoch whose score a search reports and whose weights it keeps: "last", which is
-    unbiased, or "best" on validation; the best is recorded in both cases. `checkpoint_seconds` is the minimum
+    unbiased, or "best" on validation, as the gates of a supernet are; the best is recorded in both cases.
+    `checkpoint_seconds` is the minimum
     time between two checkpoints; 0 writes one at the end of each epoch, and a training that has a short time
     writes them more often."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import torch
 from torch import Tensor
 
+from cambrian.errors import UsageError
 from cambrian.networks.heads import first_head
 from cambrian.networks.sharing.methods.gate_rules import Rules, follow_schedule
 from cambrian.networks.sharing.methods.gate_step import GateSettings, GateStep
@@ -48,6 +49,11 @@ class DARTSPT(GateSettings):
         check_truths(blank=self.blank)
 
     def step(self, supernet: Supernet, recipe: Recipe, draw: Draw, validation: BatchStream) -> Step:
+        if recipe.score == "best":
+            raise UsageError(
+                "operations are decided in the last epochs, and may be undecided in the best one: take"
+                ' score="last", or another method than darts-pt'
+            )
         return DARTSPTStep(self, supernet, recipe, draw, validation)
 
 
