@@ -13,7 +13,7 @@ import torch
 import cambrian
 from cambrian.architecture import Architecture
 from cambrian.cli.by_hand import TEXT_NETWORK
-from cambrian.errors import UsageError
+from cambrian.errors import UsageError, join_words
 from cambrian.estimators.build import signature
 from cambrian.outcome import ENDLESS, Done, Fidelity, Point
 from cambrian.search.loop.execution import Watch
@@ -270,12 +270,16 @@ def test_limits_make_the_networks_narrower(measure: str, most: float, photograph
     for name, filters in fitted.items():
         assert count(space.portfolio[name], filters) <= most
         assert filters == planned[name] or count(space.portfolio[name], filters + 4) > most
-    for name in space.portfolio.keys() - fitted.keys():
-        assert count(space.portfolio[name], 4) > most
+    over = [name for name in space.portfolio if name not in fitted]
+    assert all(count(space.portfolio[name], 4) > most for name in over)
+    assert over
+    assert held.left_out.startswith(f"{join_words(over)}, over a limit with 4 filters too: {over[0]} has ")
+    assert held.left_out.count(measure) == 1
     # Where one network is left, the plan says why, and that it is challenged.
     least = min(count(space.portfolio[name], 4) for name in space.portfolio)
     rows = dict(plan(photographs, "1h", workers=1, limits={measure: least}).rows)
     assert "the only network that keeps the limits; then" in rows["each"]
+    assert len([name for name in space.portfolio if name in rows["left out"]]) == len(space.portfolio) - 1
     assert "a step away beside it" in rows["each"]
     with pytest.raises(
         UsageError, match=f"no network of the portfolio keeps the limits: pyramid has .*{measure}"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import cambrian
+from cambrian.errors import join_words
 from cambrian.outcome import Infeasible
 from cambrian.search.planning import race_plan, race_speed
 from cambrian.search.planning.forked import Failed
@@ -81,3 +82,5 @@ def test_holding_networks_to_limits_does_not_take_the_budget(
     assert now[0] == 10.0 * (misses + count)
     assert [entrant["name"] for entrant in race.entrants] == list(space.portfolio)[misses : misses + count]
     assert alone in race.alone
+    late = list(space.portfolio)[misses + count :]
+    assert race.left_out.endswith(f"{join_words(late)}, for lack of time to hold them to the limits")

@@ -122,7 +122,11 @@ def test_a_narrow_limit_takes_fewer_filters(
     planned = plan(task, "2", workers=1, changes=changes, limits={"params": params})
     assert planned.search.fidelity.skeleton == {"filters": filters}
     assert list(planned.search.space.begins) == names
-    assert ("first" in dict(planned.rows)["strategy"]) == bool(names)
+    rows = dict(planned.rows)
+    assert ("first" in rows["strategy"]) == bool(names)
+    left = [name for name in ("ft-transformer", "resnet") if name not in names]
+    said = {"left out": f"{' and '.join(left)}, over a limit at every width"} if left else {}
+    assert {label: text for label, text in rows.items() if label == "left out"} == said
 
 
 def test_epochs_follow_the_time() -> None:

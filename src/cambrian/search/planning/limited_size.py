@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
+from cambrian.errors import join_words
 from cambrian.estimators.build import signature
 from cambrian.estimators.limits import check_limits
 from cambrian.outcome import Fidelity, Infeasible
@@ -74,6 +75,19 @@ def narrow_begun(
         return not isinstance(hold(space, task, architecture, fidelity, final, limits, device), Infeasible)
 
     return known.narrow(keeps)
+
+
+def describe_left_out(over: Sequence[str], least: str, late: Sequence[str] = ()) -> str:
+    """The networks that are over a limit, `least` saying how small they were, and those that were not held to
+    the limits; "" where there are none.
+
+    >>> describe_left_out(["vgg", "resnet"], "at every width", ["pyramid"])
+    'vgg and resnet, over a limit at every width; pyramid, for lack of time to hold it to the limits'
+    """
+    them = "it" if len(late) == 1 else "them"
+    parts = [f"{join_words(over)}, over a limit {least}"] if over else []
+    parts += [f"{join_words(late)}, for lack of time to hold {them} to the limits"] if late else []
+    return "; ".join(parts)
 
 
 def hold(

@@ -76,7 +76,7 @@ def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[st
         ("strategy", f"race of {_describe_entrants(race)}; {share}"),
         *([DENSE] if search.task.dense else []),
         *_describe_score(search.task.metric),
-        *list_limits(search),
+        *list_limits(search, race.left_out),
         *describe_fit(race.fit),
         ("each", _describe_heats(race)),
         RACED,
@@ -92,7 +92,9 @@ def _describe_score(metric: str) -> list[tuple[str, str]]:
     return [] if is_share(metric) else [("score", f"{metric}, {better} is better")]
 
 
-def describe_table(search: Search, workers: int, notice: str | None) -> list[tuple[str, str]]:
+def describe_table(
+    search: Search, workers: int, notice: str | None, left_out: str = ""
+) -> list[tuple[str, str]]:
     """(label, text) of each choice of a search for the rows of a table."""
     assert search.task is not None
     count = _count_networks(search.budget, "networks")
@@ -104,7 +106,7 @@ def describe_table(search: Search, workers: int, notice: str | None) -> list[tup
         ("data", describe_data(search.task)),
         ("space", describe_whole_space(search.space)),
         ("strategy", f"{name_of(search.strategy)}: {count}, each with a training of its own{first}"),
-        *list_limits(search),
+        *list_limits(search, left_out),
         ("each", _describe_measure(search) if _find_training(search) is None else each),
         ("then", describe_final(search)),
         ("machine", f"{search.device}, {workers} at a time"),

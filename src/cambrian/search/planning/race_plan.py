@@ -21,7 +21,7 @@ from cambrian.estimators.build import signature
 from cambrian.one_thread import one_thread
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import stream
-from cambrian.search.planning.limited_size import STEP, fit_filters
+from cambrian.search.planning.limited_size import STEP, describe_left_out, fit_filters
 from cambrian.search.planning.pretrained import Fit, fit_portfolio
 from cambrian.search.planning.race_amounts import (
     ETA,
@@ -88,6 +88,8 @@ class RacePlan(msgspec.Struct, frozen=True):
     precision: str = "auto"
     gain: float = 1.0
     """How many times as fast the favourite is in `precision`."""
+    left_out: str = ""
+    """The networks that limits leave out, and why."""
 
 
 def plan_race(
@@ -142,10 +144,12 @@ def plan_race(
     first = costs[next(iter(portfolio))]
     widths = {name: match_filters(width, first, costs[name]) for name in portfolio}
     widths[next(iter(portfolio))] = width  # as it was asked for, not in eights
-    held = len(portfolio)
+    misses: dict[str, str] = {}
+    late: list[str] = []
     if limits:
         fidelity, allowed = Fidelity(resolution=fine, skeleton=size), HOLDING * seconds
-        widths, held = _keep_limits(task, space, portfolio, widths, fidelity, limits, device, allowed)
+        widths, misses = _keep_limits(task, space, portfolio, widths, fidelity, limits, device, allowed)
+        late = [name for name in portfolio if name not in widths and name not in misses]
         width = next(iter(widths.values()))
         if fit is not None and widths.get(fit.name) != fit.filters:
             raise UsageError(
@@ -175,7 +179,7 @@ def plan_race(
     grows = coarse != fine and full <= MANY_PASSES
     expected = training / (step(width) * images) if grows else full
     parts = share - contested / left, contested / left
-    alone = "" if len(runners) > 1 else _explain_alone(len(portfolio), held, len(widths))
+    alone = "" if len(runners) > 1 else _explain_alone(len(portfolio), bool(late), len(widths))
     return RacePlan(
         runners,
         each,
@@ -193,6 +197,7 @@ def plan_race(
         choose_handicap(last, training),
         speed.precision,
         speed.gain,
+        describe_left_out(list(misses), f"with {STEP} filters too: {next(iter(misses.values()), '')}", late),
     )
 
 
@@ -200,14 +205,14 @@ GROWTH = 0.41
 """The cost of a step of a training whose images grow, on average: of one at full size."""
 
 
-def _explain_alone(networks: int, held: int, fitting: int) -> str:
-    """Why there is one entrant of a portfolio of so many networks, of which so many were held to the limits,
-    and so many keep them."""
+def _explain_alone(networks: int, late: bool, fitting: int) -> str:
+    """Why there is one entrant of a portfolio of so many networks, of which so many keep the limits; `late`:
+    some were not held to them."""
     if networks == 1:
         return "the only network that is asked for"
     if fitting > 1:
         return "the time is too short for a choice"
-    if held < networks:
+    if late:
         return "it keeps the limits, and there was no time to hold others to them"
     return "the only network that keeps the limits"
 
@@ -221,23 +226,23 @@ def _keep_limits(
     limits: Mapping[str, float],
     device: str,
     seconds: float,
-) -> tuple[dict[str, int], int]:
-    """The filters of the networks that keep the limits, none more than in `widths`, and how many were held to
-    them: all, or those before `seconds` were over, one of which keeps them."""
+) -> tuple[dict[str, int], dict[str, str]]:
+    """The filters of the networks that keep the limits, none more than in `widths`, and what the others miss.
+    All are held to them, or those before `seconds` were over, one of which keeps them."""
     kept: dict[str, int] = {}
-    misses: list[str] = []
+    misses: dict[str, str] = {}
     until = time.monotonic() + seconds
     for name, network in portfolio.items():
         if kept and time.monotonic() >= until:
             break
         fitted = fit_filters(space, task, network, widths[name], fidelity, limits, device)
         if isinstance(fitted, Infeasible):
-            misses.append(f"{name} has {fitted.detail}")
+            misses[name] = f"{name} has {fitted.detail}"
         else:
             kept[name] = fitted
     if not kept:
-        raise UsageError(f"no network of the portfolio keeps the limits: {misses[0]}")
-    return kept, len(kept) + len(misses)
+        raise UsageError(f"no network of the portfolio keeps the limits: {next(iter(misses.values()))}")
+    return kept, misses
 
 
 def _choose_portfolio(space: Space, entrants: int | str | None, seed: int) -> Mapping[str, Architecture]:

@@ -23,7 +23,7 @@ from cambrian.search.parts.components import component, find_published, space_fo
 from cambrian.search.planning.asked_settings import refuse_asked, refuse_untrained
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.forked import Failed, call_each
-from cambrian.search.planning.limited_size import STEP, narrow_begun
+from cambrian.search.planning.limited_size import STEP, describe_left_out, narrow_begun
 from cambrian.search.planning.optimisers import choose_optimiser
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_table
@@ -74,7 +74,9 @@ def plan_by_table(request: PlanRequest) -> Plan:
     refuse_untrained(changes, settings.get("estimator"))
     chosen: Strategy = component("strategy", STRATEGY if request.strategy is None else request.strategy)
     size, last = _choose_sizes(searched, changes)
+    begun = know(searched, Begins)
     searched, size, last = _keep_limits(request, searched, size, last)
+    left_out = _list_left_out(begun, know(searched, Begins))
     batch = int(request.recipe.get("batch_size", 64 if len(task.train) < LARGE else 256))
     with one_thread():
         speed, notice = _measure(task, searched, size, request.device, crew)
@@ -105,7 +107,7 @@ def plan_by_table(request: PlanRequest) -> Plan:
         device=request.device,
         **{name: value for name, value in settings.items() if name != "estimator"},
     )
-    rows = tuple(describe_table(search, crew, notice))
+    rows = tuple(describe_table(search, crew, notice, describe_left_out(left_out, "at every width")))
     search.remarks = {"plan": rows}
     trial = OVERHEAD + MEAN_LENGTH * epochs * len(task.train) * speed
     counted = (limits.trials, limits.most_epochs and math.ceil(limits.most_epochs / (MEAN_LENGTH * epochs)))
@@ -141,6 +143,11 @@ def _keep_limits(
         if fitting is not None and fitting.begins:
             return fitted, *both
     return fitted, *sizes[-1]
+
+
+def _list_left_out(before: Begins | None, after: Begins | None) -> list[str]:
+    """The names of the networks that a space began with before it was held to the limits."""
+    return [name for name in (before.begins if before else ()) if after and name not in after.begins]
 
 
 def _refuse_unread(request: PlanRequest) -> None:

@@ -94,6 +94,8 @@ def describe_whole_space(space: Space) -> str:
     return f"{type(space).__name__}: {many} architectures"
 
 
-def list_limits(search: Search) -> list[tuple[str, str]]:
-    """The hard limits on networks; each measure with the way in which it is taken."""
-    return [("limits", describe_limits(search.limits, search.device))] if search.limits else []
+def list_limits(search: Search, left_out: str = "") -> list[tuple[str, str]]:
+    """The hard limits on networks, each measure with the way in which it is taken, and the networks that they
+    leave out before any is trained."""
+    rows = [("limits", describe_limits(search.limits, search.device))] if search.limits else []
+    return [*rows, ("left out", left_out)] if left_out else rows
