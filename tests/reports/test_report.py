@@ -126,6 +126,17 @@ def test_verdicts_say_what_came_out():
     )
 
 
+def test_a_baseline_over_a_limit_is_said_to_be():
+    """One that is measured after the training, as a latency: a comparison with it would not be fair."""
+    trials = random_trials_done(10)
+    said = [
+        verdict(Story("x", PNAS(), finals(trials), winner=finals(trials)[1], settings={"limits": limits}))
+        for limits in ({}, {"macs": 5e3}, {"params": 80.0, "macs": 4e3})
+    ]
+    assert said[0] == said[1]
+    assert "0.94. The baseline random is over the limit on macs, which the winner had to keep." in said[2]
+
+
 @pytest.mark.parametrize(
     ("facts", "noun"), [({"columns": [{}]}, "rows"), ({"rendering": {"text": {}}}, "texts"), ({}, "images")]
 )

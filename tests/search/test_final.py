@@ -12,6 +12,7 @@ from cambrian.outcome import Artifact, Crashed, Done, Fidelity, Infeasible, Outc
 from cambrian.randomness import stream
 from cambrian.recommendation import rank_trials
 from cambrian.search.ledger.rows import Row
+from cambrian.search.loop.baselines import HELD, draw_of_size
 from cambrian.search.loop.deadlines import FinalDeadlines
 from cambrian.search.loop.final_stage import Candidate, Final, FinalStage, best_distinct, find_candidates
 from cambrian.spaces.cells.pnas import PNAS
@@ -91,6 +92,33 @@ def test_the_random_baseline_is_of_the_winners_size() -> None:
         baseline = claim(found).trial
         assert list(rows) == ["winner"]
         assert baseline.architecture["blocks"] == pool["blocks"]
+
+
+def test_the_random_baseline_is_one_that_keeps_the_limits() -> None:
+    """Of the draws without limits the first that keeps them; where none of so many does, one sentence, and
+    the stage goes on without it."""
+    said: list[str] = []
+    free = draw_of_size(SPACE, cells(1)[0], 0)
+    assert draw_of_size(SPACE, cells(1)[0], 0, lambda drawn: drawn == free) == free
+    assert draw_of_size(SPACE, cells(1)[0], 0, lambda drawn: drawn != free) != free
+    settings = Final(Fidelity(), baselines=("random",))
+    none = FinalStage(
+        SPACE,
+        settings,
+        fresh(cells(1)),
+        [],
+        seed=0,
+        recipe="r",
+        published={},
+        keeps=lambda _: False,
+        warn=said.append,
+    )
+    none.finish(claim(none).trial.number, Done(0.5))
+    assert isinstance(none.next(), Stop)
+    assert said == [
+        f"no random architecture is trained beside the winner: none of {HELD} of the winner's size that were"
+        " drawn keeps the limits"
+    ]
 
 
 def test_a_single_candidate_is_delivered_at_once() -> None:

@@ -44,6 +44,18 @@ def test_what_could_not_be_delivered_is_not_searched(tmp_path) -> None:
     assert all("final skeleton" in t.outcome.detail for t in found.trials if t.value is None)
 
 
+def test_the_random_network_beside_the_winner_keeps_the_limits(tmp_path) -> None:
+    """Where the one without limits would not: it was not trained, and there was nothing to compare with."""
+    final = Final(cambrian.Fidelity(1), top=1, baselines=("random",))
+    free = searched({}, tmp_path / "free", final=final, seed=3).finals
+    limit = free[1].outcome.metrics["params"] - 1
+    winner, baseline = searched({"params": limit}, tmp_path / "run", final=final, seed=3).finals
+    assert winner.architecture == free[0].architecture
+    assert baseline.role == "baseline random"
+    assert baseline.value is not None
+    assert baseline.outcome.metrics["params"] <= limit
+
+
 def test_limits_that_cannot_be_kept_are_refused() -> None:
     """An unknown limit names the nearest; an estimator that builds nothing cannot keep any."""
     with pytest.raises(UnknownName, match="params"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cambrian.counts import counted
 from cambrian.outcome import Done, Trial
@@ -74,6 +74,18 @@ def baselines(story: Story) -> list[tuple[str, Trial]]:
     ]
 
 
+def _list_over(story: Story) -> list[str]:
+    """A sentence for each limit that a baseline is over: some are measured after its training."""
+    limits: Mapping[str, float] = story.settings.get("limits") or {}
+    return [
+        f"The baseline {name} is over the limit on {measure}, which the winner had to keep."
+        for name, trial in baselines(story)
+        if isinstance(trial.outcome, Done)
+        for measure, most in limits.items()
+        if trial.outcome.metrics.get(measure, 0.0) > most
+    ]
+
+
 def _nothing(ended: list[Trial]) -> str:
     reasons = failures(ended)
     commonest = f": most often {reasons[0].reason} ({len(reasons[0].trials)})" if reasons else ""
@@ -97,7 +109,7 @@ def _beside(story: Story, winner: Trial) -> list[str]:
     if not others or winner.value is None:
         return []
     phrases = [f"{_reaches(name)} {story.value(v)}" for name, v in others]
-    sentences = [f"Finished in the same way, {' and '.join(phrases)}."]
+    sentences = [f"Finished in the same way, {' and '.join(phrases)}.", *_list_over(story)]
     count = story.task.get("test")
     if story.percent and isinstance(count, int) and count:
         # The variance of a share p of n images is p (1 - p) / n; the difference of two has twice that.

@@ -13,8 +13,10 @@ import msgspec
 
 from cambrian.architecture import Architecture, next_choice
 from cambrian.errors import RunError, UsageError
-from cambrian.estimators.build import signature
-from cambrian.outcome import Trial
+from cambrian.estimators.build import hold_to_limits, signature
+from cambrian.estimators.job import Job
+from cambrian.networks.measure.measure import find_measure
+from cambrian.outcome import Infeasible, Trial
 from cambrian.search.assembly import make_coordinator, make_recipe, make_work
 from cambrian.search.delivery.delivered_size import choose_fidelity, keep_delivered, names_measures
 from cambrian.search.delivery.front_choice import KNEES, choose_knees, list_satisfying
@@ -312,7 +314,22 @@ class Session:
             again=self._has_larger_budget(),
             threads=self._count_threads(self.search.final),
             front=front,
+            keeps=self._keeps_limits,
+            warn=self.watch.on_warning,
         )
+
+    def _keeps_limits(self, architecture: Architecture) -> bool:
+        """Whether the network as the final stage makes it keeps the limits that can be counted. Others are
+        measured in a worker, on the device, and may come out otherwise when the run is resumed."""
+        search = self.search
+        limits = {n: m for n, m in search.limits.items() if not find_measure(n).needs_weights(search.device)}
+        if not limits or search.task is None or search.final is None:
+            return True
+        job = Job.of(search.space, architecture, search.final.fidelity, search.task, limits=limits)
+        try:
+            return not isinstance(hold_to_limits(job, search.task), Infeasible)
+        except Exception:  # a program of the user's own may raise anything: its training will say it
+            return True
 
     def _count_threads(self, final: Final) -> int:
         """The threads of a final training: all that the engine has for it, where it is the only one."""

@@ -7,6 +7,7 @@ on train and validation, until the end of the budget."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Annotated, NamedTuple
@@ -147,10 +148,13 @@ class FinalStage:
         again: bool = False,
         threads: int = 0,
         front: int = 0,
+        keeps: Callable[[Architecture], bool] = lambda _: True,
+        warn: Callable[[str], object] = warnings.warn,
     ) -> None:
         """`rows` are those of earlier sessions; with `again`, trainings that their budget cut short are done
-        anew."""
+        anew. A random baseline is one that `keeps` the limits; `warn` gets a sentence where none is found."""
         self.threads = threads
+        self._keeps, self._warn = keeps, warn
         self.space, self.settings, self.seed, self.recipe = space, settings, seed, recipe
         self._trainings = Trainings(rows, again)
         self._count = len(rows)
@@ -317,7 +321,9 @@ class FinalStage:
     def _baselines(self, winner: Architecture) -> list[tuple[str, Candidate]]:
         """The baselines by role; one that the space does not hold is left out."""
         names = self.settings.baselines
-        architectures = list_baselines(self.space, names, self._published, winner, self.seed)
+        architectures = list_baselines(
+            self.space, names, self._published, winner, self.seed, self._keeps, self._warn
+        )
         return [(role, Candidate(each, self.settings.fidelity)) for role, each in architectures]
 
 
