@@ -298,6 +298,18 @@ def test_a_strategy_of_several_fidelities_has_its_rungs_in_the_plan(task: cambri
     assert "rungs of 1 and 4 epochs" in dict(named.rows)["strategy"]
 
 
+def test_the_rungs_of_a_strategy_within_another_are_in_the_plan(task: cambrian.Task) -> None:
+    """With its own factor, as if it were alone."""
+    inner, outer = (plan(task, 20, strategy=s) for s in ("asha(eta=4)", "remeasured(strategy=asha(eta=4))"))
+    assert outer.search.fidelity == inner.search.fidelity
+    assert dict(outer.rows)["each"] == dict(inner.rows)["each"]
+    rungs = ", rungs of 1, 4"
+    assert rungs in dict(inner.rows)["strategy"]
+    assert (
+        dict(outer.rows)["strategy"].partition(rungs)[1:] == dict(inner.rows)["strategy"].partition(rungs)[1:]
+    )
+
+
 def test_any_space(task: cambrian.Task) -> None:
     """A space that is named is searched by what serves it: Bayesian optimisation for few trials, else
     progressive search where it grows; with the skeleton settings it has, and without a baseline of another

@@ -26,6 +26,8 @@ from cambrian.search.search import Search
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.chains.tabular.space import TabularNetworks
 from cambrian.spaces.program.function_space import Shape
+from cambrian.strategies.audited import Audited
+from cambrian.strategies.inner import find_trait
 from cambrian.strategies.one_shot.darts import DARTS
 from cambrian.strategies.one_shot.spos import SPOS
 from cambrian.weights import Continue, Fresh, Shared
@@ -263,6 +265,19 @@ def test_trials_are_shared_between_the_training_and_its_children(photos: cambria
     for strategy, least in (("spos", 2), ("darts", 3)):
         with pytest.raises(UsageError, match=f"{strategy} needs {least} trials at least"):
             plan(photos, str(least - 1), strategy=strategy, workers=1)
+
+
+@pytest.mark.usefixtures("steady")
+def test_a_strategy_within_another_is_planned_with_its_own_searches(photos: cambrian.Task) -> None:
+    """The four of R-DARTS's paper, of 50 epochs in ten parts each, and not one of as many as is usual."""
+    strategy = "remeasured(strategy=r-darts(paper))"
+    planned = plan(photos, "60", strategy=strategy, workers=1)
+    alone = plan(photos, "60", strategy="r-darts(paper)", workers=1)
+    assert dict(planned.rows)["supernet"] == dict(alone.rows)["supernet"]
+    assert dict(alone.rows)["supernet"].startswith("50 epochs of 128 images in 10 parts")
+    with pytest.raises(UsageError, match="remeasured needs 12 trials at least"):
+        plan(photos, "11", strategy=strategy, workers=1)
+    assert find_trait(Audited("spos"), "fewest_trials", 1) == SPOS().fewest_trials > 1
 
 
 @pytest.mark.usefixtures("steady")

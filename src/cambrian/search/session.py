@@ -49,6 +49,7 @@ from cambrian.search.parts.pretrained import find_pretrained
 from cambrian.search.parts.space_check import check_space, find_warnings
 from cambrian.search.planning.budget import Budget
 from cambrian.spaces.drafts import is_own
+from cambrian.strategies.inner import find_trait
 
 if TYPE_CHECKING:
     from cambrian.search.search import Search
@@ -156,7 +157,7 @@ class Session:
         share = 0.0 if final is None else final.share
         if seconds is None:
             return None
-        fewest = int(getattr(self.search.strategy, "fewest_trials", 1))
+        fewest = int(find_trait(self.search.strategy, "fewest_trials", 1))
         deadlines = SearchDeadlines(seconds, lambda: coordinator.trials, share, fewest, self.search.spent)
         for trial, lasted in _list_seconds(rows):
             deadlines.learn(trial, lasted)

@@ -41,6 +41,15 @@ def has_trait(strategy: Any, name: str) -> bool:
     return False
 
 
+def find_trait(strategy: Any, name: str, default: Any = None) -> Any:
+    """The member of the strategy, or of the first one within it that has one of this name."""
+    while strategy is not None:
+        if hasattr(strategy, name):
+            return getattr(strategy, name)
+        strategy = getattr(strategy, "inner", None)
+    return default
+
+
 def list_aside(strategy: Any, state: Any) -> frozenset[int]:
     """The rows on whose values the strategy's recommendation does not rest."""
     sets_aside = getattr(strategy, "sets_aside", None)

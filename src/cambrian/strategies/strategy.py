@@ -42,7 +42,10 @@ class Strategy(Protocol):
     architectures that a space begins with itself, at fidelities of its own. `random_first` is True if its
     proposals without a parent and a reason are drawn at random, as a random search's are.
     `sets_aside(state) -> Collection[int]` are the rows on whose values its recommendation does not rest, as
-    those of an audit at other fidelities (without it: none)."""
+    those of an audit at other fidelities (without it: none).
+
+    A strategy around another has that as its `inner`: there `list_fidelities` and `fewest_trials` are looked
+    for, where it does not have its own (see `cambrian.strategies.inner`)."""
 
     @property
     def needs(self) -> tuple[type, ...]:

@@ -13,6 +13,7 @@ from cambrian.effort import read_axis
 from cambrian.outcome import Fidelity
 from cambrian.search.assembly import make_problem
 from cambrian.search.planning.workload import Workload
+from cambrian.strategies.inner import find_trait
 from cambrian.strategies.strategy import Strategy
 from cambrian.weights import Continue
 
@@ -29,7 +30,7 @@ def lengthen_training(work: Workload, strategy: Strategy | None, changes: Mappin
     the preset's, since over all its rungs an architecture is trained for about half of the highest one."""
     if "epochs" not in getattr(strategy, "axes", ()) or "epochs" in changes:
         return work
-    eta = int(getattr(strategy, "eta", 3))
+    eta = int(find_trait(strategy, "eta", 3))
     rungs = max(1, round(math.log(2 * work.epochs) / math.log(eta)))
     return msgspec.structs.replace(work, epochs=eta**rungs)
 
@@ -55,7 +56,7 @@ def schedule_to_the_top(
 
 def list_levels(search: Search) -> Sequence[Fidelity]:
     """The fidelities of the strategy's rungs, the lowest first; none for a strategy of one fidelity."""
-    asked = getattr(search.strategy, "list_fidelities", None)
+    asked = find_trait(search.strategy, "list_fidelities")
     return () if asked is None else asked(make_problem(search, None))
 
 

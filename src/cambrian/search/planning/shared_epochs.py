@@ -10,7 +10,7 @@ from cambrian.registry import name_of
 from cambrian.search.parts.compatibility import learns_gates
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.shared_prices import count_searches
-from cambrian.strategies.inner import has_trait
+from cambrian.strategies.inner import find_trait, has_trait
 from cambrian.strategies.strategy import Strategy
 
 
@@ -20,7 +20,7 @@ def bound_epochs(strategy: Strategy, limits: Budget, fraction: float, asked: int
     if limits.most_epochs is None:
         return None
     budget = Budget(epochs=limits.most_epochs)
-    searches, stages = count_searches(strategy), len(getattr(strategy, "stages", ((),)))
+    searches, stages = count_searches(strategy), len(find_trait(strategy, "stages", ((),)))
     whole = round(limits.most_epochs / fraction, 9)
     if learns_gates(strategy):
         # What a search derives is trained alone for as many epochs again; it is begun, the last one too, as

@@ -48,7 +48,7 @@ from cambrian.search.planning.supernet_speed import (
 )
 from cambrian.search.planning.workload import split_changes
 from cambrian.spaces.space import Space
-from cambrian.strategies.inner import has_trait
+from cambrian.strategies.inner import find_trait, has_trait
 from cambrian.strategies.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def plan_amounts(
     fields, skeleton, final_skeleton = split_changes(facts, changes)
     _refuse_levels(fields)
     images = min(fields.get("images", len(task.train)), len(task.train))
-    asked = fields.get("epochs", getattr(strategy, "epochs", None))
+    asked = fields.get("epochs", find_trait(strategy, "epochs"))
     bearable = bound_epochs(strategy, limits, round(images / len(task.train), 4), asked)
     sizes = [{**size, **skeleton} for size in ([facts.size(0)] if skeleton else facts.sizes or [{}])]
     measure = partial(measure_size, task, space, strategy, one_shot, device)
@@ -238,7 +238,7 @@ def _share_trials(strategy: Strategy, trials: int, chunks: int) -> int:
     """The parts of the training among so many rows. Raises UsageError where they leave none for a choice."""
     # With gates: the score of the derived architecture, and its own training.
     others, searches = (2 if learns_gates(strategy) else 1), count_searches(strategy)
-    stages = len(getattr(strategy, "stages", ((),)))
+    stages = len(find_trait(strategy, "stages", ((),)))
     # Where a collapse is answered, up to as many parts again are trained in vain.
     turns = 2 if has_trait(strategy, "answers_collapse") else 1
     least = searches * (turns * stages + others)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cambrian.search.loop.deadlines import SUPERNETS
 from cambrian.search.parts.compatibility import learns_gates
 from cambrian.search.planning.supernet_speed import Measured
+from cambrian.strategies.inner import find_trait
 from cambrian.strategies.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def add_prices(
 
 
 def count_searches(strategy: Strategy) -> int:
-    return int(getattr(strategy, "searches", 1))
+    return int(find_trait(strategy, "searches", 1))
 
 
 def _count_scored(one_shot: OneShot, strategy: Strategy) -> int:

@@ -17,6 +17,7 @@ from cambrian.search.planning.wording import (
     list_settings,
 )
 from cambrian.search.search import Search
+from cambrian.strategies.inner import find_trait
 
 if TYPE_CHECKING:
     from cambrian.search.loop.final_stage import Final
@@ -52,7 +53,7 @@ def _describe_shared_time(search: Search, amounts: Amounts) -> str:
 def _describe_supernet(search: Search, amounts: Amounts) -> str:
     assert search.task is not None
     images = round(amounts.fraction * len(search.task.train))
-    chunks = getattr(search.strategy, "chunks", 1)
+    chunks = find_trait(search.strategy, "chunks", 1)
     parts = f" in {chunks} parts" if chunks > 1 else ""
     each = f"{images} {search.task.noun}{parts}{list_settings(search.fidelity)}"
     text = f"{count_epochs(amounts.epochs)} of {each}"
@@ -101,7 +102,7 @@ def _describe_ends(search: Search, final: Final) -> list[tuple[str, str]]:
 
 
 def _describe_children(search: Search) -> str:
-    count = getattr(search.strategy, "children", None)
+    count = find_trait(search.strategy, "children")
     statistics = {"measured": "measured for each", "running": "of the training", "batch": "of each batch"}
     many = "as many children as fit" if count is None else f"up to {count} children"
     return f"{many} scored by its weights, with statistics {statistics[search.estimator.statistics]}"

@@ -24,6 +24,7 @@ from cambrian.request import TrainSupernet
 from cambrian.search.planning.forked import Failed, call_each
 from cambrian.search.planning.speed import measure_speed
 from cambrian.spaces.space import Space
+from cambrian.strategies.inner import find_trait
 from cambrian.strategies.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def measure_size(
 
 def list_measured(strategy: Strategy, problem: Problem) -> list[TrainSupernet]:
     """The strategy's first request or, where its stages have other skeletons each, the first of every one."""
-    begin = getattr(strategy, "list_beginnings", None)
+    begin = find_trait(strategy, "list_beginnings")
     if begin is None:
         request = strategy.propose(strategy.start(problem), [], stream(0, "plan", "supernet"))
         assert isinstance(request, TrainSupernet)
