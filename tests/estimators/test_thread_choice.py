@@ -76,13 +76,30 @@ def test_images_that_grow_meanwhile_decide_nothing() -> None:
     """Each step costs a little more than the one before, and is judged by its pixels."""
     simulated = Simulated(2, lambda n, t: 0.05, pixels=lambda t: 1 + t / 30)
     simulated.run(until=60.0)
-    assert simulated.choice.number == 2
+    assert simulated.choice.number == 1
 
 
 def test_numbers_that_are_as_fast_are_not_exchanged() -> None:
-    simulated = Simulated(2, lambda n, t: 0.05 if n == 2 else 0.049)
+    simulated = Simulated(2, lambda n, t: 0.05 if n == 1 else 0.049)
     simulated.run(until=100.0)
-    assert simulated.choice.number == 2
+    assert simulated.choice.number == 1
+
+
+def test_a_number_that_is_slower_by_far_costs_a_step() -> None:
+    """Where threads wait for cores that others have, the training has nearly all its steps on one thread."""
+    simulated = Simulated(4, lambda n, t: 0.05 if n == 1 else 9.0)
+    simulated.run(until=60.0)
+    assert simulated.choice.number == 1
+    assert simulated.steps >= (60 - 2 * 9.5) / 0.06
+
+
+def test_a_score_has_the_threads_of_the_steps() -> None:
+    """Those that were the fastest, also where another number is on trial; then the process has all again."""
+    simulated = Simulated(2, crowded)
+    simulated.run(until=30.0)
+    with simulated.choice.scoring():
+        assert simulated.used == 1
+    assert simulated.used == 2
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from cambrian.errors import UsageError
 from cambrian.estimators import pace
 from cambrian.estimators.train import Train
-from cambrian.estimators.training_clock import TrainingClock
+from cambrian.estimators.training_clock import PATIENCE, TrainingClock
 from cambrian.outcome import Done, Fidelity
 from small_training import equal, estimated, timeless
 
@@ -151,7 +151,7 @@ def test_a_deadline_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_scores_take_no_training_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock stands while a network is scored, and on another device it is the wall's."""
     monkeypatch.setattr(time, "process_time", iter((10.0, 13.0, 50.0, 51.0)).__next__)
-    monkeypatch.setattr(time, "perf_counter", iter((0.0, 7.0)).__next__)
+    monkeypatch.setattr(time, "perf_counter", iter((0.0, 0.1, 9.0, 9.1, 20.0, 27.0)).__next__)
     clock, other = TrainingClock("cpu", 100.0), TrainingClock("cuda")
     threads = torch.get_num_threads()
     for _ in range(2):
@@ -161,6 +161,24 @@ def test_scores_take_no_training_time(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
     assert clock.seconds == pytest.approx(100 + 4 / threads)
     assert other.seconds == 7.0
+
+
+def test_other_work_on_the_cores_takes_a_tenth_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 20 s on the wall a process that had 19 s of the processor on each thread has trained for 19, one
+    that had a second for 18.2; afterwards the same again."""
+    threads = torch.get_num_threads()
+    wall, processor = [0.0], [0.0]
+    monkeypatch.setattr(time, "process_time", lambda: processor[0])
+    monkeypatch.setattr(time, "perf_counter", lambda: wall[0])
+    for had, seconds in ((19.0, 19.0), (1.0, 20 / PATIENCE)):
+        clock = TrainingClock("cpu", 5.0)
+        for turn in (1, 2):
+            with clock.running():
+                wall[0] += 20.0
+                processor[0] += had * threads
+                assert clock.seconds == pytest.approx(5 + turn * seconds)
+            wall[0] += 100.0  # between two epochs
+            assert clock.seconds == pytest.approx(5 + turn * seconds)
 
 
 def test_fidelities_without_seconds_are_as_they_were() -> None:

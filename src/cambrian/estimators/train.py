@@ -121,7 +121,7 @@ def _finish(run: TrainingRun, measures: dict[str, float]) -> Done | Infeasible:
         metrics = run.final_metrics()
     else:
         metrics = dict(run.curve[-1].metrics)
-        scored = run.score()
+        scored = run.score_last()
         if not math.isfinite(scored["loss"]):  # by its last update: the training's losses were finite
             detail = "the loss of the trained network was not a finite number on the test part"
             return Infeasible("nan", detail, tuple(run.curve), run.seconds)

@@ -154,6 +154,11 @@ class TrainingRun:
             pass
         return None
 
+    def score_last(self) -> dict[str, float]:
+        """The metrics of the trained network, on the threads that its steps had."""
+        with self._threads.scoring() if self._threads else nullcontext():
+            return self.score()
+
     def take_best(self) -> None:
         """Loads the weights of the best epoch or the average of weights into the network, if the recipe asks
         for them."""
