@@ -68,6 +68,23 @@ def test_a_resumed_one_has_the_same_average(tmp_path: Path) -> None:
     assert equal(load_file(whole), load_file(resumed))
 
 
+def test_a_few_steps_leave_an_inherited_network_what_it_was(tmp_path: Path) -> None:
+    """Three steps at a rate that destroys it, as on a machine that gives no time for more: the average has
+    moved by 1 - .98 ** 3 of what the steps have, at most."""
+    file = tmp_path / "parent.safetensors"
+    estimated(AVERAGED, weights=file)
+
+    def measure_distance(average: float) -> float:
+        wild = Train(batch_size=64, learning_rate=3.0, schedule="constant", warmup=0.0, average=average)
+        known: Any = {"weights": Inherit(0), "artifacts": {WEIGHTS: file}, "keep": tmp_path}
+        finish(wild.run(Job.of(SmallConv(), ARCHITECTURE, Fidelity(3), bars(), **known)))
+        child, parent = load_file(tmp_path / WEIGHTS), load_file(file)
+        learned = [name for name, _ in SmallConv().build(ARCHITECTURE, bars()).named_parameters()]
+        return float(torch.cat([(child[name] - parent[name]).flatten() for name in learned]).norm())
+
+    assert measure_distance(0.98) < 0.06 * measure_distance(0.0)
+
+
 def test_a_delivered_network_inherits(tmp_path: Path) -> None:
     """With a rate of nearly nothing, the delivered network is the one whose weights it began with, trained on
     training and validation part and scored on the test part."""

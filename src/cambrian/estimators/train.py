@@ -90,6 +90,8 @@ class Train(Recipe):
         score = partial(score_network, network, recipe, job.task, job)
         training = start_training(network, recipe, job, job.task)
         training.begin_with(inheritance.moments)
+        if isinstance(job.request.weights, Inherit):
+            training.trust_weights()
         run = TrainingRun(job, job.task, recipe, training, score, started)
         run.data |= inheritance.facts
         ended = yield from run.train()

@@ -173,6 +173,11 @@ class Training:
         if moments:
             self._method.restore(moments)
 
+    def trust_weights(self) -> None:
+        """The weights that the network has are learned: an average over steps keeps them."""
+        if self._average is not None:
+            self._average.learned = True
+
     def restore(self, tensors: dict[str, Tensor], place: dict[str, Any]) -> None:
         """Continue from the result of `state`, also from that of a training with fewer or more epochs if
         steps do not depend on the length (`prefix`). Raises UsageError where this would be another

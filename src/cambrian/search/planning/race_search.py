@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FINAL = "final"
 """The name of the estimator that trains the winner."""
+AVERAGE = 0.98
+"""The decay of the average of weights, per step."""
 SGD_RATE = 0.3
 """The highest learning rate of SGD for images."""
 
@@ -89,13 +91,15 @@ def _make_race_training(task: Task, race: RacePlan, recipe: Mapping[str, Any]) -
     """A constant rate after a short warm-up, since nobody knows how long a runner will learn; scored by the
     average of its weights, which are about as good as if the rate had fallen."""
     steady = {"schedule": "constant", "epoch_steps": 500, "decay_epochs": 1.0, "warmup": 0.1}
-    return _make_training(task, race, race.coarse, {**steady, "average": 0.98, **recipe})
+    return _make_training(task, race, race.coarse, {**steady, "average": AVERAGE, **recipe})
 
 
 def _make_final_training(task: Task, race: RacePlan, recipe: Mapping[str, Any]) -> Train:
     """A rate that falls to 0 at the end of the budget, while the images grow to their full size; where few
-    images are seen often they are full from the start, since small ones save time that is not short."""
-    settings = {"schedule": "linear", "warmup": 0.1, "epoch_steps": 200}
+    images are seen often they are full from the start, since small ones save time that is not short. The
+    average of the weights is handed over: after many steps it is where the rate has fallen to 0, and after a
+    few, on a machine that gave no time for more, it is what the network had learned before."""
+    settings = {"schedule": "linear", "warmup": 0.1, "epoch_steps": 200, "average": AVERAGE}
     growth = {"first_resolution": 0.5, "full_from": 0.75} if race.grows else {}
     return _make_training(task, race, race.fine, {**settings, **growth, **recipe})
 
