@@ -16,6 +16,7 @@ from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
     from cambrian.pictures.draw import Drawing
+    from cambrian.spaces.space import Space
 
 
 @app.command(rich_help_panel=LOOK, epilog="cambrian status runs/images-1")
@@ -126,11 +127,19 @@ def _draw(source: str, other: str | None, numbers: list[int]) -> tuple[Drawing, 
         return draw(*chosen[0]), chosen[0][1]
     (space, old), (_, new) = chosen
     # By the kind: two runs may differ in a setting, such as the largest number of blocks.
-    if type(space) is not type(chosen[1][0]):
-        names = " and ".join(type(s).__name__ for s, _ in chosen)
+    kinds = [_name_kind(s) for s, _ in chosen]
+    if type(space) is not type(chosen[1][0]) or kinds[0] != kinds[1]:
+        names = " and ".join(kinds)
         raise UsageError(f"only architectures of one space can be compared, got those of {names}")
     differences = [{"path": e.path, "kind": e.kind, "old": e.old, "new": e.new} for e in changes(old, new)]
     return draw(space, new, before=old), differences
+
+
+def _name_kind(space: Space) -> str:
+    """The name of the space's class; of a space that cannot be loaded, the one that its run has for it."""
+    from cambrian.search.identity.run_components import AbsentSpace
+
+    return space.name if isinstance(space, AbsentSpace) else type(space).__name__
 
 
 def _family(source: str, other: str | None, numbers: list[int] | None) -> tuple[Drawing, Any]:
@@ -147,12 +156,15 @@ def _family(source: str, other: str | None, numbers: list[int] | None) -> tuple[
 
 def _choose(source: str, number: int | None) -> tuple[Any, Any]:
     from cambrian.cli.options.architectures import architecture_of
+    from cambrian.search.identity.run_components import AbsentSpace
     from cambrian.search.result import Result
 
     if not Path(source).is_dir():
         entry = architecture_of(source)
         return entry.space, entry.architecture
     result = Result.open(source)
+    if isinstance(result.space, AbsentSpace):  # another picture than the space may have, hence said
+        say(f"drawn as its answers: {result.space.reason}", to_json=True)
     if number is not None:
         trial = next((t for t in result.trials + result.finals if t.number == number), None)
         if trial is None:

@@ -14,6 +14,7 @@ from cambrian.outcome import Done, Trial
 from cambrian.problem import Objective
 from cambrian.recommendation import find_front
 from cambrian.reports.tested import Tested, look_at_test_images
+from cambrian.search.identity.run_components import AbsentSpace
 from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.inner import has_trait
@@ -185,8 +186,8 @@ def _pretrained_rows(result: Result) -> list[tuple[str, str]]:
 
 
 def winner_stages(result: Result) -> list[tuple[str, str]]:
-    """The stages of the winner's network, untrained; none where there is no winner."""
-    if result.winner is None or result.task is None:
+    """The stages of the winner's network, untrained; none without a winner, or a space to build it."""
+    if result.winner is None or result.task is None or isinstance(result.space, AbsentSpace):
         return []
     from cambrian.pictures.stages import stages
     from cambrian.spaces.drafts import draft_network

@@ -7,7 +7,7 @@ its two methods of these names are doors that `import cambrian` opens.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from cambrian.problem import Objective
 from cambrian.recommendation import find_front
 from cambrian.search.delivery.front_choice import KNEES, choose_knees, find_reference, list_satisfying
 from cambrian.search.delivery.recommended import find_winner, read_recommendation
+from cambrian.search.identity.run_components import open_components
 from cambrian.search.identity.settings import read_objectives
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
@@ -53,16 +54,19 @@ class Result:
         self.rows, self.facts, self.events = list(rows), facts, list(events)
 
     @staticmethod
-    def open(directory: str | Path) -> Result:
-        """Raises RunError where `directory` is no run directory, LedgerCorrupt where it is damaged."""
+    def open(directory: str | Path, *, space: Any = None) -> Result:
+        """The run in `directory`. Its `space`, an object, a name or a description, is needed only for its
+        networks, and only where the run has no name by which it can be loaded, as of one that was defined in
+        a script or a notebook. Raises RunError where `directory` is not a run directory, LedgerCorrupt where
+        it is damaged, RunChanged where the run has another space."""
         place = Path(directory).absolute()
         ledger = Ledger.read(place / LEDGER)
         try:
             facts, rows, events = ledger.facts(), ledger.rows(), ledger.events()
         finally:
             ledger.close()
-        space, task = open_components(place, facts)
-        return Result(space, task, rows, facts, events, place)
+        fitted, task = open_components(place, facts, space)
+        return Result(fitted, task, rows, facts, events, place)
 
     @property
     def objective(self) -> Objective:
@@ -220,24 +224,6 @@ class Result:
 def result_of(run: Result | str | os.PathLike[str]) -> Result:
     """The result itself, or that of a run directory, as the command line has it. Raises RunError."""
     return Result.open(Path(run)) if isinstance(run, str | os.PathLike) else run
-
-
-def open_components(place: Path, facts: Mapping[str, Any]) -> tuple[Space, Task | None]:
-    """The space and the task of the run in `place`, whose ledger has these facts. Raises RunError."""
-    from cambrian.search.parts.components import fit_space
-    from cambrian.tasks.task import Task
-
-    if "settings" not in facts:
-        raise RunError(f"{place} was never started: begin it again")
-    spec = facts["settings"].get("space", {})
-    if "name" not in spec:
-        raise RunError(
-            f"the space of {place} has no name it could be loaded by: continue the run from the"
-            " program that began it"
-        )
-    # A search's data may be elsewhere, as a table's are: then there is no task to open.
-    task = Task.open(place / "task") if (place / "task" / "task.json").exists() else None
-    return fit_space(spec, task), task
 
 
 doors: dict[str, Callable[..., Any]] = {}

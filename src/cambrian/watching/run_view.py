@@ -7,22 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cambrian.errors import CambrianError, RunError, Unbuildable
+from cambrian.errors import CambrianError, RunError
 from cambrian.reports.contents import Story, outline_story
 from cambrian.search.display.progress import Progress, read_progress
+from cambrian.search.identity.run_components import AbsentSpace, open_components
 from cambrian.search.ledger.follower import Follower
 from cambrian.search.ledger.run_directory import LEDGER
-from cambrian.search.result import Result, open_components
-from cambrian.spaces.space import Pick, Space
+from cambrian.search.result import Result
+from cambrian.spaces.space import Space
 from cambrian.tasks.task import Task
-
-
-@dataclass(frozen=True)
-class Nameless(Space):
-    """Stands for a space that cannot be loaded by its name: its architectures are drawn as their answers."""
-
-    def program(self, pick: Pick) -> object:
-        raise Unbuildable("the run's space has no name it could be loaded by")
 
 
 @dataclass(frozen=True)
@@ -85,5 +78,5 @@ class RunReader:
     def _load_components(self, facts: Mapping[str, Any]) -> tuple[Space, Task | None]:
         try:
             return open_components(self.place, facts)
-        except CambrianError:  # a space of the user's program, which need not be where this process looks
-            return Nameless(), None
+        except CambrianError as error:  # the task on the disk is damaged: the page does without it
+            return AbsentSpace("", str(error)), None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,9 +13,10 @@ from cambrian.errors import CambrianError, RunChanged
 from cambrian.search.engines import ENGINES
 from cambrian.search.engines.engine import Engine
 from cambrian.search.identity.program_code import find_edits
-from cambrian.search.identity.settings import versions
+from cambrian.search.identity.settings import questions, versions
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.parts.components import component, spec_of
+from cambrian.spaces.space import Space, fingerprint
 
 if TYPE_CHECKING:
     from cambrian.search.search import Search
@@ -86,6 +87,17 @@ def same_settings(old: dict[str, Any], new: dict[str, Any], path: Path | None) -
             f"{path.parent if path else 'the run'} was started with other settings:"
             f" {'; '.join(changes[:8])}{more}. Give the same settings, or another run directory"
         )
+
+
+def same_questions(begun: Mapping[str, Any], space: Space, place: Path) -> None:
+    """Raises RunChanged, naming the questions that differ, where the run in `place`, begun with these
+    settings, is not of a space with the questions of `space`."""
+    if begun["fingerprint"] == fingerprint(space):
+        return
+    old, new = begun["questions"], msgspec.json.decode(encode(questions(space)))
+    names = [path for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
+    what = f"they differ in {list_names(names)}" if names else "they are asked in other cases"
+    raise RunChanged(f"{place} was searched in a space with other questions than the given one: {what}")
 
 
 def _with_new_fields(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
