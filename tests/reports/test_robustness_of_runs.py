@@ -75,5 +75,5 @@ def test_a_run_without_a_network_has_no_robustness(tmp_path: Path) -> None:
     task = cambrian.load("digits", limit=100)
     search = cambrian.Search(linear_net, "random", "train", task, 1, final=None)
     result = search.run(tmp_path / "run")
-    with pytest.raises(RunError, match="holds no trained network yet"):
+    with pytest.raises(RunError, match="had no final stage, which trains a network"):
         cambrian.robustness(result)

@@ -46,15 +46,14 @@ def export(
     8-bit integers beside it. Where it handed over several networks of a front, the others lie in folders
     beside these files, named front-2 and so on. Raises RunError where the run has none yet, and the errors of
     `export_network` and `add_int8`."""
+    from cambrian.search.delivery.missing_network import explain_missing
     from cambrian.search.result import result_of
 
     result = result_of(result)
     if result.directory is None:
         raise UsageError("a result that is kept in memory has no network: search with run('runs/first')")
-    if result.task is None:
-        raise RunError(f"{result.directory} is a search without images, as in a table: it trains no network")
-    if result.winner is None:
-        raise RunError(f"{result.directory} holds no trained network yet: resume it to its end")
+    if result.task is None or result.winner is None:
+        raise RunError(explain_missing(result))
     if int8:
         from cambrian.exports.int8 import check_classes
 

@@ -56,6 +56,7 @@ def robustness(
     )
     from cambrian.networks.training.batches import images as make_images
     from cambrian.networks.training.trainer import scores
+    from cambrian.search.delivery.missing_network import explain_missing
     from cambrian.search.result import result_of
 
     result = result_of(result)
@@ -65,7 +66,7 @@ def robustness(
             raise UnknownName("corruption", kind, CORRUPTIONS)
     attack = PGD(eps, steps, step, restarts)
     if result.task is None or result.winner is None:
-        raise RunError(f"{result.directory} holds no trained network yet: resume it to its end")
+        raise RunError(explain_missing(result))
     if images is not None and images < 1:
         raise UsageError(f"images is at least 1, got {images}")
     network, task = result.model().network, result.task

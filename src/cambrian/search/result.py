@@ -198,14 +198,12 @@ class Result:
 
     def _load(self, trial: Trial | None) -> nn.Module:
         """The trained network of normalised inputs."""
+        from cambrian.search.delivery.missing_network import explain_missing
         from cambrian.search.delivery.trained_network import load_trained
 
         chosen = trial or self.winner
-        if self.directory is None:
-            raise RunError("the weights of a run in memory went with it: run it in a directory to keep them")
-        if chosen is None or WEIGHTS not in chosen.artifacts:
-            raise RunError(f"{self.directory} holds no trained network yet: resume it to its end")
-        assert self.task is not None
+        if self.directory is None or self.task is None or chosen is None or WEIGHTS not in chosen.artifacts:
+            raise RunError(explain_missing(self, trial))
         weights = chosen.artifacts[WEIGHTS]
         place = self.directory / weights.file
         return load_trained(self.space, self.task, chosen, place, weights.sha256, self.facts)
