@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from cambrian.spaces import SPACES
+from cambrian.strategies import STRATEGIES
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
@@ -22,8 +25,10 @@ def test_every_example_is_python(block: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_space_of_ones_own_is_searched() -> None:
-    """The example of a space as a function runs as printed, progressively, by real training."""
+def test_the_space_of_ones_own_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of a space as a function runs as printed, progressively, by real training, and ends with a
+    network that was trained and tested."""
+    monkeypatch.chdir(tmp_path)
     block = next(b for b in BLOCKS if "@cambrian.space" in b)
     module = types.ModuleType("readme")
     sys.modules["readme"] = module
@@ -32,6 +37,8 @@ def test_the_space_of_ones_own_is_searched() -> None:
     assert len(result.trials) == 20
     assert result.best.value > 0.1
     assert {t.reason["level"] for t in result.trials} >= {1, 2}
+    assert result.winner.value > 0.5
+    assert vars(module)["network"](torch.rand(2, 1, 8, 8)).shape == (2, 10)
 
 
 def test_the_first_example_ends_with_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,6 +63,13 @@ def test_every_link_leads_somewhere(path: str) -> None:
 def test_every_command_names_what_exists(path: str) -> None:
     """The files and folders in the commands of the table are there."""
     assert all((ROOT / part).exists() for part in path.split())
+
+
+def test_as_many_spaces_and_strategies_as_it_says() -> None:
+    """The numbers in its first paragraph are those of the registries."""
+    said = re.search(r"with (\d+) search spaces and (\d+)\sstrategies", README)
+    assert said is not None
+    assert tuple(map(int, said.groups())) == (len(SPACES.names()), len(STRATEGIES.names()))
 
 
 def test_every_subcommand_exists() -> None:
