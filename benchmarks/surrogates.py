@@ -14,12 +14,14 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from cambrian.architecture import replay
 from cambrian.predictors import PREDICTORS
-from cambrian.predictors.token_model import score_by_predicting
+from cambrian.predictors.predictor import chunks
+from cambrian.predictors.token_model import Tokens, children
 from cambrian.randomness import stream
 from cambrian.spaces.cells.pnas import PNAS
 
@@ -28,6 +30,14 @@ def seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
+
+
+def score_plainly(model: Any, state: Any, parents: Tokens, parent: Tokens, step: Tokens) -> Any:
+    """The scores of a pool's children, each written out and read."""
+    parts = chunks(len(parent), 8192)
+    return np.concatenate(
+        [model.predict_tokens(state, children(parents, parent[part], step[part])) for part in parts]
+    )
 
 
 def main() -> None:
@@ -59,7 +69,7 @@ def main() -> None:
             # In turns: another load on the machine then slows both.
             shared.append(time.perf_counter() - start)
             start = time.perf_counter()
-            expected = score_by_predicting(model, state, tokens, pool.parent[some], pool.step[some])
+            expected = score_plainly(model, state, tokens, pool.parent[some], pool.step[some])
             plain.append((time.perf_counter() - start) * len(pool) / len(some))
         # The oracle: shared work must give the scores of reading each child whole.
         assert np.allclose(scores[some], expected, atol=1e-5), f"{name}: the two ways disagree"

@@ -12,7 +12,7 @@ from random_tokens import SLOTS, VOCABULARY, draw_tokens, draw_values, pools
 
 from cambrian.errors import SpaceError
 from cambrian.predictors import PREDICTORS, Predictor, kendall, spearman
-from cambrian.predictors.token_model import children, prefixes, score_by_predicting
+from cambrian.predictors.token_model import children, prefixes
 from tiers import slow_for
 
 # Small enough to fit in a moment, and with every layer the paper has.
@@ -72,7 +72,6 @@ def test_score_is_predict_on_children(model, pool):
     state = fitted(model)
     scores = model.score_children(state, *pool)
     assert np.allclose(scores, model.predict_tokens(state, children(*pool)), atol=1e-6)
-    assert np.allclose(scores, score_by_predicting(model, state, *pool, chunk=7), atol=1e-6)
 
 
 @pytest.mark.parametrize("model", QUICK, ids=SURROGATES)
@@ -81,7 +80,6 @@ def test_a_pool_may_be_empty(model):
     nobody, nothing = np.zeros(0, dtype=np.int64), np.zeros((0, 4), dtype=np.int64)
     state = fitted(model)
     assert model.score_children(state, draw_tokens(2, 2), nobody, nothing).shape == (0,)
-    assert score_by_predicting(model, state, draw_tokens(2, 2), nobody, nothing).shape == (0,)
 
 
 @pytest.mark.parametrize("model", QUICK, ids=SURROGATES)

@@ -58,13 +58,6 @@ class SkipShare:
     target: float = 0.4
     weight: float = 0.0
 
-    def diverge(self, read: Read) -> Floats:
-        """KL(p, target) [n, steps] of each decision on an option of a subset; 0 of all others."""
-        # Of an illegal option p is 0, and so is p log p.
-        chance, distance = self._compare(read)
-        divergence: Floats = (chance * distance).sum(axis=2) * read.members
-        return divergence
-
     def find_slope(self, read: Read) -> Floats:
         """The gradient of minus the mean penalty of the walks, by the logits [n, steps, options]."""
         chance, distance = self._compare(read)

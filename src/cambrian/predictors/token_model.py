@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cambrian.errors import SpaceError
-from cambrian.predictors.predictor import Values, chunks
+from cambrian.predictors.predictor import Values
 
 Tokens = NDArray[np.int64]
 """int[n, steps, slots], the result of `spaces.space.Encodes`; -1 where there is no token."""
@@ -53,18 +53,6 @@ def children(parents: Tokens, parent: Tokens, step: Tokens) -> Tokens:
     after = np.concatenate([before, np.full((len(parent), 1, step.shape[1]), -1)], axis=1)
     after[np.arange(len(parent)), lengths(before)] = step
     return after
-
-
-def score_by_predicting(
-    model: TokenModel, state: Any, parents: Tokens, parent: Tokens, step: Tokens, chunk: int = 8192
-) -> Values:
-    """`TokenModel.score_children` for a model that shares no work between siblings: the children are written
-    out and predicted."""
-    means = [
-        model.predict_tokens(state, children(parents, parent[part], step[part]))
-        for part in chunks(len(parent), chunk)
-    ]
-    return np.concatenate(means) if means else np.zeros(0)
 
 
 def prefixes(root: NDArray[np.int64], step: Tokens) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:

@@ -165,14 +165,15 @@ def refuse_foreign(
 def _completions(space: Space, outer: Mapping[str, Answer]) -> list[Architecture]:
     """Draw some architectures with these outer answers, from a seed that only this purpose uses."""
     # A space may reject most draws: keep the first ones that it accepts.
-    drawn = (_draw(space, outer, n) for n in range(TRIES))
+    drawn = (draw_completion(space, outer, n) for n in range(TRIES))
     samples = list(islice((a for a in drawn if a is not None), SAMPLES))
     if not samples:
         raise IllegalArchitecture(f"the space rejects these answers: {dict(outer)!r}")
     return samples
 
 
-def _draw(space: Space, outer: Mapping[str, Answer], n: int) -> Architecture | None:
+def draw_completion(space: Space, outer: Mapping[str, Answer], n: int) -> Architecture | None:
+    """The nth random architecture with these outer answers; None where the space rejects the draw."""
     rng = stream(0, "shared", n)
     try:
         return replay(space, outer, lambda choice: choice.draw(rng))

@@ -39,9 +39,6 @@ class Forward:
     visits: dict[str, list[Visit]] = field(default_factory=dict)
     plain: frozenset[str] = frozenset()
 
-    def is_called_once(self, path: str) -> bool:
-        return len(self.visits.get(path, ())) == 1
-
     def find_plain(self, path: str, *kinds: type[nn.Module]) -> nn.Module | None:
         """The module at that path, where it is of exactly one of these classes and called."""
         if path not in self.plain or path not in self.visits:

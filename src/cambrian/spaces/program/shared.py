@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from cambrian.architecture import Architecture, replay
+from cambrian.architecture import Architecture
 from cambrian.choices import Answer, Choice, Scalar
 from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, Unbuildable
-from cambrian.randomness import integer_seed, stream
+from cambrian.randomness import integer_seed
 from cambrian.spaces.drafts import torch_quiet
 from cambrian.spaces.program.making import make_network
 from cambrian.spaces.program.reading import Read, Shared
 from cambrian.spaces.program.shape_check import is_lazy
-from cambrian.spaces.sharing import is_fork, outer_answer, refuse_foreign
+from cambrian.spaces.sharing import draw_completion, is_fork, outer_answer, refuse_foreign
 from cambrian.spaces.space import Signature, Space
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def check_shared(space: Space, supernet: Supernet, task: Signature, skeleton: Ma
         torch.manual_seed(integer_seed(0, "shared"))
         inputs = torch.randn(2, task.channels, task.height, task.width)
         for n in range(CHECKED):
-            architecture = _draw(space, supernet.outer, n)
+            architecture = draw_completion(space, supernet.outer, n)
             try:
                 own = None if architecture is None else space.build(architecture, task, **skeleton)
             except Unbuildable:
@@ -102,14 +102,6 @@ def check_shared(space: Space, supernet: Supernet, task: Signature, skeleton: Ma
                     f"not be put together by how many there are, and a repeated part must keep the shape of "
                     f"its input"
                 )
-
-
-def _draw(space: Space, outer: Mapping[str, Answer], n: int) -> Architecture | None:
-    rng = stream(0, "shared", n)
-    try:
-        return replay(space, outer, lambda choice: choice.draw(rng))
-    except Rejected:
-        return None
 
 
 def _equal(supernet: Supernet, own: nn.Module, architecture: Architecture, inputs: Any) -> bool:

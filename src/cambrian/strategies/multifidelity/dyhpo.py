@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
@@ -23,12 +23,12 @@ from cambrian.strategies.multifidelity.brackets import draw_new, list_requests
 from cambrian.strategies.multifidelity.ladder import EPOCHS
 from cambrian.strategies.multifidelity.runs import (
     Run,
+    Runs,
+    StepByStep,
     begin_run,
     can_go_on,
     go_on,
-    learn_run,
     list_epochs,
-    rank_runs,
 )
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Proposal, Stop, Wait
@@ -46,18 +46,14 @@ FEW = 10
 
 
 @dataclass(frozen=True)
-class State:
-    """`runs` by the key of their architecture, in the order in which they began; `weights` are those of the
-    kernel, None while fewer than two points are known."""
+class State(Runs):
+    """`weights` are those of the kernel, None while fewer than two points are known."""
 
-    problem: Problem
-    epochs: tuple[int, ...]
-    runs: Mapping[str, Run] = field(default_factory=dict)
     weights: Mapping[str, NDArray[Any]] | None = None
 
 
 @dataclass(frozen=True)
-class DyHPO:
+class DyHPO(StepByStep[State]):
     """A training has `steps` steps, or those that a table has. A decision is among all frozen architectures
     and `candidates` random ones, after `initial` ones of which nothing is decided, as far as there are so
     many. The kernel is trained for `first` epochs while it knows fewer than ten points, or where it has lost
@@ -105,17 +101,7 @@ class DyHPO:
             return go_on(state.problem, state.epochs, chosen)
         return begin_run(state.problem, state.epochs, chosen.architecture)
 
-    def learn(self, state: State, trial: Trial) -> State:
-        runs = learn_run(state.runs, state.epochs, trial)
-        return state if runs is state.runs else self._refit(replace(state, runs=runs))
-
-    def recommend(self, state: State) -> list[Architecture]:
-        return rank_runs(state.runs)
-
-    def keeps(self, state: State) -> list[int]:
-        return [run.row for run in state.runs.values() if can_go_on(run, state.epochs)]
-
-    def _refit(self, state: State) -> State:
+    def refit(self, state: State) -> State:
         from cambrian.strategies.multifidelity.deep_kernel import LOST, fit_kernel, predict_points
 
         points, values = list_known(state)

@@ -5,8 +5,8 @@ frozen, namely the one that says most about which has the best asymptote.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import msgspec
@@ -26,12 +26,12 @@ from cambrian.strategies.multifidelity.brackets import draw_new, list_requests
 from cambrian.strategies.multifidelity.ladder import EPOCHS
 from cambrian.strategies.multifidelity.runs import (
     Run,
+    Runs,
+    StepByStep,
     begin_run,
     can_go_on,
     go_on,
-    learn_run,
     list_epochs,
-    rank_runs,
 )
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Proposal, Stop, Wait
@@ -48,19 +48,15 @@ GROWTH = 1.3
 
 
 @dataclass(frozen=True)
-class State:
-    """`runs` by the key of their architecture, in the order in which they began; `fitted` is the number of
-    points that the parameters have seen."""
+class State(Runs):
+    """`fitted` is the number of points that the parameters have seen."""
 
-    problem: Problem
-    epochs: tuple[int, ...]
-    runs: Mapping[str, Run] = field(default_factory=dict)
     parameters: Parameters = Parameters()
     fitted: int = 0
 
 
 @dataclass(frozen=True)
-class FreezeThaw:
+class FreezeThaw(StepByStep[State]):
     """A training has `steps` steps, or those that a table has. A decision is among the `old` frozen and the
     `new` random architectures of the highest expected improvement; the new ones are of `candidates` that are
     drawn, after `initial` ones of which nothing is decided, as far as there are so many. A fit of the
@@ -106,16 +102,6 @@ class FreezeThaw:
             return Wait() if pending else Stop("every architecture that was drawn is trained to the end")
         return self._decide(state, frozen, fresh, rng)
 
-    def learn(self, state: State, trial: Trial) -> State:
-        runs = learn_run(state.runs, state.epochs, trial)
-        return state if runs is state.runs else self._refit(replace(state, runs=runs))
-
-    def recommend(self, state: State) -> list[Architecture]:
-        return rank_runs(state.runs)
-
-    def keeps(self, state: State) -> list[int]:
-        return [run.row for run in state.runs.values() if can_go_on(run, state.epochs)]
-
     def _decide(
         self, state: State, frozen: Sequence[Run], fresh: Sequence[Architecture], rng: np.random.Generator
     ) -> Proposal:
@@ -134,7 +120,7 @@ class FreezeThaw:
             return go_on(state.problem, state.epochs, known[chosen])
         return begin_run(state.problem, state.epochs, architectures[chosen])
 
-    def _refit(self, state: State) -> State:
+    def refit(self, state: State) -> State:
         runs = [run for run in state.runs.values() if run.scores]
         points = sum(len(run.scores) for run in runs)
         if len(runs) < 3 or points < GROWTH * state.fitted:

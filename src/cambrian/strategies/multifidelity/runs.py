@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -72,3 +75,34 @@ def rank_runs(runs: Mapping[str, Run]) -> list[Architecture]:
     measured = [run for run in runs.values() if run.scores]
     ranked = sorted(measured, key=lambda run: (-len(run.scores), -run.scores[-1], run.row))
     return [run.architecture for run in ranked]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What a strategy of such trainings knows: `epochs` after each step, and the `runs` by the key of their
+    architecture, in the order in which they began."""
+
+    problem: Problem
+    epochs: tuple[int, ...]
+    runs: Mapping[str, Run] = field(default_factory=dict)
+
+
+State = TypeVar("State", bound=Runs)
+
+
+class StepByStep(ABC, Generic[State]):
+    """The part of a strategy that learns runs; what a model makes of them is `refit`'s."""
+
+    @abstractmethod
+    def refit(self, state: State) -> State:
+        """The state after its runs have changed."""
+
+    def learn(self, state: State, trial: Trial) -> State:
+        runs = learn_run(state.runs, state.epochs, trial)
+        return state if runs is state.runs else self.refit(replace(state, runs=runs))
+
+    def recommend(self, state: State) -> list[Architecture]:
+        return rank_runs(state.runs)
+
+    def keeps(self, state: State) -> list[int]:
+        return [run.row for run in state.runs.values() if can_go_on(run, state.epochs)]
