@@ -59,6 +59,9 @@ def test_what_the_ledger_has_is_read_without_the_space(begun: cambrian.Result) -
     assert opened.winner == begun.winner
     status = json.loads(invoke("status", run, "--json"))
     assert status["winner"]["architecture"] == dict(begun.winner.architecture)
+    said = invoke("status", run)
+    assert "on test; the space of" in said
+    assert "cambrian export" not in said
     assert json.loads(invoke("doctor", run, "--json"))["run"] == {"trials": 2, "ledger": "whole"}
     view = RunReader(run).read()
     assert view.story.task["name"] == "digits"

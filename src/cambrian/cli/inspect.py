@@ -24,13 +24,17 @@ def status(run: Run, as_json: Json = False) -> None:
     """Show how far a run is, while it works or after."""
     from cambrian.cli.display.status import status_lines
     from cambrian.cli.display.summary import facts
+    from cambrian.search.identity.run_components import AbsentSpace
     from cambrian.search.result import Result
 
-    run_facts = facts(Result.open(run))
+    result = Result.open(run)
+    run_facts = facts(result)
     if as_json:
         give(run_facts)
         return
-    for line in status_lines(run_facts, shlex.quote(str(run))):
+    # Without its space the network is not exported by a command, but in Python.
+    export = result.space.reason if isinstance(result.space, AbsentSpace) else ""
+    for line in status_lines(run_facts, shlex.quote(str(run)), export):
         say(line)
 
 

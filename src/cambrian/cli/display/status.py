@@ -9,8 +9,9 @@ from cambrian.search.display.progress import describe_level, describe_progress
 from cambrian.search.display.tally import number_text
 
 
-def status_lines(facts: Mapping[str, Any], run: str) -> Iterator[str]:
-    """`run` is the run directory as a shell takes it."""
+def status_lines(facts: Mapping[str, Any], run: str, export: str = "") -> Iterator[str]:
+    """`run` is the run directory as a shell takes it; `export` says how its network is taken home, where a
+    command does not do that."""
     progress, best, winner = facts["progress"], facts["best"], facts["winner"]
     minimize = facts["objective"]["minimize"]
 
@@ -25,7 +26,7 @@ def status_lines(facts: Mapping[str, Any], run: str) -> Iterator[str]:
     if best is not None:
         yield f"best {text(best['value'])} (trial {best['number']}){', lower is better' if minimize else ''}"
     if winner is not None:
-        yield f"final network: {text(winner['value'])} on test; cambrian export {run} OUT"
+        yield f"final network: {text(winner['value'])} on test; {export or f'cambrian export {run} OUT'}"
     if progress.state == "interrupted":
         # Why the search ended is not why its last training did.
         reason = "the final training is not finished" if progress.stage == "final" else facts["stopped"]
