@@ -219,6 +219,13 @@ def describe_collapse(trial: Trial) -> str:
     return f"collapsed in epoch {collapse['epoch']}: {collapse['sign']}; {before}"
 
 
+def failure_reason(trial: Trial) -> str:
+    """The word for why a trial failed, one of `REASONS` or "crashed"; empty for one that did not."""
+    if isinstance(trial.outcome, Infeasible):
+        return trial.outcome.reason
+    return "crashed" if isinstance(trial.outcome, Crashed) else ""
+
+
 def describe_failure(trial: Trial) -> str:
     """The sentence of a trial that failed, empty for one that did not."""
     if isinstance(trial.outcome, Infeasible):

@@ -188,6 +188,9 @@ def test_a_search_without_success(tmp_path: Path) -> None:
     assert found["message"].startswith("no trial succeeded")
     assert found["message"] in err
     assert (found["trials"], found["failed"], found["best"]) == (2, 2, None)
+    (failures,) = found["failures"]
+    assert (failures["reason"], failures["count"], failures["first"]) == ("limit", 2, 0)
+    assert failures["sentence"] in found["message"]
 
 
 @pytest.mark.slow

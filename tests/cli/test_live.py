@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from cambrian.architecture import Architecture
 from cambrian.cli.display.live import LiveWatch, watch_search
-from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Trial
+from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Trial
 
 PREDICTED = [0.9, 0.5, 0.7, 0.6, 0.8, 0.4]
 MEASURED = [0.8, 0.5, 0.6, 0.7, 0.9, 0.3]
@@ -47,6 +47,20 @@ def test_failures_are_counted_and_never_best() -> None:
     assert "1 failed" in shown.getvalue()
     assert "best so far 25.00 % (trial 0)" in shown.getvalue()
     assert "2/3" in shown.getvalue()
+
+
+def test_why_a_trial_or_a_network_failed_is_said() -> None:
+    """The first of a reason, and each of the final stage."""
+    watch, text = watched({})
+    for n in range(2):
+        watch.on_end(trial(n, Infeasible("oom", "no room"), level=1))
+    watch.on_end(
+        Trial(0, Architecture({}), Fidelity(), "final", "winner", outcome=Infeasible("nan", "it is nan"))
+    )
+    assert text.getvalue().splitlines() == [
+        "  trial 0: failed (oom: no room)",
+        "  winner: failed (nan: it is nan)",
+    ]
 
 
 def test_what_is_left_is_reckoned_from_this_session(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from cambrian.architecture import Architecture
-from cambrian.cli.display.summary import _finals, _list_unraced, summarise
+from cambrian.cli.display.summary import _finals, _list_failures, _list_unraced, summarise
 from cambrian.cli.doctor import doctor
-from cambrian.outcome import Done, Fidelity, Trial
+from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.search import Search
 from cambrian.tasks import load
@@ -82,6 +82,20 @@ def test_no_table_of_trials_where_none_has_ended(
     )
     summarise(run)  # type: ignore[arg-type]
     assert "best under search" not in capsys.readouterr().out
+
+
+def test_failures_are_told_with_their_sentences() -> None:
+    """Those of trials by reason, each of the final stage, and none where all succeeded."""
+    sentence = "layer '2' cannot take [2, 8, 6, 6]"
+    failed = Trial(1, Architecture({"a": 1}), Fidelity(), outcome=Infeasible("unbuildable", sentence))
+    final = Trial(0, Architecture({"a": 1}), Fidelity(), "final", "baseline random", outcome=failed.outcome)
+    run = SimpleNamespace(trials=[failed], finals=[final])
+    assert _list_failures(run) == [  # type: ignore[arg-type]
+        f"1 failed: 1 unbuildable (trial 1: {sentence})",
+        f"baseline random failed (unbuildable: {sentence})",
+    ]
+    done = Trial(0, Architecture({"a": 1}), Fidelity(), outcome=Done(0.5))
+    assert _list_failures(SimpleNamespace(trials=[done], finals=[])) == []  # type: ignore[arg-type]
 
 
 def test_doctor_speaks_of_a_run_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

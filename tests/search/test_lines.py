@@ -16,8 +16,9 @@ import mocks
 from cambrian.architecture import Architecture, sample
 from cambrian.errors import UsageError
 from cambrian.estimators.function import Function
-from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Point, Trial
+from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Point, Trial
 from cambrian.problem import Problem
+from cambrian.search.display.failures import LONGEST, count_failures, describe_failures
 from cambrian.search.display.lines import LONG, PAUSE, LineWatch
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.parts.devices import choose_device
@@ -119,6 +120,36 @@ def test_failures_are_counted_and_told(clock: SimpleNamespace) -> None:
         "  trial 0: 25.00 %, the best, 10 s",
         "  trial 1: failed (boom), best 25.00 % (trial 0), 1 failed, 20 s",
     ]
+
+
+def test_the_first_failure_of_a_reason_is_told_at_once(clock: SimpleNamespace) -> None:
+    """On one line, with the sentence that the report has; the next one of the reason waits for its turn."""
+    lines: list[str] = []
+    watch = LineWatch(lines.append, {0: 4})
+    sentence = "layer '2', Conv2d(16, 8), cannot take [2, 8, 6, 6]"
+    unbuildable = Infeasible("unbuildable", f"{sentence}\nmore")
+    for n, outcome in enumerate((Done(0.25), unbuildable, unbuildable, Crashed("boom" * 99))):
+        watch.on_claim(trial(n, Done(0.0)))
+        watch.on_end(trial(n, outcome))
+    rest = "best 25.00 % (trial 0), 1 failed, 0 s"
+    assert lines == [
+        "  trial 0 (1 of 4): 25.00 %, the best, 0 s",
+        f"  trial 1 (2 of 4): failed (unbuildable: {sentence}), {rest}",
+        "4 tried, best 25.00 %",
+        f"  trial 3: failed ({('boom' * 99)[: LONGEST - 3]}...)",
+    ]
+
+
+def test_failures_are_counted_by_reason() -> None:
+    """The commonest first, each with the first trial that had it."""
+    outcomes = (Crashed("boom"), Infeasible("oom", "no room"), Done(0.5), Infeasible("oom", "none"))
+    failures = count_failures([trial(n, outcome) for n, outcome in enumerate(outcomes)])
+    assert failures == [
+        {"reason": "oom", "count": 2, "first": 1, "sentence": "no room"},
+        {"reason": "crashed", "count": 1, "first": 0, "sentence": "boom"},
+    ]
+    assert describe_failures(failures) == "3 failed: 2 oom (trial 1: no room), 1 crashed (trial 0: boom)"
+    assert describe_failures([]) == ""
 
 
 def make_search(budget: int = 3) -> cambrian.Search:

@@ -11,7 +11,7 @@ from cambrian.cli.display.output import as_json
 from cambrian.cli.display.resumed import explain_standstill
 from cambrian.cli.display.status import status_lines
 from cambrian.cli.display.summary import facts
-from cambrian.outcome import Done, Fidelity, Trial
+from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.search.display.progress import read_progress
 from cambrian.search.ledger.lock import Lock, held_since
 from cambrian.search.ledger.rows import Row
@@ -122,6 +122,21 @@ def test_status_counts_as_the_search_does(tmp_path):
     lines = "\n".join(status_lines(facts(run), "RUN"))
     assert f"{ended} trials, 0 running" in lines
     assert re.search(r"best \d+\.\d\d % \(trial \d+\)", lines)
+
+
+def test_status_says_why_trials_failed(tmp_path):
+    """On the line that counts them, by the facts that `--json` gives."""
+    run = run_of(tmp_path, 2, 0, "9", final=None)
+    known = facts(run)
+    assert "2 trials, 0 running, 0 failed" in status_lines(known, "RUN")
+    outcome = Infeasible("unbuildable", "layer '2' cannot take [2, 8, 6, 6]")
+    rows = [
+        msgspec.structs.replace(r, trial=msgspec.structs.replace(r.trial, outcome=outcome)) for r in run.rows
+    ]
+    known = facts(Result(PNAS(), None, rows, run.facts, [], tmp_path))
+    assert [f["count"] for f in known["failures"]] == [known["failed"]] == [2]
+    line = "2 trials, 0 running, 2 failed: 2 unbuildable (trial 0: layer '2' cannot take [2, 8, 6, 6])"
+    assert line in status_lines(known, "RUN")
 
 
 def test_rows_that_a_deadline_left_open_are_not_at_work(tmp_path):

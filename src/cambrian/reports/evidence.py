@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cambrian.architecture import Architecture
-from cambrian.outcome import Crashed, Done, Infeasible, Trial
+from cambrian.outcome import Done, Trial, failure_reason
 from cambrian.predictors.rank_correlation import spearman
 from cambrian.recommendation import list_comparable, place_trial, rank_trials
 
@@ -126,7 +126,7 @@ def failures(trials: Iterable[Trial]) -> list[Failures]:
     """Trials that ended without a value, by reason, the commonest first; repeats are left out."""
     groups: dict[str, Failures] = {}
     for trial in sorted(trials, key=lambda t: t.number):
-        if trial.cached is None and isinstance(trial.outcome, Infeasible | Crashed):
-            reason = trial.outcome.reason if isinstance(trial.outcome, Infeasible) else "crashed"
+        reason = failure_reason(trial)
+        if trial.cached is None and reason:
             groups.setdefault(reason, Failures(reason)).trials.append(trial)
     return sorted(groups.values(), key=lambda f: -len(f.trials))

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cambrian.outcome import Point, Trial
+from cambrian.search.display.failures import failure_text
 from cambrian.search.display.lines import LineWatch
 from cambrian.search.display.tally import Tally, describe_supernet, percent, value_text
 from cambrian.search.loop.execution import Watch
@@ -94,7 +95,7 @@ class LiveWatch(Watch):
         if self._replaying:  # of an earlier run of the program: it does not tell this one's speed
             self._replayed, self._counted_from = self._replayed + 1, time.monotonic()
         if trial.kind == "final":
-            self._line(f"  {trial.role}: {value_text(trial)}")
+            self._line(f"  {trial.role}: {value_text(trial, failure_text(trial))}")
         elif trial.kind == "supernet":  # its value is a mean over children: it competes with none of them
             self._line(describe_supernet(trial))
             return
@@ -112,6 +113,8 @@ class LiveWatch(Watch):
         # By the count, since trials of several workers may end out of order.
         if len(self._tally.levels[level]) == self._expected.get(level):
             self._line(self._tally.describe_level(level))
+        if self._tally.is_first_failure(trial):
+            self._line(f"  trial {trial.number}: {failure_text(trial)}")
 
     # -- display ----------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cambrian.search.display.failures import describe_failures
 from cambrian.search.display.progress import describe_level, describe_progress
 from cambrian.search.display.tally import number_text
 
@@ -20,7 +21,8 @@ def status_lines(facts: Mapping[str, Any], run: str, export: str = "") -> Iterat
 
     yield describe_progress(progress)
     trials = f"{facts['trials']} trial{'' if facts['trials'] == 1 else 's'}"
-    yield f"{trials}, {facts['running']} running, {facts['failed']} failed"
+    failed = describe_failures(facts["failures"]) or "0 failed"
+    yield f"{trials}, {facts['running']} running, {failed}"
     if progress.level is not None and progress.stage == "search" and progress.state != "finished":
         yield describe_level(progress)
     if best is not None:

@@ -10,9 +10,10 @@ from cambrian.cli.app import give, say
 from cambrian.cli.display.saved import describe_saved
 from cambrian.counts import counted
 from cambrian.errors import UsageError
-from cambrian.outcome import ENDLESS, Done, Trial
+from cambrian.outcome import ENDLESS, Done, Trial, describe_failure, failure_reason
 from cambrian.reports.verdict import tell_shortfall
 from cambrian.search.delivery.front_choice import describe_hypervolume, name_begun
+from cambrian.search.display.failures import count_failures, describe_failures, failure_text
 from cambrian.search.display.progress import read_progress
 from cambrian.search.display.tally import percent, value_text
 from cambrian.search.result import Result
@@ -48,6 +49,8 @@ def summarise(result: Result, as_json: bool = False) -> None:
             *(tell_shortfall(result.winner, (*result.trials, *result.finals)) if result.winner else ()),
         ):
             say(line)
+    for line in _list_failures(result):
+        say(line)
     for row in _latency(result):
         say(f"latency: {row}")
     for line in (*describe_saved(result.trials), *_where(result)):
@@ -65,6 +68,7 @@ def facts(result: Result, measured: bool = False) -> dict[str, Any]:
         # Those that have ended, as the search itself counts them.
         "trials": sum(t.outcome is not None for t in result.trials),
         "failed": sum(t.outcome is not None and t.value is None for t in result.trials),
+        "failures": count_failures(result.trials),
         # Rows that a kill or a deadline left open are not at work.
         "running": open_rows if progress.state == "running" else 0,
         # The last one counts: a resumed run has stopped before.
@@ -102,6 +106,7 @@ def _record(trial: Trial) -> dict[str, Any]:
         "number": trial.number,
         "role": trial.role,
         "value": trial.value,
+        "failure": describe_failure(trial),
         "metrics": metrics,
         "architecture": trial.architecture,
     }
@@ -204,6 +209,13 @@ def _list_others(result: Result) -> list[str]:
     metrics = winner.outcome.metrics.items()
     others = {k.removeprefix("test_"): v for k, v in metrics if k.startswith("test_") and k not in known}
     return [f"test: {', '.join(f'{name} {value:.4g}' for name, value in others.items())}"] if others else []
+
+
+def _list_failures(result: Result) -> list[str]:
+    """How many trials failed and why, and each network of the final stage that failed."""
+    lines = [describe_failures(count_failures(result.trials))]
+    lines += [f"{t.role} {failure_text(t)}" for t in result.finals if failure_reason(t)]
+    return [line for line in lines if line]
 
 
 def _say_shortened(metrics: dict[str, float]) -> str:

@@ -8,7 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from cambrian.outcome import Crashed, Infeasible, Point, Trial
+from cambrian.outcome import Point, Trial
+from cambrian.search.display.failures import failure_text
 from cambrian.search.display.tally import Tally, describe_supernet, percent, value_text
 from cambrian.search.loop.execution import Watch
 
@@ -58,7 +59,7 @@ class LineWatch(Watch):
 
     def on_end(self, trial: Trial) -> None:
         if trial.kind == "final":
-            self._say(f"  {trial.role}: {value_text(trial, _describe_failure(trial))}")
+            self._say(f"  {trial.role}: {value_text(trial, failure_text(trial))}")
             return
         if trial.kind == "supernet":  # its value is a mean over children: it competes with none of them
             self._say(describe_supernet(trial))
@@ -67,7 +68,9 @@ class LineWatch(Watch):
         # By the count, since trials of several workers may end out of order.
         if len(self._tally.levels[level]) == self._expected.get(level):
             self._say(self._tally.describe_level(level))
-        elif not self._replaying and self._is_due():
+            if self._tally.is_first_failure(trial):
+                self._say(f"  trial {trial.number}: {failure_text(trial)}")
+        elif not self._replaying and (self._is_due() or self._tally.is_first_failure(trial)):
             self._say(f"  {self._describe(trial)}")
 
     def on_recommend(self, trial: Trial) -> None:
@@ -83,7 +86,7 @@ class LineWatch(Watch):
 
     def _describe(self, trial: Trial) -> str:
         of = f" ({self._tally.count} of {self._total})" if self._total else ""
-        value = value_text(trial, _describe_failure(trial))
+        value = value_text(trial, failure_text(trial))
         failed = f", {self._tally.failed} failed" if self._tally.failed else ""
         best = f", best {self._best()}" if self._tally.best is not trial else ", the best"
         return f"trial {trial.number}{of}: {value}{best}{failed}, {self._spent()}"
@@ -118,10 +121,3 @@ def _describe_point(number: int, point: Point) -> str:
     if not scored and "value" in point.metrics:  # of numbers to predict, or of several labels
         scored = f", {point.metrics['value']:.4g}"
     return f"number {number} after {point.step} epoch{'s' if point.step != 1 else ''}{scored}"
-
-
-def _describe_failure(trial: Trial) -> str:
-    outcome = trial.outcome
-    if isinstance(outcome, Crashed):
-        return f"failed ({outcome.error.splitlines()[0][:80] if outcome.error else 'crashed'})"
-    return f"failed ({outcome.reason})" if isinstance(outcome, Infeasible) else "failed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from cambrian.outcome import Done, Trial, describe_collapse, describe_failure
+from cambrian.outcome import Done, Trial, describe_collapse, describe_failure, failure_reason
 from cambrian.recommendation import Leader, list_comparable, place_trial
 
 FEWEST = 5
@@ -19,6 +19,7 @@ class Tally:
         self.levels: dict[int, list[Trial]] = defaultdict(list)
         self.failed = 0
         self.leader = Leader()
+        self._first_failures: dict[str, Trial] = {}
 
     def add(self, trial: Trial) -> int:
         """Count a trial; returns its level."""
@@ -27,7 +28,12 @@ class Tally:
         self.leader.add(trial)
         if trial.value is None:
             self.failed += 1
+            self._first_failures.setdefault(failure_reason(trial), trial)
         return level
+
+    def is_first_failure(self, trial: Trial) -> bool:
+        """Whether no trial before this one failed for the same reason: that is told at once."""
+        return trial.value is None and self._first_failures.get(failure_reason(trial)) is trial
 
     @property
     def best(self) -> Trial | None:
