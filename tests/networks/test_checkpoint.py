@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load
+from safetensors.torch import load, save_file
 from torch import nn
 
 from cambrian.errors import DiskRefused, RunError
@@ -163,7 +163,7 @@ def test_weights_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"weights\.safetensors are of another network"):
         checkpoint.load_weights(network, path)
     path.write_bytes(b"not tensors")
-    with pytest.raises(RunError, match=r"weights\.safetensors is no safetensors"):
+    with pytest.raises(RunError, match=r"weights\.safetensors is not a safetensors"):
         checkpoint.load_weights(network, path)
 
 
@@ -190,6 +190,23 @@ def test_tensors_and_texts_come_back(tmp_path: Path) -> None:
             load_it(path)
         with pytest.raises(RunError, match=r"absent cannot be read"):
             load_it(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_file_of_torch_save_is_told_how_to_be_converted(tmp_path: Path, zipped: bool) -> None:
+    """Both of its formats, by the line that is printed, which gives the tensors; nothing is unpickled."""
+    network, path = nn.Linear(2, 2), tmp_path / "w.pth"
+    torch.save(network.state_dict(), path, _use_new_zipfile_serialization=zipped)
+    for load_it in (
+        checkpoint.load_tensors,
+        checkpoint.load_facts,
+        lambda path: checkpoint.load_weights(network, path),
+    ):
+        with pytest.raises(RunError, match=r"w\.pth is not a safetensors file: torch\.save wrote it") as told:
+            load_it(path)
+    assert "save_file(torch.load('w.pth', weights_only=True), 'w.safetensors')" in str(told.value)
+    save_file(torch.load(path, weights_only=True), tmp_path / "w.safetensors")
+    assert torch.equal(checkpoint.load_tensors(tmp_path / "w.safetensors")[0]["weight"], network.weight)
 
 
 def test_what_the_disk_refuses_is_said(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ from cambrian.files import write_file
 
 # Two: should the newest be damaged, one is left to go on from.
 KEPT = 2
+# A zip's beginning, and a pickle's of protocols 2 to 5: as they are since torch 1.6, and as they were before.
+_OF_TORCH = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _log = logging.getLogger(__name__)
 _JSON = re.compile(r"(\d{8})\.json")
 
@@ -85,19 +87,21 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read the tensors and texts that `save_tensors` or `save_weights` wrote to `path`. Raises RunError."""
+    data = b""
     try:
         data = path.read_bytes()
         return load(data), _facts(data)
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror}") from error
     except (SafetensorError, ValueError) as error:
-        raise RunError(f"{path} is not a safetensors file: {error}") from error
+        raise RunError(f"{path} is not a safetensors file: {_explain(data, path) or error}") from error
 
 
 def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> dict[str, str]:
     """Load the weights that `save_weights` wrote to `path` into the network, and return the facts stored with
     them. Raises RunError where the file is missing, does not have that hash (hexadecimal; None: unchecked),
     or belongs to another network."""
+    data = b""
     try:
         # Read once: the bytes that are hashed are the bytes that are loaded.
         data = path.read_bytes()
@@ -108,13 +112,14 @@ def load_weights(network: nn.Module, path: Path, sha256: str | None = None) -> d
     except OSError as error:
         raise RunError(f"the weights {path} cannot be read: {error.strerror}") from error
     except SafetensorError as error:
-        raise RunError(f"{path} is no safetensors file: {error}") from error
+        raise RunError(f"{path} is not a safetensors file: {_explain(data, path) or error}") from error
     except RuntimeError as error:  # load_state_dict's, for names or shapes that differ
         raise RunError(f"the weights in {path} are of another network: {error}") from error
 
 
 def load_facts(path: Path) -> dict[str, str]:
     """The texts alone that `save_tensors` or `save_weights` left at `path`. Raises RunError."""
+    length = b""
     try:
         with path.open("rb") as file:
             length = file.read(8)
@@ -122,7 +127,19 @@ def load_facts(path: Path) -> dict[str, str]:
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise RunError(f"{path} is not a safetensors file: {error}") from error
+        raise RunError(f"{path} is not a safetensors file: {_explain(length, path) or error}") from error
+
+
+def _explain(data: bytes, path: Path) -> str:
+    """How to convert what `torch.save` wrote, a zip or a pickle by its first bytes; "" for other files."""
+    if not data.startswith(_OF_TORCH):
+        return ""
+    target = path.with_suffix(".safetensors").name
+    return (
+        "torch.save wrote it, whose files may run code when they are read. Convert it once, in Python:"
+        f" safetensors.torch.save_file(torch.load({path.name!r}, weights_only=True), {target!r}),"
+        " where it holds the state dict of a network"
+    )
 
 
 def serialise(tensors: Mapping[str, Tensor], facts: Mapping[str, str] | None = None) -> bytes:
