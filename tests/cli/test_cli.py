@@ -20,6 +20,7 @@ from cambrian.cli import main
 from cambrian.cli.display.live import LiveWatch
 from cambrian.cli.options.architectures import architecture_of
 from cambrian.cli.run_search import run_search
+from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Fidelity, Infeasible, Outcome, Trial
 from cambrian.randomness import stream
 from cambrian.search.ledger.rows import Row
@@ -104,6 +105,18 @@ def test_train_an_edited_architecture(tmp_path: Path) -> None:
     assert found["winner"]["architecture"] == answers
 
 
+def test_train_the_best_of_a_run(run: Path, tmp_path: Path) -> None:
+    """The network that the run handed over, in its skeleton: as many weights, on other data."""
+    place = tmp_path / "run"
+    cambrian("train", run, "digits", "--run", place, "--limit", 300, "--epochs", 1)
+    winners = [json.loads(cambrian("status", r, "--json").stdout)["winner"] for r in (run, place)]
+    assert winners[0]["architecture"] == winners[1]["architecture"]
+    assert winners[0]["metrics"]["params"] == winners[1]["metrics"]["params"]
+    assert architecture_of(str(run), 1).architecture == Result.open(run).trials[1].architecture
+    with pytest.raises(UsageError, match="has no trial 9: it has 2, from 0"):
+        architecture_of(str(run), 9)
+
+
 def test_an_architecture_as_an_editor_left_it(tmp_path: Path) -> None:
     """With a byte-order mark, and with its space written as on the command line."""
     answers = sample(PNAS(blocks=2), stream(0, "cell")).to_json()
@@ -147,7 +160,7 @@ FILES = {
         (["draw", "number.json"], ["cannot read 5 as a space"]),
         (["draw", "wrong.json"], ["pnas", "'x'"]),
         (["draw", "list.json"], ["list.json", "no architecture"]),
-        (["draw", "missing.json"], ["missing.json", "neither a file", "pnasnet-5"]),
+        (["draw", "missing.json"], ["missing.json", "neither a file, nor a run", "pnasnet-5"]),
         (["draw", "pnasnet-5", "--out", "nowhere/a.svg"], ["nowhere/a.svg", "No such file or directory"]),
         (["draw", "pnasnet-5", "--out", "nowhere/a.png"], ["nowhere/a.png", "No such file or directory"]),
         (["search", "digitz"], ["digits"]),

@@ -160,7 +160,7 @@ def test_a_mistake_of_ours_is_a_document_too(
 ) -> None:
     """What nobody foresaw still has its traceback, and a program that reads the document learns of it."""
 
-    def fail(name: object) -> None:
+    def fail(*arguments: object) -> None:
         raise ZeroDivisionError("made up")
 
     monkeypatch.setattr("cambrian.cli.options.architectures.architecture_of", fail)

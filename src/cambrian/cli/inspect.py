@@ -117,8 +117,10 @@ def _draw_gates(source: str, out: Path | None, *, alone: bool, as_json: bool) ->
 
 def _draw(source: str, other: str | None, numbers: list[int]) -> tuple[Drawing, Any]:
     """The picture and its facts: an architecture, or with a second one the list of differences."""
+    from cambrian.cli.options.architectures import architecture_of
     from cambrian.pictures.difference import changes
     from cambrian.pictures.draw import draw
+    from cambrian.search.identity.run_components import AbsentSpace
 
     runs = [name for name in (source, other) if name is not None and Path(name).is_dir()]
     if len(numbers) == 2 and other is None:
@@ -126,7 +128,16 @@ def _draw(source: str, other: str | None, numbers: list[int]) -> tuple[Drawing, 
     if len(numbers) > len(runs):
         raise UsageError(f"{len(numbers)} trials for {len(runs)} run directories: give one --trial for each")
     rest = iter(numbers)
-    chosen = [_choose(name, next(rest, None)) for name in (source, other) if name is not None]
+    entries = [
+        architecture_of(name, next(rest, None) if Path(name).is_dir() else None)
+        for name in (source, other)
+        if name is not None
+    ]
+    absent = [entry.space for entry in entries if isinstance(entry.space, AbsentSpace)]
+    for reason in dict.fromkeys(space.reason for space in absent):
+        # Another picture than the space may have, hence said.
+        say(f"drawn as its answers: {reason}", to_json=True)
+    chosen = [(entry.space, entry.architecture) for entry in entries]
     if len(chosen) == 1:
         return draw(*chosen[0]), chosen[0][1]
     (space, old), (_, new) = chosen
@@ -156,25 +167,3 @@ def _family(source: str, other: str | None, numbers: list[int] | None) -> tuple[
     winner = result.winner.architecture if result.winner is not None else None
     facts = [{"trial": t.number, "parent": t.parent, "value": t.value} for t in result.trials]
     return family_tree(result.trials, winner), facts
-
-
-def _choose(source: str, number: int | None) -> tuple[Any, Any]:
-    from cambrian.cli.options.architectures import architecture_of
-    from cambrian.search.identity.run_components import AbsentSpace
-    from cambrian.search.result import Result
-
-    if not Path(source).is_dir():
-        entry = architecture_of(source)
-        return entry.space, entry.architecture
-    result = Result.open(source)
-    if isinstance(result.space, AbsentSpace):  # another picture than the space may have, hence said
-        say(f"drawn as its answers: {result.space.reason}", to_json=True)
-    if number is not None:
-        trial = next((t for t in result.trials + result.finals if t.number == number), None)
-        if trial is None:
-            raise UsageError(f"{source} has no trial {number}: it has {len(result.trials)}, from 0")
-    else:
-        trial = result.winner or result.best  # the final network, once there is one
-        if trial is None:
-            raise UsageError(f"no trial of {source} has succeeded yet: nothing to draw")
-    return result.space, trial.architecture

@@ -30,7 +30,7 @@ def train(
     architecture: Annotated[
         str,
         typer.Argument(
-            help="A published network (cambrian list networks), or a JSON file.",
+            help="A published network (cambrian list networks), a run, or a JSON file.",
             autocompletion=complete("networks"),
         ),
     ],
@@ -51,7 +51,7 @@ def train(
 ) -> None:
     """Train one known network on your images and test it once.
 
-    It is a published one, or one of your own or of another run, written as a JSON file."""
+    It is a published one, the best of a run, with its filters, or one of your own, as a JSON file."""
     from cambrian.cli.options.architectures import architecture_of
     from cambrian.outcome import Fidelity
     from cambrian.search.ledger.run_directory import check_apart, choose_place
@@ -77,7 +77,7 @@ def train(
         workers=1,
         final=Final(fidelity, top=1, baselines=()),
     )
-    with choose_place(run, f"{task.name}-{Path(architecture).stem}") as place:
+    with choose_place(run, f"{task.name}-{Path(architecture).resolve().stem}") as place:
         run_search(search, place, {}, as_json, architecture=answers)
 
 
