@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 from refusals import refused
 
+from cambrian.errors import DataError
 from cambrian.tasks import load
+from cambrian.tasks.readers.items import READ_AGAIN
 
 RNG = np.random.default_rng(8)
 IMAGES = RNG.integers(0, 256, (24, 6, 6, 3), dtype=np.uint8)
@@ -139,6 +141,36 @@ def test_what_torch_has() -> None:
             return iter(whole)
 
     refused(Stream(), "cannot use 'Stream' as a data set, since it has no length: give a path")
+
+
+class Changing:
+    """Items that are flipped at every second read of one, as by a coin, once `changes` are reads enough."""
+
+    def __init__(self, images: np.ndarray, changes: bool = True) -> None:
+        self.images, self.reads, self.changes = images, [0] * len(images), changes
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, i: int) -> tuple[np.ndarray, int]:
+        self.reads[i] += 1
+        image = self.images[i]
+        return (image[:, ::-1] if self.changes and self.reads[i] % 2 == 0 else image), int(Y[i])
+
+
+def test_items_that_differ_at_each_read_are_told() -> None:
+    """Random transforms happen once: what is learned is what was read first, and a sentence says so. Only
+    a few items are read again."""
+    source = Changing(IMAGES)
+    assert said(load(source), "Changing: items differ at each read: random transforms are applied once")
+    assert sum(source.reads) <= len(IMAGES) + 1 + READ_AGAIN
+    assert load(Changing(IMAGES, changes=False)).warnings == ()
+    pair = (Changing(IMAGES[:16]), Changing(IMAGES[16:]))
+    assert sum("differ at each read" in sentence for sentence in load(pair).warnings) == 1
+    missing = np.where(IMAGES > 250, np.nan, IMAGES.astype(np.float32))
+    with pytest.raises(DataError) as refusal:  # a value that is no number is the same at the second read
+        load(Changing(missing, changes=False))
+    assert "differ at each read" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 IMAGE_KEYS = ("image", "images", "img", "pixel_values", "x", "input", "inputs", "data", "picture", "pixels")
+READ_AGAIN = 8
+"""Items that are read twice: of flips by a coin, none would be noticed in one of 256 data sets."""
 LABEL_KEYS = ("label", "labels", "class", "target", "targets", "y", "fine_label", "class_id", "category")
 
 
@@ -30,6 +33,22 @@ class Items:
         pairs = [self._values(self._item(source, i), i) for i in range(length)]
         self.images = [self._image(image, i) for i, (image, _) in enumerate(pairs)]
         self.labels = [_label(label) for _, label in pairs]
+        self.notes += self._find_random(source)
+
+    def _find_random(self, source: Any) -> tuple[str, ...]:
+        """A sentence where the first items are other images when they are read again, as random transforms
+        make them."""
+        for i, image in enumerate(self.images[:READ_AGAIN]):
+            # One that cannot be read again says nothing about transforms, and all are read.
+            with suppress(DataError):
+                again = self._image(self._values(self._item(source, i), i)[0], i)
+                if not np.array_equal(image, again, equal_nan=image.dtype.kind == again.dtype.kind == "f"):
+                    return (
+                        f"{self.kind}: items differ at each read: random transforms are applied once, and"
+                        " every epoch sees the same images; leave them out, since training augments images"
+                        " by itself",
+                    )
+        return ()
 
     def _item(self, source: Any, i: int) -> Any:
         try:
