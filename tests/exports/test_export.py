@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import runpy
 import shutil
 
 import numpy as np
@@ -33,7 +34,7 @@ FACTS = {
     "channels": 1,
     "height": 6,
     "width": 5,
-    "input": "uint8",
+    "stored": "uint8",
 }
 ANSWERS = {"answers": {"depth": 2}}
 
@@ -214,11 +215,44 @@ def test_onnx_is_an_extra(tmp_path, monkeypatch):
         export_network(small_network(), FACTS, tmp_path / "x", architecture_json={}, onnx=True)
 
 
+def test_bytes_are_refused_by_the_program(exported):
+    """By the program's file, the source and the network behind its normalisation alike: of bytes that nobody
+    divided by 255 they would compute nonsense. What model.json calls input is what it takes."""
+    network, place = exported
+    facts = json.loads((place / "model.json").read_text())
+    taken, wrong = (torch.zeros(2, 1, 6, 5, dtype=getattr(torch, facts[k])) for k in ("input", "stored"))
+    program = torch.export.load(place / "program.pt2").module()
+    assert program(taken).shape == (2, 3)
+    with pytest.raises(RuntimeError, match="dtype mismatch! Expected: Float, Got: unsigned char"):
+        program(wrong)
+    with pytest.raises(DataError, match=r"float32 images, got torch\.uint8: divide bytes by 255"):
+        Normalised(network, FACTS["mean"], FACTS["std"])(wrong)
+    with pytest.raises(
+        TypeError, match=r"float32 images, in \[0, 1\]: bytes divided by 255; got torch.uint8"
+    ):
+        runpy.run_path(str(place / "network.py"))["normalise"](wrong)
+
+
+def test_an_export_of_an_earlier_version_is_read(exported, tmp_path):
+    """There "input" was the type of the training data, and "stored" was not there."""
+    _, place = exported
+    old = shutil.copytree(place, tmp_path / "net")
+    facts = json.loads((old / "model.json").read_text())
+    facts["input"] = facts.pop("stored")
+    (old / "model.json").write_text(json.dumps(facts))
+    images = np.arange(60, dtype=np.uint8).reshape(2, 6, 5, 1)
+    np.testing.assert_array_equal(predict(old, images), predict(place, images))
+    Image.fromarray(images[0, :, :, 0]).save(tmp_path / "a.png")
+    assert predict_files(old, [tmp_path / "a.png"]) == predict_files(place, [tmp_path / "a.png"])
+
+
 def test_predicting_refuses_what_does_not_fit(exported, tmp_path):
     """Another size, and a directory that is no export."""
     _, place = exported
     with pytest.raises(DataError, match=r"size \[6, 5, 1\], got an array of shape \[1, 5, 6, 1\]"):
         predict(place, np.zeros((1, 5, 6, 1), np.uint8))
+    with pytest.raises(DataError, match="floats from 0 to 1, got float32 from 0 to 255"):
+        predict(place, np.array([[[[0]] * 5] * 5 + [[[255]] * 5]], np.float32))
     with pytest.raises(UsageError, match="no exported network"):
         predict(tmp_path, np.zeros((1, 6, 5, 1), np.uint8))
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("clean_is_forked")
 TASK = toy_task()
 SHAPE = (TASK.channels, TASK.height, TASK.width)
 FACTS = {"name": 'a "toy"\n\\', "labels": list(TASK.labels), "mean": list(TASK.mean), "std": list(TASK.std)}
-FACTS |= {"channels": TASK.channels, "height": TASK.height, "width": TASK.width, "input": "uint8"}
+FACTS |= {"channels": TASK.channels, "height": TASK.height, "width": TASK.width, "stored": "uint8"}
 
 CLEAN = """
 import importlib.util, json, sys

@@ -64,7 +64,7 @@ def test_a_story_holds_what_the_run_knows(tmp_path):
     assert story.seconds == {"search": 12.0, "final": 0.0, "strategy": 4.5}
     assert story.settings["budget"] == {"trials": 9}
     assert story.plan == [("data", "noise")]
-    assert (story.task["test"], story.task["height"], story.task["input"]) == (4, 8, "uint8")
+    assert (story.task["test"], story.task["height"], story.task["stored"]) == (4, 8, "uint8")
     assert story.stages[0] == ("image", "1x8x8")
     assert story.stages[-1] == ("linear", "2")
     assert len(story.stages) >= len(STAGES)

@@ -118,7 +118,7 @@ FACTS = {"labels": ["a"] * 3, "mean": [0.0], "std": [1.0], "channels": 1, "heigh
 def test_an_export_ends_in_a_sentence(forward: Forward, says: str, tmp_path: Path) -> None:
     """Whatever torch raises."""
     with pytest.raises(UsageError, match=says):
-        export_network(Net(3, forward), FACTS | {"input": "uint8"}, tmp_path / "out", architecture_json={})
+        export_network(Net(3, forward), FACTS | {"stored": "uint8"}, tmp_path / "out", architecture_json={})
     assert not (tmp_path / "out").exists()
 
 

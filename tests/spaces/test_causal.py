@@ -82,7 +82,7 @@ def test_exports_are_verified(name: str, tmp_path: Path) -> None:
         "channels": CHARACTERS,
         "height": LENGTH,
         "width": 1,
-        "input": "uint8",
+        "stored": "uint8",
         "goal": {"kind": "characters"},
     }
     out = export_network(build(name), facts, tmp_path / "out", architecture_json={}, onnx=True)

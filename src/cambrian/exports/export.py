@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 PROGRAM, MODEL, SAMPLE = "program.pt2", "model.json", "sample.safetensors"
 SOURCE, WEIGHTS, ARCHITECTURE = "network.py", "weights.safetensors", "architecture.json"
-_FACTS = ("labels", "mean", "std", "channels", "height", "width", "input")
+_FACTS = ("labels", "mean", "std", "channels", "height", "width", "stored")
+INPUT = "float32"
+"""What a program takes, however the training data are stored."""
 _UNITS = {"uint8": "in [0, 1]: bytes divided by 255", "float32": "as they are in the training data"}
 
 
@@ -103,14 +105,14 @@ def export_network(
 ) -> Path:
     """Write `network` (normalised float[n, c, h, w] to logits float[n, classes]) to `directory`, which
     must be new, empty or an earlier export. `facts` are a task's `summary`: labels, mean, std,
-    channels, height, width, and "input", the type of its images. `samples` are images [n, h, w, c] of
+    channels, height, width, and "stored", the type of its images. `samples` are images [n, h, w, c] of
     that type to compare outputs on; without them, seeded noise.
 
-    The program takes float32 [n, c, h, w] in [0, 1] (float images: as they are) for any n and gives
-    logits. Raises ExportMismatch, leaving nothing behind, where a clean process that loads it finds
-    logits that differ from the network's by more than 1e-5 (or the four last bits of the largest one,
-    beyond 20), or, with `onnx`, where those that ONNX Runtime gives differ by more than 1e-4; UsageError
-    where `directory` cannot be written."""
+    The program takes float32 [n, c, h, w] in [0, 1] (float images: as they are) for any n, refuses any
+    other type, and gives logits. Raises ExportMismatch, leaving nothing behind, where a clean process that
+    loads it finds logits that differ from the network's by more than 1e-5 (or the four last bits of the
+    largest one, beyond 20), or, with `onnx`, where those that ONNX Runtime gives differ by more than 1e-4;
+    UsageError where `directory` cannot be written."""
     target = Path(directory).absolute()
     _check_target(facts, target, onnx)
     try:
@@ -160,7 +162,7 @@ def _write(
     from cambrian.networks.checkpoint import serialise
     from cambrian.networks.exporting import export_program
     from cambrian.networks.heads import first_head
-    from cambrian.networks.normalisation import Normalised, as_inputs
+    from cambrian.networks.normalisation import Float32Alone, Normalised, as_inputs
     from cambrian.networks.tensor_copies import copy_network
 
     # A contiguous copy on the CPU: the program must not depend on the device or layout of training.
@@ -172,7 +174,7 @@ def _write(
         logits = first_head(network(normal))
         # One by one as well: convolutions may choose another algorithm for a batch of one.
         single = torch.cat([first_head(network(normal[i : i + 1])) for i in range(len(normal))])
-    program = export_program(Normalised(network, facts["mean"], facts["std"]), inputs)
+    program = export_program(Float32Alone(Normalised(network, facts["mean"], facts["std"])), inputs)
     written = io.BytesIO()  # torch's writer to a file does not say why it failed
     torch.export.save(program, written)
     (directory / PROGRAM).write_bytes(written.getvalue())
@@ -212,13 +214,13 @@ def _noise(facts: Mapping[str, Any]) -> NDArray[Any]:
     # Seeded, so that two exports of a network are compared on the same inputs.
     rng = np.random.default_rng(0)
     shape = (8, facts["height"], facts["width"], facts["channels"])
-    if facts["input"] == "uint8":
+    if facts["stored"] == "uint8":
         return rng.integers(0, 256, shape, dtype=np.uint8)
     return rng.normal(facts["mean"], facts["std"], shape).astype(np.float32)
 
 
 def _unit(facts: Mapping[str, Any]) -> str:
-    return _UNITS.get(facts["input"], _UNITS["float32"])
+    return _UNITS.get(facts["stored"], _UNITS["float32"])
 
 
 def _describe(facts: Mapping[str, Any], directory: Path, verified: Verified, reason: str) -> None:
@@ -226,7 +228,8 @@ def _describe(facts: Mapping[str, Any], directory: Path, verified: Verified, rea
     unit = _unit(facts)
     record = {
         **{name: facts[name] for name in ("name", "rendering", "columns", "goal", *_FACTS) if name in facts},
-        "preprocessing": f"float32 [n, channels, height, width], {unit}; the program normalises them",
+        "input": INPUT,
+        "preprocessing": f"{INPUT} [n, channels, height, width], {unit}; the program normalises them",
         "output": OUTPUTS[read_goal(facts.get("goal")).kind],
         "verified_difference": verified.difference,
         "source_difference": verified.source,

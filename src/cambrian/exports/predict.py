@@ -43,12 +43,14 @@ class Prediction(msgspec.Struct, frozen=True):
 def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[Any]:
     """Probabilities float32 [n, classes] for images [n, height, width, channels]: uint8, or floats in
     the unit that `model.json` names; of a network of numbers, these, float64 [n, 1]; of pixels, [n, classes,
-    height, width]; of texts those of the next character. Raises DataError where they have another size."""
+    height, width]; of texts those of the next character. Raises DataError where they have another size, or
+    another unit: bytes for a network of floats, or floats beyond 0 to 1 for one of bytes."""
     import torch
 
     from cambrian.networks.normalisation import as_inputs
     from cambrian.networks.probabilities import read_probabilities
     from cambrian.tasks.texts import choose_next
+    from cambrian.tasks.units import read_unit
 
     place = Path(directory)
     facts = model_facts(place)
@@ -58,6 +60,7 @@ def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[
             f"{place} takes {read_noun(facts)} [n, height, width, channels] of size {list(wanted)}, got "
             f"an array of shape {list(images.shape)}"
         )
+    images = read_unit(images, stored_type(facts), f"{place} takes {read_noun(facts)}")
     program, goal = load_program(place, facts), read_goal(facts.get("goal"))
     sides = wanted[:2] if goal.kind == "pixels" else ()
     # Of a price of a million float32 holds eighths alone.
@@ -102,7 +105,7 @@ def predict_files(
     if "sound" in rendering:
         paths = list_files(files, rendering)
         return _name_classes(list(map(str, paths)), predict(directory, read_sounds(paths, rendering)), facts)
-    if facts["input"] != "uint8":
+    if stored_type(facts) != "uint8":
         raise UsageError(f"{directory} was trained on float arrays, not on image files: use it from Python")
     paths, rows = list_images(files), list[Prediction]()
     targets = list_mask_files(paths, Path(masks)) if masks is not None else []
@@ -203,5 +206,11 @@ def _is_complete(facts: object) -> bool:
         isinstance(facts, dict)
         and all(isinstance(facts.get(name), int) for name in ("height", "width", "channels"))
         and isinstance(facts.get("labels"), list)
-        and isinstance(facts.get("input"), str)
+        and isinstance(stored_type(facts), str)
     )
+
+
+def stored_type(facts: Mapping[str, Any]) -> Any:
+    """The type of the training data; "input" in exports of earlier versions, where it is now the
+    program's."""
+    return facts.get("stored", facts.get("input"))

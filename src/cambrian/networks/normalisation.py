@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cambrian.errors import DataError
 from cambrian.goal import Goal
 from cambrian.networks.heads import first_head
 
@@ -29,7 +30,22 @@ class Normalised(nn.Module):
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).reshape(1, -1, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
+        if not images.is_floating_point():  # they would be normalised as if they were from 0 to 1
+            raise DataError(f"the network takes float32 images, got {images.dtype}: divide bytes by 255")
         return first_head(self.network((images - self.mean) / self.std))
+
+
+class Float32Alone(nn.Module):
+    """A `network` whose exported program refuses images of any other type: of bytes it would compute
+    nonsense, without a word. A traced program keeps no `if`; it keeps this assertion of torch's."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Any:
+        torch._assert_tensor_metadata(images, dtype=torch.float32)
+        return self.network(images)
 
 
 class InUnit(nn.Module):

@@ -283,7 +283,7 @@ def _data(story: Story) -> list[tuple[str, str]]:
     """The facts that people ask of a data set, and its warnings."""
     task = story.task
     size = "x".join(str(task[k]) for k in ("channels", "height", "width") if k in task)
-    rows = [("name", task.get("name")), (story.noun, size), ("type", task.get("input"))]
+    rows = [("name", task.get("name")), (story.noun, size), ("type", task.get("stored"))]
     rows += [(k, task.get(k)) for k in ("train", "validation", "test", "labels", "metric", "warnings")]
     return [(k, cell_text(v)) for k, v in rows if v not in (None, "", [], ())]
 

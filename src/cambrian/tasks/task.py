@@ -130,7 +130,7 @@ class Task:
             "channels": self.channels,
             "height": self.height,
             "width": self.width,
-            "input": str(self.inputs.dtype),
+            "stored": str(self.inputs.dtype),
             "train": len(self.train),
             "validation": len(self.validation),
             "test": len(self.test),

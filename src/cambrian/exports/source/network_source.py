@@ -29,6 +29,8 @@ STD = {std}
 
 
 def normalise(images):
+    if not images.is_floating_point():
+        raise TypeError(f"expected float32 images, {unit}; got {{images.dtype}}")
     mean, std = (torch.tensor(v, device=images.device).reshape(1, -1, 1, 1) for v in (MEAN, STD))
     return (images - mean) / std
 

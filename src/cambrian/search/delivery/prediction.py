@@ -12,6 +12,7 @@ import numpy as np
 
 from cambrian.errors import DataError, UsageError
 from cambrian.goal import Goal, choose_outputs, write_number
+from cambrian.tasks.units import read_unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -133,19 +134,4 @@ def _read_array(task: Task, array: NDArray[Any]) -> NDArray[Any]:
             f"{task.name} has {task.noun} [n, height, width, channels] of size {list(size)}, got an array of"
             f" shape {list(array.shape)}"
         )
-    return _read_unit(task, array)
-
-
-def _read_unit(task: Task, array: NDArray[Any]) -> NDArray[Any]:
-    """The array in the task's unit: bytes, or bytes divided by 255, for a task of bytes."""
-    bytes_wanted = task.inputs.dtype == np.uint8
-    if array.dtype.kind not in "uif" or (array.dtype.kind in "ui" and not bytes_wanted):
-        raise DataError(f"{task.name} has {task.noun} of {task.inputs.dtype}, got an array of {array.dtype}")
-    least, most = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
-    top = 255 if array.dtype.kind in "ui" else 1
-    if bytes_wanted and not 0 <= least <= most <= top:
-        raise DataError(
-            f"{task.name} has {task.noun} of bytes: give whole numbers from 0 to 255, or floats from 0 to 1,"
-            f" got {array.dtype} from {least:.4g} to {most:.4g}"
-        )
-    return array.astype(np.uint8 if array.dtype.kind in "ui" else np.float32)
+    return read_unit(array, str(task.inputs.dtype), f"{task.name} has {task.noun}")
