@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from cambrian.search.parts.devices import usual_workers
 from cambrian.search.planning import race_plan
 from cambrian.search.planning.plan import plan
 from cambrian.search.planning.race_speed import Speed
+from cambrian.search.planning.wording import describe_machine
 from cambrian.search.search import Search
 from cambrian.tasks import load
 
@@ -293,3 +295,24 @@ def test_the_usual_number_is_one_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("cambrian.search.parts.devices.count_cores", lambda: 6)
     assert (usual_workers("cpu"), usual_workers("cuda")) == (6, 1)
     assert engine_choice.make_engine("processes", None, 1).slots == 1
+
+
+def test_the_usual_number_is_that_of_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a machine with four; of one that is named, one. The plan's row says what is used."""
+    monkeypatch.setattr("cambrian.search.parts.devices.count_gpus", lambda: 4)
+    assert [usual_workers(device) for device in ("cuda", "cuda:1")] == [4, 1]
+    monkeypatch.setattr("cambrian.search.planning.wording.count_gpus", lambda: 4)
+    said = {}
+    for workers, device in ((4, "cuda"), (2, "cuda"), (6, "cuda"), (4, "cuda:1"), (4, "cpu")):
+        search = SimpleNamespace(device=device, engine=Processes(workers))
+        said[workers, device] = describe_machine(search, workers)  # type: ignore[arg-type]
+    assert list(said.values()) == [
+        "cuda, 4 at a time, on 4 of 4 GPUs",
+        "cuda, 2 at a time, on 2 of 4 GPUs",
+        "cuda, 6 at a time, on 4 of 4 GPUs",
+        "cuda:1, 4 at a time",
+        "cpu, 4 at a time",
+    ]
+    monkeypatch.setattr("cambrian.search.planning.wording.count_gpus", lambda: 1)
+    search = SimpleNamespace(device="cuda", engine=Processes(1))
+    assert describe_machine(search, 1) == "cuda, 1 at a time"  # type: ignore[arg-type]

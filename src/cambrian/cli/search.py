@@ -87,7 +87,7 @@ Size = Annotated[int | None, count("Scale images to so many pixels a side.", ric
 Seed = Annotated[int, count("The same seed gives the same search.", least=0, rich_help_panel=RUN)]
 Workers = Annotated[
     int | None,
-    count("Train so many networks at a time [default: the cores, 1 on a GPU].", rich_help_panel=MACHINE),
+    count("Train so many networks at a time [default: the cores, or the GPUs].", rich_help_panel=MACHINE),
 ]
 EngineName = Annotated[
     str | None,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cambrian.search.display.lines import LineWatch, print_line
-from cambrian.search.planning.wording import describe_data, describe_final
+from cambrian.search.planning.wording import describe_data, describe_final, describe_machine
 
 if TYPE_CHECKING:
     from cambrian.search.search import Search
@@ -32,7 +32,7 @@ def _describe(search: Search) -> Iterator[tuple[str, str]]:
     yield "each", f"{_name(search.estimator)}: {search.objective}"
     if search.final is not None:
         yield "then", describe_final(search)
-        yield "machine", f"{search.device}, {search.engine.slots} at a time"
+        yield "machine", describe_machine(search, search.engine.slots)
 
 
 def _name(component: object) -> str:

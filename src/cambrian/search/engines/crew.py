@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -51,9 +52,9 @@ class Crew(Generic[J]):
         """Whether any member has a job."""
         return any(member.job is not None for member in self.members)
 
-    def hire(self) -> Member[J]:
-        """Start one more worker process."""
-        member = Member[J](self._module, self._kind, self._threads)
+    def hire(self, environment: Mapping[str, str] | None = None) -> Member[J]:
+        """Start one more worker process, whose environment has these variables beside this process's."""
+        member = Member[J](self._module, self._kind, self._threads, environment or {})
         self.members.append(member)
         member.send(self._greeting)
         return member
@@ -90,10 +91,12 @@ class Crew(Generic[J]):
 
 
 class Member(Generic[J]):
-    """The owner's end of one worker process. `job` is its present one; `ready` and `child`, a process
-    group that it leads and that must not outlive it, are kept by an owner whose workers tell of them."""
+    """The owner's end of one worker process, whose `environment` has variables of its own. `job` is its
+    present one; `ready` and `child`, a process group that it leads and that must not outlive it, are kept by
+    an owner whose workers tell of them."""
 
-    def __init__(self, module: str, kind: Any, threads: int) -> None:
+    def __init__(self, module: str, kind: Any, threads: int, environment: Mapping[str, str]) -> None:
+        self.environment = environment
         self.job: J | None = None
         self.ready = False
         self.child: int | None = None
@@ -108,7 +111,7 @@ class Member(Generic[J]):
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             pass_fds=(theirs.fileno(),),
-            env=_environment(threads),
+            env={**_environment(threads), **environment},
             start_new_session=True,  # Ctrl-C is the owner's to answer
         )
         theirs.close()

@@ -3,6 +3,7 @@ crash, a limit or a cancellation costs that trial and nothing else."""
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Annotated, ClassVar
 from cambrian.errors import Incompatible, RunError
 from cambrian.search.engines.crew import Crew, Member
 from cambrian.search.engines.engine import Assignment, Engine, Report, Work
+from cambrian.search.engines.gpus import assign_gpus
 from cambrian.search.engines.wire import Broken, Cancel, Forked, Message, Ready, Start
 from cambrian.settings import COUNT, check_settings
 
@@ -22,7 +24,8 @@ PATIENCE = 0.5
 class Processes(Engine):
     """`workers` processes of `threads` threads each: for networks as small as these, two processes of
     one thread do more than one of two. `start` must be called by a thread that lives as long as the
-    run (workers die with it). A worker that dies is replaced, and its trial reported lost."""
+    run (workers die with it). A worker that dies is replaced, and its trial reported lost. Where the device
+    is "cuda" and there are several GPUs, each worker has one."""
 
     workers: Annotated[int, COUNT] = 2
     threads: Annotated[int, COUNT] = 1
@@ -51,8 +54,8 @@ class Processes(Engine):
         self.close()
         self._deaths, self._reports = 0, []
         self._crew = Crew("cambrian.search.engines.worker", greeting, Message, self.threads)
-        for _ in range(self.workers):
-            self._crew.hire()
+        for environment in assign_gpus(greeting.device, self.workers, os.environ):
+            self._crew.hire(environment)
 
     def submit(self, assignment: Assignment) -> None:
         idle = [member for member in self._members if member.job is None]
@@ -118,7 +121,7 @@ class Processes(Engine):
                 f"{self._deaths} worker processes in a row died while starting; the last one {end} and "
                 f"said on standard error:\n{member.last_words or 'nothing'}"
             )
-        crew.hire()
+        crew.hire(member.environment)  # on the GPU of the dead one
 
 
 def _describe_end(status: int) -> str:

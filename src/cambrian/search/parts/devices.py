@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from cambrian.errors import UsageError
+from cambrian.search.engines.gpus import count_gpus
 
 AUTO = "auto"
 
@@ -32,6 +33,8 @@ def count_cores() -> int:
 
 
 def usual_workers(device: str) -> int:
-    """The trials at a time where nobody names a number. Processes on one GPU only share its time; on CPUs,
-    one-thread processes are faster than threads."""
+    """The trials at a time where nobody names a number: one on each GPU, since processes on one GPU only
+    share its time; on CPUs one on each core, since one-thread processes are faster than threads."""
+    if device == "cuda":
+        return max(1, count_gpus())
     return 1 if device.startswith("cuda") else count_cores()

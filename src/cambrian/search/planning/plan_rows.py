@@ -24,6 +24,7 @@ from cambrian.search.planning.wording import (
     describe_data,
     describe_final,
     describe_fit,
+    describe_machine,
     describe_whole_space,
     list_limits,
     list_settings,
@@ -60,7 +61,7 @@ def describe_plan(
         *list_limits(search),
         ("each", _describe_trial(search, search.fidelity.epochs, cost.images(work))),
         ("then", describe_final(search)),
-        ("machine", f"{search.device}, {search.engine.slots} at a time"),
+        ("machine", describe_machine(search, search.engine.slots)),
         ("time", _describe_time(search.budget, work, allowed, cost)),
     ]
 
@@ -81,7 +82,7 @@ def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[st
         ("each", _describe_heats(race)),
         RACED,
         ("then", _describe_last_training(race, search.choose)),
-        ("machine", f"{search.device}, {workers} at a time{_describe_precision(race)}"),
+        ("machine", describe_machine(search, workers) + _describe_precision(race)),
         ("time", f"{search.budget}, all of it used{f'; {race.notice}' if race.notice else ''}"),
     ]
 
@@ -109,7 +110,7 @@ def describe_table(
         *list_limits(search, left_out),
         ("each", _describe_measure(search) if _find_training(search) is None else each),
         ("then", describe_final(search)),
-        ("machine", f"{search.device}, {workers} at a time"),
+        ("machine", describe_machine(search, workers)),
         ("time", f"budget: {search.budget}{f'; {notice}' if notice else ''}"),
     ]
 

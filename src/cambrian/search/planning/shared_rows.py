@@ -12,6 +12,7 @@ from cambrian.search.planning.wording import (
     count_epochs,
     describe_beginning,
     describe_data,
+    describe_machine,
     describe_whole_space,
     list_limits,
     list_settings,
@@ -38,7 +39,7 @@ def describe_shared(search: Search, amounts: Amounts, workers: int) -> list[tupl
         *list_limits(search),
         ("supernet", _describe_supernet(search, amounts)),
         *_describe_ends(search, search.final),
-        ("machine", f"{search.device}, {workers} at a time"),
+        ("machine", describe_machine(search, workers)),
     ]
     return [*rows, ("time", _describe_shared_time(search, amounts))]
 

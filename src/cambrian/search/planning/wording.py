@@ -8,6 +8,8 @@ from cambrian.counts import counted
 from cambrian.estimators.limits import describe_limits
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
+from cambrian.search.engines.gpus import count_gpus
+from cambrian.search.engines.processes import Processes
 from cambrian.spaces.size import estimate_size
 from cambrian.tasks.sounds import describe_hearing
 from cambrian.tasks.texts import describe_script
@@ -31,6 +33,14 @@ def describe_data(task: Task) -> str:
         size = describe_script(task.rendering["text"])
     counts = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
     return f"{task.name}: {size}, {task.answer}; {counts}"
+
+
+def describe_machine(search: Search, workers: int) -> str:
+    """The device, the trials at a time, and on how many GPUs these are where the machine has several."""
+    text = f"{search.device}, {workers} at a time"
+    shared_out = search.device == "cuda" and isinstance(search.engine, Processes)
+    count = count_gpus() if shared_out else 1
+    return text if count < 2 else f"{text}, on {min(workers, count)} of {count} GPUs"
 
 
 def describe_final(search: Search) -> str:
