@@ -56,6 +56,16 @@ def finished(tmp_path_factory):
     return audited, place
 
 
+@pytest.mark.parametrize("text", ["train(epochs=0)", "train(epochs=99)", "trian"])
+def test_a_shortcut_that_cannot_be_leaves_no_directory(tmp_path, text, monkeypatch):
+    """Neither the one that is named nor one among the runs: a name would be taken, and data copied."""
+    monkeypatch.chdir(tmp_path)
+    for place in (tmp_path / "place", None):
+        with pytest.raises(UsageError, match=r"at least 1|not cheaper|did you mean"):
+            audit(place, [text])
+    assert list(tmp_path.iterdir()) == []
+
+
 class Interrupted(Watch):
     """Stops the whole audit at the end of its fifth measurement."""
 

@@ -171,6 +171,9 @@ FILES = {
         (["search", "digits", "--device", "gpu"], ["gpu", "cpu"]),
         (["search", "digits", "--levels", "0"], ["levels"]),
         (["train", "pnasnet-6", "digits"], ["pnasnet-5"]),
+        (["audit", "digits", "--shortcuts", "train(epochs=0)"], ["epochs is at least 1, got 0"]),
+        (["audit", "digits", "--shortcuts", "trian(epochs=1)"], ["did you mean 'train'"]),
+        (["audit", "digits", "--truth", "synflow"], ["'synflow' is not a full training"]),
         (["status", "nowhere"], ["nowhere"]),
         (["status", ""], ["run directory is empty"]),
         (["search", "digits", "--run", ""], ["run directory is empty"]),
@@ -200,7 +203,7 @@ def test_mistakes_are_one_sentence(
     printed = capsys.readouterr().err.splitlines()
     message = [line for line in printed if line.startswith("cambrian: ")]
     assert len(message) == 1, printed
-    assert not any(line.startswith("fitting") for line in printed), printed
+    assert not any(line.startswith(("fitting", "run:")) for line in printed), printed
     for word in words:
         assert word in message[0]
     assert not (tmp_path / "runs").exists(), "a run was begun"

@@ -93,7 +93,7 @@ def run_audit(
     Raises UsageError before anything is measured where a shortcut cannot be, RunChanged where `home` holds an
     audit with another truth or sample."""
     check_sample(sample)
-    chosen = [subject.read(text) for text in list_asked(subject, shortcuts)]
+    chosen = read_shortcuts(subject, shortcuts)
     again = max(FEWEST_TWICE, sample // SHARE_TWICE) if twice is None else twice
     if home is not None:
         settings = {**subject.settings(), "sample": sample, "twice": again}
@@ -125,6 +125,11 @@ def run_audit(
         int((~valid).sum()),
         home,
     )
+
+
+def read_shortcuts(subject: Subject, shortcuts: Iterable[str] | None) -> list[Shortcut]:
+    """The shortcuts of an audit. Raises UsageError where one cannot be."""
+    return [subject.read(text) for text in list_asked(subject, shortcuts)]
 
 
 def list_asked(subject: Subject, shortcuts: Iterable[str] | None) -> list[str]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cambrian.audits.audit import SAMPLE, Audit, run_audit
+from cambrian.audits.audit import SAMPLE, Audit, read_shortcuts, run_audit
 from cambrian.audits.by_table import OnTable
 from cambrian.audits.live import OnData
 from cambrian.audits.measuring import Ground
 from cambrian.audits.records import read_settings
-from cambrian.audits.subject import Subject
 from cambrian.errors import RunError, UsageError
 from cambrian.outcome import Fidelity
 from cambrian.search.ledger.run_directory import TASK, claim, prepare_task
@@ -21,6 +21,7 @@ from cambrian.search.parts.devices import AUTO, choose_device
 if TYPE_CHECKING:
     from cambrian.benchmarks import Benchmark
     from cambrian.search.loop.execution import Watch
+    from cambrian.tasks.task import Task
 
 TRUTH = "train(epochs=20)"
 
@@ -60,20 +61,47 @@ def audit(
             "nothing to audit: give data, such as 'digits', or a benchmark, such as 'nb201-cifar10'"
         )
     task = task_of(data)
+    chosen = choose_device(device, needed=task is not None)
+    subject = make_subject(task, benchmark, space, truth, seed, workers, chosen, watch)
+    read_shortcuts(subject, shortcuts)  # before a directory is made, and data are copied into it
     home = None if directory is None else Path(directory).absolute()
     if home is None and task is not None:
         home = claim(f"audit-{task.name if benchmark is None else _name(benchmark)}").absolute()
-    chosen = choose_device(device, needed=task is not None)
-    subject: Subject
+    prepare_task(task, home)
+    placed = replace(subject, ground=replace(subject.ground, home=home))
+    return run_audit(placed, shortcuts, sample, twice, home, tell)
+
+
+def check_shortcuts(
+    task: Task | None,
+    shortcuts: Sequence[str] | None,
+    *,
+    benchmark: Benchmark | str | None = None,
+    space: Any = "pnas",
+    truth: str = TRUTH,
+) -> None:
+    """Raise UsageError where `audit` would refuse the truth or a shortcut: a command makes no directory then,
+    nor names one."""
+    read_shortcuts(make_subject(task, benchmark, space, truth), shortcuts)
+
+
+def make_subject(
+    task: Task | None,
+    benchmark: Benchmark | str | None,
+    space: Any,
+    truth: str,
+    seed: int = 0,
+    workers: int = 1,
+    device: str = "cpu",
+    watch: Callable[[str, int], Watch] | None = None,
+) -> OnTable | OnData:
+    """The subject of an audit, as yet without a directory. Raises UsageError for a truth that is no
+    training."""
     if benchmark is not None:
         table = open_benchmark(benchmark)
-        ground = Ground(table.space, task, Fidelity(), home, seed, workers, chosen, watch)
-        subject = OnTable(table, ground)
-    else:
-        ground = Ground(space_for(space, task), task, Fidelity(), home, seed, workers, chosen, watch)
-        subject = OnData.of(ground, truth)
-    prepare_task(task, home)
-    return run_audit(subject, shortcuts, sample, twice, home, tell)
+        return OnTable(table, Ground(table.space, task, Fidelity(), None, seed, workers, device, watch))
+    ground = Ground(space_for(space, task), task, Fidelity(), None, seed, workers, device, watch)
+    return OnData.of(ground, truth)
 
 
 def open_benchmark(given: Benchmark | str | Mapping[str, Any]) -> Benchmark:

@@ -186,6 +186,7 @@ def audit(
         refuse_these(context, unread, "for live training, which --benchmark is not")
         chosen = {"benchmark": TableOptions(benchmark, minimize, questions, depth, replicates).open()}
     name = task.name if task is not None and benchmark is None else Path(str(benchmark)).stem
+    entrance.check_shortcuts(task, texts, **chosen)
     with choose_place(run, f"audit-{name}") as place:
         _present(
             place,
