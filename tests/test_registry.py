@@ -148,6 +148,51 @@ def test_a_module_that_fails_is_a_sentence(tmp_path: Path, monkeypatch: pytest.M
         Registry("space", {}).make("half_written:net")
 
 
+MISTAKES = {
+    "a class for a space": (
+        "import cambrian\n\n@cambrian.space\nclass net:\n    pass\n",
+        "a space is a function",
+        3,
+    ),
+    "an error": ("def fail():\n    return {}['x']\n\nnet = fail()\n", "KeyError: 'x'", 2),
+    "a missing import": (
+        "import json\nimport no_such_module_here\n",
+        "No module named 'no_such_module_here'",
+        2,
+    ),
+    "of the library": ("import json\n\nnet = json.loads('{')\n", "JSONDecodeError", 3),
+}
+"""Modules of a user's that fail while they are imported: the text, the words of the cause, and the line."""
+
+
+@pytest.mark.parametrize("kind", ["space", "strategy", "estimator", "measure", "model"])
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_a_users_module_names_its_line(
+    mistake: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nearest line of the user's, whoever raised the error; also where another module imported it."""
+    text, words, line = MISTAKES[mistake]
+    (tmp_path / "mine.py").write_text(text)
+    (tmp_path / "package.py").write_text("from mine import net\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine", "package"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        with pytest.raises(UsageError) as caught:
+            Registry(kind, {}).get(f"{name}:net")
+        sentence = str(caught.value)
+        assert f"mine.py, line {line}: {words}" in sentence
+        assert sentence.count("mine.py") == 1
+
+
+def test_no_line_is_named_where_none_is_the_users() -> None:
+    """A module or an attribute that is not there is missed by cambrian."""
+    for target in ("no_such_module_here:Thing", "json:nothing"):
+        with pytest.raises(UsageError) as caught:
+            Registry("thing", {}).get(target)
+        assert ", line " not in str(caught.value)
+
+
 @dataclass(frozen=True)
 class Strict:
     """A component that compares its setting with a number."""

@@ -18,6 +18,7 @@ import msgspec
 
 from cambrian.errors import CambrianError, UnknownName, UsageError, did_you_mean
 from cambrian.spec_text import parts, read_arguments, split_call
+from cambrian.user_code import find_place
 
 METHODS = {
     "space": ("walk", "build"),
@@ -65,10 +66,13 @@ class Registry:
             target_object: Any = _import(module)
             for part in attribute.split("."):
                 target_object = getattr(target_object, part)
-        except CambrianError:  # such as MissingExtra: it names the remedy already
+        except CambrianError as error:  # such as MissingExtra: it names the remedy already
+            _name_place(error)
             raise
         except Exception as error:  # a module of the user's own may raise anything
-            raise UsageError(f"cannot load {self.kind} {target!r}: {_cause(error, module)}") from error
+            place = find_place(error)
+            cause = f"{place}: {_cause(error, module)}" if place else _cause(error, module)
+            raise UsageError(f"cannot load {self.kind} {target!r}: {cause}") from error
         return target_object
 
     def make(self, spec: str | Mapping[str, Any]) -> Any:
@@ -231,6 +235,15 @@ def _import(module: str) -> ModuleType:
             raise
         sys.path.append(here)
         return importlib.import_module(module)
+
+
+def _name_place(error: CambrianError) -> None:
+    """Begin the sentence of an error with the line of the user's module that raised it while it was
+    imported."""
+    place = find_place(error)
+    # A module that loads another one by its name has it twice on the way.
+    if place and error.args and not str(error).startswith(place):
+        error.args = (f"{place}: {error.args[0]}", *error.args[1:])
 
 
 def _cause(error: Exception, module: str) -> str:
