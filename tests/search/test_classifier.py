@@ -167,3 +167,15 @@ def test_one_hot_labels_are_the_columns(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(classifier, "plan", Sure)
     model = cambrian.Classifier("2").fit(X, np.eye(3)[Y])
     assert model.predict(X).tolist() == Y.tolist()
+
+
+def test_images_of_several_sizes_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are scaled to one; rows that are not all as long are no table, which one sentence says."""
+    monkeypatch.setattr(classifier, "plan", Sure)
+    pixels = np.random.default_rng(0).random((150, 9, 9))
+    images = [image[: 5 + n % 3, : 4 + n % 5] for n, image in enumerate(pixels)]
+    model = cambrian.Classifier("2").fit(images, TWO)
+    assert model.predict(images).tolist() == TWO.tolist()
+    assert model.result_.task.inputs.shape == (150, 5, 5, 1)
+    with pytest.raises(DataError, match="the rows are not all as long"):
+        cambrian.Classifier("2").fit([[1.0, 2.0], [3.0]] * 75, TWO)

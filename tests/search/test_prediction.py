@@ -103,13 +103,26 @@ def test_a_network_of_another_resolution(tmp_path: Path) -> None:
         (np.full((2, 8, 8, 1), np.nan), "floats from 0 to 1"),
         (np.zeros((2, 8, 8, 1), bool), "got an array of bool"),
         (np.zeros((2, 8, 8, 1), "U1"), "got an array of <U1"),
-        ([np.zeros((8, 8)), np.zeros((9, 9))], "images have several shapes, but digits has one for all"),
+        ([np.zeros((8, 8, 3)), np.zeros((9, 9, 3))], r"got an array of shape \[2, 8, 8, 3\]"),
     ],
 )
 def test_other_images_are_refused(result: Result, images: Any, says: str) -> None:
     """With the size and the unit that the task's images have."""
     with pytest.raises(DataError, match=says):
         result.predict(images)
+
+
+def test_arrays_of_other_sizes(result: Result, tmp_path: Path) -> None:
+    """In a list, each is scaled as the file that holds it is."""
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in ((8, 8), (9, 14), (30, 21))]
+    paths = [tmp_path / f"{n}.png" for n in range(3)]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    assert result.task is not None
+    of_files = read_pixels(result.task, paths)
+    assert np.array_equal(read_pixels(result.task, images), of_files)
+    assert np.array_equal(read_pixels(result.task, images[1:2]), of_files[1:2])
 
 
 def test_images_of_floats(result: Result) -> None:

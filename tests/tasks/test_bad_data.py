@@ -114,10 +114,15 @@ def test_bad_image(tmp_path, name, write, sentence, settings) -> None:
 
 
 def test_mixed_sizes(tmp_path) -> None:
-    """The odd one is named with the setting that mends it, which does mend it."""
+    """All are scaled to the usual size, the odd one is named with the setting that chooses another size."""
     Image.fromarray(np.zeros((5, 9, 3), np.uint8)).save(folder(tmp_path) / "bee" / "odd.png")
-    refused(tmp_path, r"odd\.png: 9 x 5 pixels, but 4 x 4 in .*0\.png: .* with size=4 \(--size 4\)")
-    assert load(tmp_path, size=4).inputs.shape == (13, 4, 4, 3)
+    task = load(tmp_path)
+    assert task.inputs.shape == (13, 4, 4, 3)
+    sizes, scaled = task.warnings[0].split("): all are scaled to ")
+    assert scaled == "4 x 4: size= (--size) chooses another side"
+    assert "13 images have 2 sizes, from 4 x 4 pixels (" in sizes
+    assert sizes.endswith("odd.png")
+    assert load(tmp_path, size=4).warnings == task.warnings[1:]
 
 
 @pytest.mark.parametrize(
@@ -165,9 +170,11 @@ def test_a_million_classes() -> None:
 
 
 def test_parts_that_differ() -> None:
-    """Images of different sizes, which a size mends, or types, and a class that is only in the test part."""
-    refused(((X, Y), (X[:, :3], Y)), "image 0 of the test part is 4 x 3 pixels, .* with size=4")
-    assert load(((X, Y), (X[:, :3], Y)), size=4).sizes["test"] == 12
+    """Images of different sizes are scaled, which is said; those of different types are refused, and so is a
+    class that is only in the test part."""
+    task = load(((X, Y), (X[:, :3], Y)))
+    assert "4 x 3 pixels (data: image 0 of the test part) to 4 x 4" in task.warnings[0]
+    assert (task.height, task.width, task.sizes["test"]) == (3, 3, 12)
     refused(((X, Y), (X / 255, Y)), "the parts differ: 1 channels of uint8 and 1 channels of float32")
     refused(((X, Y), (X, Y + 1)), "class '2' has no training image")
 
@@ -184,13 +191,13 @@ class Failing:
     def __getitem__(self, i: int) -> object:
         if i == 3 and self.shape is None:
             raise KeyError("lost")
-        return np.zeros((4, 4) if i != 3 else self.shape), i % 2  # type: ignore[arg-type]
+        return np.full((4, 4) if i != 3 else self.shape, float(i)), i % 2  # type: ignore[arg-type]
 
 
 def test_bad_datasets() -> None:
     """The item is named; what is no data set at all is told what would do."""
     refused(Failing(None), "item 3 of Failing cannot be had as .image, label.: KeyError")
-    refused(Failing((5, 5)), r"image 3 is 5 x 5 pixels, but 4 x 4 are 11 others: .* size=4 \(--size 4\)")
+    assert "to 5 x 5 (Failing: image 3): all are scaled to 4 x 4" in load(Failing((5, 5))).warnings[0]
     refused([], "list is empty")
     refused(iter([]), "cannot use 'list_iterator' as a data set")
     refused(42, "cannot use 'int' as a data set")

@@ -233,10 +233,18 @@ def test_several_broken_images_are_named_at_once(tmp_path) -> None:
 
 
 def test_one_thin_image(tmp_path) -> None:
-    """The size that is proposed is the others', and no larger than networks for photographs take."""
+    """Images are scaled to the size of the others, and to none larger than networks for photographs take."""
     classes(tmp_path)
     Image.new("RGB", (1, 4)).save(tmp_path / "cat" / "thin.png")
-    refused(tmp_path, r"thin\.png: 1 x 4 pixels, but 4 x 4 in .*12 of 13 images have that size: .*--size 4\)")
+    task = load(tmp_path)
+    assert task.inputs.shape == (13, 4, 4, 3)
+    assert "13 images have 2 sizes, from 1 x 4 pixels" in task.warnings[0]
+    rng = np.random.default_rng(0)
+    for n, name in enumerate(("cat", "dog") * 3):
+        (tmp_path / "large" / name).mkdir(parents=True, exist_ok=True)
+        photo = rng.integers(0, 256, (240 + n, 300, 3), dtype=np.uint8)
+        Image.fromarray(photo).save(tmp_path / "large" / name / f"{n}.png")
+    assert load(tmp_path / "large").inputs.shape == (6, 224, 224, 3)
 
 
 def test_folders_in_folders_of_images(tmp_path) -> None:

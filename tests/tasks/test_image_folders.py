@@ -162,10 +162,19 @@ def test_images_that_tell_nothing(tmp_path):
 
 
 def test_a_thin_image_among_others(tmp_path):
-    """The usual size is proposed, not the thin one's."""
+    """Images are scaled to the usual size, not to the thin one's; where most are thin, a square would lose
+    what they show, and no size is chosen."""
     root = classes(tmp_path, ["a", "b"])
     Image.fromarray(picture(0)[:, :1]).save(root / "a" / "thin.png")
-    refused(root, r"thin\.png: 1 x 8 pixels, but 8 x 8 in .*size=8 \(--size 8\)")
+    assert "thin.png" in load(root).warnings[0]
+    assert load(root).inputs.shape[1:] == (8, 8, 3)
+    strips = tmp_path / "strips"
+    for name in ("a", "b"):
+        (strips / name).mkdir(parents=True)
+        for i in range(6):
+            Image.fromarray(picture(i % 2, (4, 20 + i))).save(strips / name / f"{i}.png")
+    refused(strips, r"more than 4 times as long as wide, .* into squares with size=4 \(--size 4\)")
+    assert load(strips, size=4).inputs.shape[1:] == (4, 4, 3)
 
 
 def test_all_broken_files_are_named(tmp_path):

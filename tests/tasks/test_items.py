@@ -74,9 +74,14 @@ def test_options_name_the_values() -> None:
 
 
 def test_images_of_several_sizes() -> None:
-    """`size` brings them to one; grey ones among colour images are made such, and counted."""
+    """They are scaled to one, which is said; grey ones among colour images are made such, and counted."""
     several = [x[: 4 + i % 3] for i, x in enumerate(IMAGES)]
-    refused((several, Y), r"image 1 is 6 x 5 pixels, but 6 x 4 are 8 others: .* size=4 \(--size 4\)")
+    task = load((several, Y))
+    assert said(task, "24 images have 3 sizes, from 6 x 4 pixels (data: image 0) to 6 x 6 (data: image 23)")
+    assert np.array_equal(task.inputs, load((several, Y), size=5).inputs)
+    masks = [x[..., 0] % 3 for x in IMAGES]
+    refused((several, np.array(masks)), "but all masks are of one size: bring each image", goal="pixels")
+    refused((several, [m[: 4 + i % 3] for i, m in enumerate(masks)]), "masks are of several", goal="pixels")
     assert load((several, Y), size=4).inputs.shape == (24, 4, 4, 3)
     first = [x.transpose(2, 0, 1) for x in several]
     assert np.array_equal(load((first, Y), size=4).inputs, load((several, Y), size=4).inputs)

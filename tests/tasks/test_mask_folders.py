@@ -89,9 +89,9 @@ def test_sizes(tmp_path: Path) -> None:
     write(tmp_path, "images", "masks")
     save(PICTURES[0][:5, :5], tmp_path / "images" / "more.png")
     save(VALUES[0][:5, :5], tmp_path / "masks" / "more.png")
-    with pytest.raises(DataError, match="bring all to one size with size="):
-        load(tmp_path)
-    task = load(tmp_path, size=4)
+    chosen, task = load(tmp_path), load(tmp_path, size=4)
+    assert "from 5 x 5 pixels" in " ".join(chosen.warnings)
+    assert chosen.digest == load(tmp_path, size=chosen.height).digest
     assert task.inputs.shape[1:] == (*task.targets.shape[1:], 3) == (4, 4, 3)
     assert set(np.unique(task.targets)) == {IGNORED, 0, 1, 2}
     given = torch.from_numpy(VALUES)[:, None].float()

@@ -65,8 +65,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def search(self, X: Any, y: Any, goal: GoalName | None) -> Result:
         """Fit a network to `y`, and keep the result. Raises RunError where no network could be trained,
         RunChanged where the directory holds another search."""
-        tables = np.ndim(X) == 2
-        options: dict[str, Any] = {"features": True} if tables else {}
+        shape = find_shape(X)
+        options: dict[str, Any] = {"features": True} if len(shape) == 2 else {}
         task = load((X, y), test=self.test, goal=goal, **options)
         place = self.directory
         if place is None:
@@ -78,7 +78,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         result: Result = search.run(place, quiet=self.quiet)
         if result.winner is None:
             raise RunError("no network was trained within the budget: give more time")
-        self.n_features_in_ = int(np.shape(X)[-1])
+        self.n_features_in_ = int(shape[-1])
         self.test_score_ = float(result.winner.value or 0.0)
         self.result_ = result
         return result
@@ -139,10 +139,10 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     """
 
     def fit(self, X: Any, y: Any) -> Classifier:
-        """Images [n, height, width] or [n, height, width, channels], or tables [n, columns] of numbers and
-        categories, as arrays or DataFrames; and a class for each. Raises DataError for others, RunError where
-        no network could be trained, and RunChanged where `directory` holds a search of other data or
-        settings."""
+        """Images [n, height, width] or [n, height, width, channels], a list of images of several sizes, or
+        tables [n, columns] of numbers and categories, as arrays or DataFrames; and a class for each. Raises
+        DataError for others, RunError where no network could be trained, and RunChanged where `directory`
+        holds a search of other data or settings."""
         self.search(X, y, "classes")
         # In the order of the network's outputs, with the type that the labels came in.
         self.classes_ = find_values(y)
@@ -159,6 +159,18 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         check_is_fitted(self)
         probabilities: NDArray[np.float32] = self.result_.predict(X).probabilities
         return probabilities
+
+
+def find_shape(X: Any) -> tuple[int, ...]:
+    """The shape of the array; of a list of several shapes their number and the first of them.
+
+    >>> find_shape([[1, 2], [3, 4]]), find_shape([np.ones((4, 5)), np.ones((6, 5))])
+    ((2, 2), (2, 4, 5))
+    """
+    try:
+        return np.shape(X)
+    except ValueError:
+        return (len(X), *np.shape(X[0]))
 
 
 def find_values(y: Any) -> NDArray[Any]:

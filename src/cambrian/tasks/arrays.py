@@ -1,6 +1,6 @@
 """Images that already are arrays: brought to uint8 or float32 [n, height, width, channels] and checked.
 
-Images of one size are one array. Images of several sizes are a list, which `size=` brings to one.
+Images of one size are one array. Images of several sizes are a list, which is scaled to one size.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import DataError
+from cambrian.tasks.common_size import choose_side
 from cambrian.tasks.examples import TEST, TRAIN, VALIDATION, Decode, Decoded, Examples
 from cambrian.tasks.layouts import UNKNOWN, Form, channels_last, is_first
 from cambrian.tasks.phrases import reason
@@ -58,7 +59,8 @@ def from_arrays(
         of_part = f" of the {PART_NAMES[places[i][0]]} part" if len(parts) > 1 else ""
         return f"{where}: image {places[i][1]}{of_part}"
 
-    decode = with_notes(decode_images(_join(stacks, where), place), (*notes, *targets.notes))
+    decode = decode_images(_join(stacks, where), where, place, targets.goal.kind == "pixels")
+    decode = with_notes(decode, (*notes, *targets.notes))
     return Examples(name, targets.values, targets.labels, np.concatenate(marks), decode, targets.goal)
 
 
@@ -89,12 +91,16 @@ def with_notes(decode: Decode, notes: Sequence[str]) -> Decode:
     return decode_with_notes
 
 
-def decode_images(images: Images, place: Callable[[int], str]) -> Decode:
-    """Choose and resize `images`; errors call image i `place(i)`."""
+def decode_images(images: Images, where: str, place: Callable[[int], str], masked: bool = False) -> Decode:
+    """Choose and resize `images`; image i is called `place(i)`. No size is chosen for images that are
+    `masked` by masks of one size."""
 
     def decode(indices: NDArray[np.int64], size: int | None) -> tuple[NDArray[Any], tuple[str, ...]]:
         if isinstance(images, list):
-            return _of_one_size([images[i] for i in indices], size, lambda row: place(int(indices[row]))), ()
+            chosen = [images[i] for i in indices]
+            shapes = [(image.shape[0], image.shape[1]) for image in chosen]
+            side, notes = choose_side(where, shapes, lambda row: place(int(indices[row])), size, masked)
+            return np.concatenate([_resize(image[None], side) for image in chosen]), notes
         whole = len(indices) == len(images)  # sorted and distinct, hence all of them
         return _resize(images if whole else images[indices], size), ()
 
@@ -216,21 +222,6 @@ def _with_equal_channels(
         )
     remark = f"{where}: {counts[1]} of {len(images)} images are grey among colour images and were made RGB"
     return [np.repeat(x, 3, axis=2) if x.shape[2] == 1 else x for x in images], (remark,)
-
-
-def _of_one_size(images: list[NDArray[Any]], size: int | None, place: Callable[[int], str]) -> NDArray[Any]:
-    if size is not None:
-        return np.concatenate([_resize(image[None], size) for image in images])
-    shapes = [image.shape[:2] for image in images]
-    usual, count = Counter(shapes).most_common(1)[0]
-    wrong = next((i for i, shape in enumerate(shapes) if shape != usual), None)
-    if wrong is None:
-        return np.stack(images)
-    side = min(usual)
-    raise DataError(
-        f"{place(wrong)} is {shapes[wrong][1]} x {shapes[wrong][0]} pixels, but {usual[1]} x {usual[0]} are "
-        f"{count} others: bring all images to one size with size={side} (--size {side})"
-    )
 
 
 def _resize(images: NDArray[Any], size: int | None) -> NDArray[Any]:

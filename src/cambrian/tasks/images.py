@@ -7,7 +7,6 @@ all images of a data set; palettes, CMYK and the rest are Pillow's conversion.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import EllipsisType
@@ -17,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from cambrian.errors import DataError
+from cambrian.tasks.common_size import choose_side
 from cambrian.tasks.each_file import for_each
 from cambrian.tasks.examples import Decode, Decoded
 from cambrian.tasks.image_files import (
@@ -62,7 +62,6 @@ SUFFIXES = {
     ".pbm",
     ".pnm",
 }
-USUAL_SIDE = 224  # the input of networks for photographs: no larger size is proposed
 TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -115,7 +114,9 @@ def decode_files(
         places = [place for _, place in rows]
         headers = _headers(rows, places)
         grey = all(h.grey for h in headers)
-        height, width = (size, size) if size else _common(headers, places)
+        shapes = [(h.height, h.width) for h in headers]
+        side, scaled = choose_side(name, shapes, places.__getitem__, size)
+        height, width = (side, side) if side else shapes[0]
         # Before the array is allocated: Linux grants it, and ends the process once it is written to.
         check_memory(name, len(rows) * height * width * (1 if grey else 3))
         # One rendering for all, which is recorded: `predict` has to render an image that it sees alone.
@@ -123,10 +124,10 @@ def decode_files(
         inputs = np.empty((len(rows), height, width, 1 if grey else 3), np.uint8)
 
         def fill(row: int) -> None:
-            inputs[row] = pixels(*rows[row], grey, (height, width), rendering, resize=size is not None)
+            inputs[row] = pixels(*rows[row], grey, (height, width), rendering, resize=side is not None)
 
         for_each(fill, places)
-        remarks = (*notes, *_mixture(name, headers, places), *_cut(name, headers))
+        remarks = (*scaled, *notes, *_mixture(name, headers, places), *_cut(name, headers))
         return Decoded(inputs, remarks, rendering.to_json())
 
     return decode
@@ -220,23 +221,6 @@ def _lay_on(image: Image.Image, background: Colour | None) -> Image.Image:
     if background is None:
         return image.convert("RGB")
     return Image.alpha_composite(Image.new("RGBA", image.size, (*background, 255)), image)
-
-
-def _common(headers: Sequence[Header], where: Sequence[str]) -> tuple[int, int]:
-    sizes = Counter((h.height, h.width) for h in headers)
-    usual, count = sizes.most_common(1)[0]
-    if len(sizes) == 1:
-        return usual
-    # The error shows one image of each size, so that the user can look at both.
-    odd = next(row for row, h in enumerate(headers) if (h.height, h.width) != usual)
-    first = next(row for row, h in enumerate(headers) if (h.height, h.width) == usual)
-    # By the median no more than half of the images are enlarged.
-    side = min(USUAL_SIDE, int(np.median([min(h.height, h.width) for h in headers])))
-    raise DataError(
-        f"{where[odd]}: {headers[odd].width} x {headers[odd].height} pixels, but {usual[1]} x {usual[0]} in "
-        f"{where[first]}: {count} of {len(headers)} images have that size: bring all to one size with "
-        f"size={side} (--size {side})"
-    )
 
 
 def _mixture(name: str, headers: Sequence[Header], where: Sequence[str]) -> tuple[str, ...]:

@@ -158,7 +158,13 @@ def _read_measured(values: Any, where: str, name: str) -> Targets:
 
 def _read_masks(values: Any, where: str, names: Sequence[str] | None) -> Targets:
     """Masks [n, height, width] of the whole numbers 0, 1, ... of classes, and 255 where none is known."""
-    masks = np.asarray(values)
+    try:
+        masks = np.asarray(values)
+    except ValueError:  # a list of several shapes
+        raise DataError(
+            f"{where}: the masks are of several sizes: bring all images and masks to one size, or write"
+            " them to files, in folders images/ and masks/"
+        ) from None
     if masks.ndim != 3 or masks.dtype.kind not in "uib":
         raise DataError(
             f"{where}: classes of pixels are masks [n, height, width] of whole numbers, got an array"

@@ -95,13 +95,7 @@ def read_pixels(task: Task, images: Any) -> NDArray[Any]:
         return read_rows(images, task.columns, task.rendering)
     paths = _list_paths(images)
     if not paths:
-        try:
-            array = np.asarray(images)
-        except ValueError as error:
-            raise DataError(
-                f"{task.noun} have several shapes, but {task.name} has one for all: {error}"
-            ) from None
-        return _read_array(task, array)
+        return _read_array(task, _stack(task, images))
     from cambrian.tasks import list_files, read_images, read_sounds, read_texts
 
     if "text" in task.rendering:
@@ -121,6 +115,33 @@ def _list_paths(images: Any) -> Sequence[str | os.PathLike[str]]:
     if isinstance(images, list | tuple) and images and all(isinstance(i, str | Path) for i in images):
         return images
     return ()
+
+
+def _stack(task: Task, images: Any) -> NDArray[Any]:
+    """One array of them. Images in a list that have other sizes are scaled to the task's, as files are."""
+    from cambrian.tasks.nouns import IMAGES
+
+    try:
+        array = np.asarray(images)
+    except ValueError as error:  # of several shapes
+        if task.noun != IMAGES:
+            raise DataError(
+                f"{task.noun} have several shapes, but {task.name} has one for all: {error}"
+            ) from None
+    else:
+        size = (task.height, task.width)
+        if task.noun != IMAGES or not _are_arrays(images) or size in (array.shape[:2], array.shape[1:3]):
+            return array
+    from cambrian.tasks.arrays import as_images
+    from cambrian.tasks.images import resize_images
+
+    shaped = as_images(list(images), task.name)[0]
+    return np.concatenate([resize_images(image[None], task.height, task.width) for image in shaped])
+
+
+def _are_arrays(images: Any) -> bool:
+    """Whether this is a list of an array for each image."""
+    return isinstance(images, list | tuple) and all(len(getattr(image, "shape", ())) > 1 for image in images)
 
 
 def _read_array(task: Task, array: NDArray[Any]) -> NDArray[Any]:
