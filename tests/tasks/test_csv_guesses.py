@@ -15,6 +15,7 @@ from cambrian.tasks import load
 
 RNG = np.random.default_rng(5)
 PIXELS = RNG.integers(0, 256, (30, 36), dtype=np.uint8)
+REMEDY = r"name the column to learn with target=NAME \(--target NAME\): the columns are"
 Y = np.arange(30) % 3
 ROWS = [list(map(str, row)) for row in PIXELS]
 
@@ -173,10 +174,24 @@ def test_what_is_not_used_is_said(photos: Path) -> None:
     gone = [["path", "label"], *(r[:2] for r in rows), ["no.png", "c1"], ["nor.png", "c2"]]
     refused(write(photos / "f.csv", gone), "no image file 'no.png' .and 1 more that are missing.")
     prose = [["text", "mood"], ["how well it sails", "good"], ["no wind at all", "bad"]]
-    refused(write(photos / "h.csv", prose), "for texts, name the column to learn with target=")
+    refused(write(photos / "h.csv", prose), f"of texts, {REMEDY} 'text', 'mood'$")
     refused(
         write(photos / "g.csv", [["id", "label"], ["no", "a"], ["nor", "b"]]), "nor with an ending such as"
     )
+
+
+def test_features_and_texts_without_a_target(tmp_path: Path) -> None:
+    """Whatever a table without images lacks, the option that names the column to learn is said with the names
+    of the columns."""
+    short = [["name", "age"], ["Ann", "3"], ["Bo", "4"]]
+    counting = [["n", "y"], *([str(i), "ab"[i % 2]] for i in range(8))]
+    pairs = [["x", "y"], ["1", "2"], ["3", "5"]]
+    gap = [["x", "y", "z"], ["1", "2", "a"], ["", "3", "b"]]
+    gaps = [["p", "q", "z"], ["1", "2", "a"], ["", "3", "b"]]
+    numbers = [["x", "y", "z"], ["1", "2", "a"], ["4", "3", "b"], ["6", "3", "a"]]
+    for rows in (short, counting, pairs, gap, gaps, numbers):
+        refused(write(tmp_path / "t.csv", rows), f"{REMEDY} {', '.join(map(repr, rows[0]))}$")
+    refused(write(tmp_path / "t.csv", numbers), f"categories= .* {REMEDY} 'x', 'y', 'z'$", categories="x")
 
 
 def test_options_that_cannot_be(tmp_path: Path) -> None:

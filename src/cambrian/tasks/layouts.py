@@ -36,6 +36,8 @@ class Form:
     column: int | None = None
     tensors: bool = False
     goal: GoalName | None = None
+    remedy: str = "give features=True"
+    """What to do where rows are not images but features."""
 
 
 UNKNOWN = Form()
@@ -138,8 +140,8 @@ def _of_rows(array: NDArray[Any], form: Form, where: str) -> tuple[NDArray[Any],
         return array.reshape(-1, *kept), (_describe_rows(where, values, kind),)
     raise DataError(
         f"{where}: rows of {values} values look like a table of features, not of pixels: if a row is an "
-        "image, say of which shape=HEIGHTxWIDTH, or give images [n, height, width, channels]; if not, name "
-        "the column to learn with target=NAME (--target NAME), or of arrays give features=True"
+        "image, say of which shape=HEIGHTxWIDTH, or give images [n, height, width, channels]; if not, "
+        f"{form.remedy}"
     )
 
 

@@ -74,7 +74,7 @@ class Csv:
         if table.width < 2:
             raise DataError(
                 f"{table.path}: there is one column only: expected a label and pixels, a label and a path, or"
-                " the target= and what it is learned from"
+                " the column to learn (target=NAME, --target NAME) and what it is learned from"
             )
         if self.target is not None:
             return self._of_features(table, self.target)
@@ -105,7 +105,7 @@ class Csv:
         )
 
     def _refuse_unread(self, table: Table, *kinds: str) -> None:
-        refuse_unread(table.path, {field.name: getattr(self, field.name) for field in fields(self)}, *kinds)
+        refuse_unread(table, {field.name: getattr(self, field.name) for field in fields(self)}, *kinds)
 
     def _of_pixels(self, table: Table, columns: Columns, notes: tuple[str, ...]) -> Examples:
         rows = read_pixels(table, columns)
@@ -117,7 +117,7 @@ class Csv:
         inputs = as_integers(rows.values[:, kept])
         parts = {int(part): (inputs[marks == part], labels[marks == part]) for part in np.unique(marks)}
         notes += (*table.notes, *columns.notes, *remarks, *more)
-        form = Form(self.layout, self.shape, goal=self.goal)
+        form = Form(self.layout, self.shape, goal=self.goal, remedy=table.remedy)
         return from_arrays(table.path.stem, parts, where=str(table.path), form=form, notes=notes)
 
 
@@ -127,7 +127,10 @@ def _without_counters(table: Table, rows: PixelRows, columns: Columns) -> tuple[
     # Pixels packed into one cell do not have columns that could count the rows.
     dropped = counters(rows.values) if len(columns.pixels) == width else []
     if len(dropped) == width:
-        raise DataError(f"{table.path}: no column of pixels: {table.name(columns.pixels[0])} counts the rows")
+        raise DataError(
+            f"{table.path}: no column of pixels: {table.name(columns.pixels[0])} counts the rows: of"
+            f" features, {table.remedy}"
+        )
     named = ", ".join(table.name(columns.pixels[i]) for i in dropped)
     remark = f"{table.path}: {named} counts the rows and is not used: ignore=none keeps it"
     return [i for i in range(width) if i not in set(dropped)], (remark,) if dropped else ()
@@ -142,7 +145,10 @@ def _label_of(
         whole = len(places) == rows.values.shape[1]
         return columns.label, slice(None) if whole else places, ()
     if len(places) < 3:  # of two columns of numbers either may be the label
-        raise DataError(f"{table.path}: which column is the label? say with label=NAME or label=NUMBER")
+        raise DataError(
+            f"{table.path}: which column is the label? say with label=NAME or label=NUMBER; of features,"
+            f" {table.remedy}"
+        )
     # Each end with its neighbour: pixels side by side are alike, a label and a pixel are not.
     ends = [rows.values[:, places[i]] for i in (0, -1, 1, -2)]
     place = places[-1 if first_or_last(*ends) else 0]
@@ -158,7 +164,7 @@ def _of_files(table: Table, columns: Columns, notes: tuple[str, ...], goal: Goal
     cells, texts, split = (
         [row[column or 0] for _, row in rows] for column in (columns.image, columns.label, columns.split)
     )
-    files, remarks = find_files(path, cells)
+    files, remarks = find_files(path, cells, table.remedy)
     name = table.header[columns.label or 0] if table.header else "label"
     targets = read_targets(convert_labels(table, lines, texts), str(path), goal, name=name)
     decode = decode_files(path.stem, files.__getitem__, lambda i: str(files[i]))

@@ -171,7 +171,7 @@ def of_pixels(table: Table, label: str | int | None, ignore: str | None, split: 
     pixels = tuple(packed or (i for i in left if i != column and i not in dropped))
     if not pixels:
         raise DataError(
-            f"{table.path}: no column of pixels, nor one of image files: {_describe_columns(table)}"
+            f"{table.path}: no column of pixels, nor one of image files: of features or texts, {table.remedy}"
         )
     shown = [i for i in sorted(dropped) if any(row[i] for row in table.sample)]
     guessed = column is not None and find_label(table, label, {split}) != column
@@ -252,9 +252,3 @@ def _say_unused(table: Table, columns: list[int], label: int | None) -> tuple[st
     which = "" if label is None else f"; the label is {table.name(label)}, label= names another"
     kind = "column" if len(names) == 1 else "columns"
     return (f"{table.path}: {len(names)} {kind} not used, {list_names(names)}{which}",)
-
-
-def _describe_columns(table: Table) -> str:
-    return (
-        f"the columns are {list_names(table.header)}" if table.header else f"there are {table.width} columns"
-    )

@@ -62,7 +62,7 @@ def read_features(
     features = {name: cells[i] for i, name in names.items()}
     written = _find_texts(table, features, text)
     given = {"target": target, "categories": categories, "length": length}
-    refuse_unread(table.path, given, OF_FEATURES if written is None else OF_TEXTS)
+    refuse_unread(table, given, OF_FEATURES if written is None else OF_TEXTS)
     columns: tuple[Column, ...] = ()
     remarks = _say_unread(table, features, written)
     read = {called[i]: cells[i] for i in places}

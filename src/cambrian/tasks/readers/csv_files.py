@@ -15,9 +15,9 @@ USUAL = (".jpg", ".png", ".jpeg")
 ENDINGS = tuple(e for ending in (*USUAL, *sorted(SUFFIXES - {*USUAL})) for e in (ending, ending.upper()))
 
 
-def find_files(path: Path, cells: Sequence[str]) -> tuple[list[Path], tuple[str, ...]]:
+def find_files(path: Path, cells: Sequence[str], remedy: str) -> tuple[list[Path], tuple[str, ...]]:
     """The file of each cell, and a sentence if files lie elsewhere than the CSV says. Raises DataError that
-    names the first cell without a file and counts the others."""
+    names the first cell without a file and counts the others; with the `remedy` for texts where these are."""
     finder = Finder(path.parent)
     files, missing = [], []
     for cell in cells:
@@ -28,7 +28,7 @@ def find_files(path: Path, cells: Sequence[str]) -> tuple[list[Path], tuple[str,
             _check_inside(path, cell, file)
             files.append(file)
     if missing:
-        raise DataError(_missing(path, missing, none=not files))
+        raise DataError(_missing(path, missing, remedy if not files else None))
     return files, finder.remark(path)
 
 
@@ -85,13 +85,13 @@ def _check_inside(path: Path, cell: str, file: Path) -> None:
         )
 
 
-def _missing(path: Path, missing: Sequence[str], none: bool) -> str:
-    """The sentence about cells that name no file; `none` does."""
+def _missing(path: Path, missing: Sequence[str], remedy: str | None) -> str:
+    """The sentence about cells that name no file; with a `remedy` for texts where none does."""
     more = f" (and {len(missing) - 1} more that are missing)" if len(missing) > 1 else ""
     first = missing[0]
     wordy = sum(len(cell.split()) > 2 for cell in missing)
-    if none and 2 * wordy > len(missing):  # sentences rather than paths
-        return f"{path}: no image file {first!r:.200}{more}: for texts, name the column to learn with target="
+    if remedy and 2 * wordy > len(missing):  # sentences rather than paths
+        return f"{path}: no image file {first!r:.200}{more}: of texts, {remedy}"
     ending = "" if Path(first).suffix else ", nor with an ending such as .jpg or .png"
     return (
         f"{path}: no image file {first!r:.200}{more}{ending}: give paths relative to {path.parent}, or name "

@@ -46,7 +46,11 @@ def read_pixels(table: Table, columns: Columns) -> PixelRows:
         cells = [row[i] for i in pixels]
         if len(cells) == 1:  # all pixels in one cell
             cells = cells[0].strip("[]").split()
-        values.append(_numbers(f"{table.path}, line {line}", cells, len(values[0]) if values else len(cells)))
+        values.append(
+            _numbers(
+                f"{table.path}, line {line}", cells, len(values[0]) if values else len(cells), table.remedy
+            )
+        )
         lines.append(line)
         for column, column_texts in texts.items():
             column_texts.append(row[column])
@@ -94,29 +98,32 @@ def as_integers(values: NDArray[np.float32]) -> NDArray[Any]:
     return values.astype(np.uint8 if grey else np.int64)
 
 
-def _numbers(where: str, cells: Sequence[str], width: int) -> NDArray[np.float32]:
+def _numbers(where: str, cells: Sequence[str], width: int, remedy: str) -> NDArray[np.float32]:
     if len(cells) != width:
-        raise DataError(f"{where}: {len(cells)} pixels where {width} are expected: mend or remove the row")
+        of_features = f"; of features, {remedy}" if width == 1 else ""  # an image has more than one pixel
+        raise DataError(
+            f"{where}: {len(cells)} pixels where {width} are expected: mend or remove the row{of_features}"
+        )
     try:
         with np.errstate(over="ignore"):  # a number too large becomes infinite, and is refused below
             values = np.array(list(map(float, cells)), np.float32)
     except ValueError:
         wrong = next(cell for cell in cells if not _is_float(cell))  # slow, hence only now
-        raise DataError(f"{where}: {wrong!r:.60} is not a number: {_mend(wrong)}") from None
+        raise DataError(f"{where}: {wrong!r:.60} is not a number: {_mend(wrong, remedy)}") from None
     if not np.isfinite(values).all():
         wrong = cells[int(np.flatnonzero(~np.isfinite(values))[0])]
         raise DataError(f"{where}: {wrong!r:.60} is not a finite number: mend or remove the row")
     return values
 
 
-def _mend(cell: str) -> str:
+def _mend(cell: str, remedy: str) -> str:
     if DECIMAL_COMMA.fullmatch(cell):
         return f"write decimal commas as points, such as {cell.replace(',', '.')}"
     if NUMBER.fullmatch(cell.replace("_", "")):
         return "write it without underscores"
     return (
-        "give every pixel a number, or name the columns that are not pixels with ignore=A,B; of a table of "
-        "features, name the column to learn with target=NAME (--target NAME)"
+        "give every pixel a number, or name the columns that are not pixels with ignore=A,B; of features, "
+        f"{remedy}"
     )
 
 

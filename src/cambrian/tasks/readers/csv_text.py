@@ -12,7 +12,7 @@ from typing import TextIO
 
 from cambrian.errors import DataError
 from cambrian.tasks.images import SUFFIXES
-from cambrian.tasks.phrases import reason
+from cambrian.tasks.phrases import list_names, reason
 from cambrian.tasks.readers.csv_files import are_files
 from cambrian.tasks.table_form import TableForm
 
@@ -64,6 +64,14 @@ class Table:
         return (
             f"column {column} ({self.header[column]!r:.60})" if named and self.header else f"column {column}"
         )
+
+    @property
+    def remedy(self) -> str:
+        """What to do where the rows are neither images nor names of image files."""
+        names = (
+            f"the columns are {list_names(self.header)}" if self.header else f"there are {self.width} columns"
+        )
+        return f"name the column to learn with target=NAME (--target NAME): {names}"
 
     def form(self, targets: Sequence[int]) -> TableForm:
         """What has to be known to read further rows, where the columns `targets` are to be learned."""
