@@ -54,13 +54,22 @@ def lower_is_better(name: str) -> bool | None:
     >>> [lower_is_better(name) for name in ("val_loss", "test acc", "top1Error", "value")]
     [True, False, True, None]
     """
-    # Whole words, of snake_case and camelCase alike: a "gloss" is not a loss, and "map5" is a map.
-    words = set(re.findall(r"[a-z]+|[0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name).lower()))
+    words = split_words(name)
     words |= {a + b for a in words for b in words if (a, b) in (("f", "1"), ("r", "2"))}
     # LOWER first: "error of the score" and "accuracy loss" are both to be low.
     if words & set(LOWER):
         return True
     return False if words & set(HIGHER) else None
+
+
+def split_words(name: str) -> set[str]:
+    """The words and the numbers of a name in snake_case or camelCase: a "gloss" is not a loss, and "map5" is
+    a map.
+
+    >>> sorted(split_words("testAcc_top5"))
+    ['5', 'acc', 'test', 'top']
+    """
+    return set(re.findall(r"[a-z]+|[0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name).lower()))
 
 
 @dataclass(frozen=True)

@@ -375,6 +375,10 @@ def test_search_on_a_table_from_the_command_line(small, tmp_path):
     said = "questions: a, b, width; objective: valid_acc, higher is better; further metrics: params"
     assert said in done.stdout
     assert "test of the best: 111 (the highest there is: 111)" in done.stdout
+    rows = [(kind, 10 * len(kind), len(kind)) for kind in KINDS]
+    written(tmp_path / "timed.csv", ("kind", "seconds", "value"), rows[1:])
+    timed = run(tmp_path, "--benchmark", "timed.csv", "--strategy", "random", "--budget", "2")
+    assert "cost of a measurement: seconds; further metrics: none" in timed.stdout
     assert (tmp_path / "runs" / "small-1" / "ledger.sqlite").exists()
 
 
@@ -404,6 +408,23 @@ def test_a_whole_number_that_decides_is_a_question(tmp_path):
     rows = [("conv", 3, 50, 1), ("conv", 5, 51, 2), ("pool", "", 52, 3)]
     path = written(tmp_path / "sizes.csv", ("kind", "size", "params", "value"), rows)
     assert table(path).space.questions == ("kind", "size")
+
+
+def test_costs_are_no_questions(tmp_path):
+    """Whole numbers that repeat are no answers where the column's name says that they are a cost, whether the
+    questions tell the rows apart or nothing but a cost does; and seconds are the cost of a measurement, where
+    no row lacks them, and a metric."""
+    rows = [("conv", 16, 9, 310, 5, 3), ("conv", 32, 8, 250, 4, 2), ("pool", 32, 7, 310, 5, 3)]
+    header = ("op", "width", "valid_acc", "seconds", "params", "latency_ms")
+    found = table(written(tmp_path / "few.csv", header, rows))
+    assert found.space.questions == ("op", "width")
+    assert found.estimator.metrics == ("seconds", "params", "latency_ms")
+    assert told(found, Architecture({"op": "pool", "width": 32})).seconds == 310
+    gap = [*rows, ("pool", 16, 7, "", 5, 3)]
+    assert not table(written(tmp_path / "gap.csv", header, gap)).timed
+    alone = [("conv", 9, 310), ("conv", 8, 250), ("pool", 7, 310)]
+    with pytest.raises(DataError, match="rows 1 and 2 have the same answers to op"):
+        table(written(tmp_path / "alone.csv", ("op", "valid_acc", "seconds"), alone))
 
 
 def test_matrices_of_an_npz_are_questions(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 
 from cambrian.estimators.tables.files import ABSENT, answers
 from cambrian.estimators.tables.table import Table
+from cambrian.problem import split_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,6 +18,24 @@ OPTIONS = 64
 """The most different whole numbers of a question: a column with more is taken for a metric."""
 REPEATS = ("seed", "replicate", "repeat", "repetition", "run", "trial")
 """Usual names of a column that numbers repeated measurements."""
+COSTS = (
+    *(
+        "seconds",
+        "second",
+        "secs",
+        "sec",
+        "minutes",
+        "hours",
+        "time",
+        "runtime",
+        "duration",
+        "latency",
+        "fps",
+    ),
+    *("throughput", "params", "param", "parameters", "flops", "flop", "mflops", "gflops", "macs", "madds"),
+    *("energy", "joules", "watts", "memory", "ram", "vram", "bytes", "cost", "price"),
+)
+"""Words in the name of a column that measures what an architecture costs, and so is no question."""
 
 Columns = Mapping[str, list[Any]]
 
@@ -28,8 +47,9 @@ def guess_questions(
     them. Otherwise columns of few different whole numbers too: those up to the one with which every
     combination is there once, else all; a number that is another in each row only numbers the rows. One
     more column of whole numbers is a question where only that tells rows apart, or decides whether
-    another question is asked. With `repeated`, rows may agree."""
-    left_out = {*taken, *(REPEATS if repeated else ())}
+    another question is asked. None of these is a column whose name says that it is a cost. With `repeated`,
+    rows may agree."""
+    left_out = {*taken, *(REPEATS if repeated else ()), *(c for c in table.columns if is_cost(c))} - {depth}
     columns = {name: answers(c.values) for name, c in table.columns.items() if name not in left_out}
     words = [name for name in columns if not is_numeric(table.columns[name].values)]
     sure = [name for name in columns if name in words or name in table.codes or name == depth]
@@ -92,6 +112,15 @@ def _tell_apart(columns: Columns, names: list[str]) -> bool:
 
 def _is_whole(column: list[Any]) -> bool:
     return all(isinstance(answer, int | str) for answer in set(column))
+
+
+def is_cost(name: str) -> bool:
+    """Whether a column's name says that it is what an architecture costs.
+
+    >>> [is_cost(name) for name in ("seconds", "train_time (s)", "latencyMs", "timestep", "width")]
+    [True, True, True, False, False]
+    """
+    return not split_words(name).isdisjoint(COSTS)
 
 
 def is_numeric(values: NDArray[Any]) -> bool:

@@ -21,6 +21,7 @@ from cambrian.estimators.tabular import Tabular
 from cambrian.problem import lower_is_better
 
 OBJECTIVES = ("valid_acc", "val_acc", "validation", "valid", "val", "objective", "value", "accuracy")
+SECONDS = "seconds"
 TESTS = ("test_acc", "test_accuracy", "test")
 
 
@@ -47,8 +48,9 @@ def table(
 
     Which column is the objective and which the test is known by usual names (valid_acc, test_acc);
     which are questions, where `questions` does not say, is guessed (see `guess_questions`); the rest are
-    metrics. A row without an objective is an architecture that could not be measured; one with it needs the
-    test too. Raises DataError with the file and its fault."""
+    metrics, and one of them called seconds is the cost as well, where nothing else is said of it. A row
+    without an objective is an architecture that could not be measured; one with it needs the test too.
+    Raises DataError with the file and its fault."""
     name = str(Path(path).absolute())
     forget_changed(name)
     rows = open_table(name)
@@ -80,6 +82,8 @@ def table(
     if metrics is None:
         numbers = [c for c, v in rows.columns.items() if is_numeric(v.values)]
         metrics = [c for c in numbers if c not in {*asked, objective, test, seconds}]
+        if seconds is None and SECONDS in metrics and _are_seconds(rows):
+            seconds = SECONDS
     space = Listed(name, asked, depth)
     # One walk builds the tree: a table that does not make a space is refused here, not in a search.
     space.walk(lambda choice: next(choice.answers()))
@@ -143,6 +147,12 @@ def _check_complete(table: Table, objective: str, test: str, seconds: str | None
     for column, rows, wrong in columns:
         for row in np.flatnonzero(rows & ~np.isfinite(table.column(column).values)).tolist():
             raise DataError(f"{table.name}: row {row + 1} {wrong}: fill it in, or leave out the row")
+
+
+def _are_seconds(table: Table) -> bool:
+    """Whether each row has a time in the column of that name."""
+    values = table.column(SECONDS).values
+    return bool((np.isfinite(values) & (values >= 0)).all())
 
 
 def _check_mode(replicates: str) -> None:

@@ -119,10 +119,11 @@ def _describe_search(benchmark: Benchmark, objective: str, minimize: bool | None
     # Nothing to override where the user has said it, or where the name says that higher is better.
     plain = minimize is not None or lower_is_better(benchmark.estimator.objective) is False
     guessed = "" if plain else f" (--{other} says otherwise)"
-    metrics = ", ".join(benchmark.estimator.metrics) or "none"
+    costs = benchmark.estimator.seconds
+    metrics = ", ".join(name for name in benchmark.estimator.metrics if name != costs) or "none"
     asked = ", ".join(_name_questions(benchmark))
-    columns = f"questions: {asked}; objective: {objective}{guessed}; further metrics: {metrics}"
-    return f"{rows}{columns}"
+    cost = f"; cost of a measurement: {costs}" if costs else ""
+    return f"{rows}questions: {asked}; objective: {objective}{guessed}{cost}; further metrics: {metrics}"
 
 
 def _name_questions(benchmark: Benchmark) -> list[str]:
