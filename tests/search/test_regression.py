@@ -85,10 +85,10 @@ def test_the_export_speaks_in_the_unit(result: cambrian.Result, houses: Path, tm
     own = result.predict(houses).numbers
     assert np.allclose(numbers, own, rtol=2e-7)  # a standard score is a float32
     assert r2_score(Y, numbers) > 0.8
-    write_table(rows, tmp_path / "prices.csv")
+    write_table(rows, tmp_path / "prices.csv", "price")
     written = list(csv.DictReader((tmp_path / "prices.csv").read_text().splitlines()))
-    assert list(written[0]) == ["file", "number"]
-    assert float(written[0]["number"]) == pytest.approx(numbers[0], rel=1e-5)
+    assert list(written[0]) == ["file", "price"]
+    assert float(written[0]["price"]) == pytest.approx(numbers[0], rel=1e-5)
     assert model_facts(exported)["goal"]["kind"] == "numbers"
     readme = (exported / "README.md").read_text()
     assert "a network that predicts numbers from rows" in readme

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from refusals import refused
 
+from cambrian.cli.export import predict
 from cambrian.errors import DataError
 from cambrian.exports import predict as exported
 from cambrian.search.delivery.prediction import read_pixels
@@ -92,11 +93,57 @@ def test_columns_without_names_keep_their_places(target: Any, tmp_path: Path) ->
             read_rows(np.ones((5, width)), task.columns, task.rendering)
 
 
+TOWNS = {"area": X[:, 0], "town": ["AB"[n % 2] for n in range(ROWS)]}
+
+
+def test_words_among_numbers_are_named_with_their_line(tmp_path: Path) -> None:
+    """Of a file, as an editor counts lines; of a table in memory the number of the row, from 1; in rows to be
+    predicted and in a test part alike. So are numbers that can be read in two ways."""
+    task = load(write(tmp_path / "t.csv", TOWNS | {"price": X[:, 1]}), target="price")
+    for cell, says in (("big", "'big' in column 'area' is not a number"), ("3,108", "may be 3108 or 3.108")):
+        new = {"area": ["1", "2\n", cell], "town": ["A", "", "B"]}
+        with pytest.raises(DataError, match=f"n.csv, line 5: .*{says}"):
+            read_rows(write(tmp_path / "n.csv", new), task.columns, task.rendering)
+        with pytest.raises(DataError, match=f"the rows, row 3: .*{says}"):
+            read_rows(new, task.columns, task.rendering)
+    parts = {"split": ["train"] * 50 + ["test"] * 10, "area": [*X[:58, 0], "big", "1"]}
+    parts |= {"rooms": X[:, 2], "price": X[:, 1]}
+    refused(write(tmp_path / "p.csv", parts), "p, line 60: 'big' in column 'area'", target="price")
+
+
+def test_words_that_training_never_saw_are_counted(tmp_path: Path) -> None:
+    """Once for each column, in rows to be predicted and in a test part, without those that are missing."""
+    task = load(write(tmp_path / "t.csv", TOWNS | {"price": X[:, 1]}), target="price")
+    new = {"area": X[:4, 0], "town": ["A", "C", "", "D"]}
+    says = "n.csv: 2 of 4 rows have words in column 'town' that training never saw, such as 'C'"
+    with pytest.warns(UserWarning, match=says) as caught:
+        rows = read_rows(write(tmp_path / "n.csv", new), task.columns, task.rendering)
+    assert len(caught) == 1
+    assert rows[:, 0, 0, 1:].tolist() == [[1, 0], [0, 0], [0, 0], [0, 0]]
+    tables = {"train": (TOWNS, X[:, 1]), "test": (new, X[:4, 1])}
+    warned = load(tables, features=True).warnings
+    assert any("2 of 64 rows have words in column 'town'" in sentence for sentence in warned)
+
+
 def test_arrays_keep_their_width() -> None:
     task = load((X, Y), features=True)
     assert np.array_equal(read_rows(X, task.columns, task.rendering), task.inputs)
     with pytest.raises(DataError, match="there are 4: expected 3, as in the training"):
         read_rows(np.ones((5, 4)), task.columns, task.rendering)
+
+
+def test_the_command_says_what_training_never_saw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line on standard error, beside the file of predictions, whose column has the target's name."""
+    task = load(write(tmp_path / "t.csv", TOWNS | {"price": X[:, 1]}), target="price")
+    monkeypatch.setattr(exported, "model_facts", lambda place: json.loads(json.dumps(task.summary())))
+    monkeypatch.setattr(exported, "predict", lambda place, images: images[:, 0, 0, :1].astype(float))
+    new = write(tmp_path / "n.csv", {"area": [1, 2], "town": ["A", "C"]})
+    predict(tmp_path, [new], tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text().startswith(f"file,price\n{new}:1,")
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"note: {new}: 1 of 2 rows have words in column 'town'")
 
 
 def test_an_export_reads_as_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -77,12 +78,15 @@ def predict(
         rendering = model_facts(exported).get("rendering") or {}
         kind = next((kind for kind in ("sound", "text") if kind in rendering), "image")
         say(f"{folder}: a folder of {len(list_files([folder], rendering))} {kind}s", to_json=True)
-    with busy("predicting"):
+    with busy("predicting"), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
         rows = predict_files(exported, files, masks)
+    for warning in caught:
+        say(f"note: {warning.message}", to_json=True)
     if masks is not None:
         say(f"wrote {masks}: {len(rows):,} masks", to_json=as_json)
     if out is not None:
-        write_table(rows, out)
+        write_table(rows, out, str(model_facts(exported)["labels"][0]))
         say(f"wrote {out}: {len(rows):,} predictions", to_json=as_json)
     if as_json:
         give(rows)

@@ -166,13 +166,13 @@ def check_table(path: Path) -> None:
     check_target(path)
 
 
-def write_table(rows: Sequence[Prediction], path: Path) -> None:
-    """A row per file under the header file, label, probability, or of numbers file, number; whole or not at
-    all."""
+def write_table(rows: Sequence[Prediction], path: Path, name: str = "number") -> None:
+    """A row per file under the header file, label, probability, or of numbers file and their `name`; whole or
+    not at all."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     if rows and rows[0].probability is None:
-        writer.writerow(("file", "number"))
+        writer.writerow(("file", name))
         writer.writerows((row.file, row.label) for row in rows)
     else:
         writer.writerow(Prediction.__struct_fields__)

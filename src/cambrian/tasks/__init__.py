@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,14 +81,19 @@ def read_rows(
 ) -> NDArray[np.float32]:
     """The rows of a .csv, of an array, or of a table with named columns such as pandas has, as a network's
     inputs, float32 [n, 1, 1, features], read and encoded as the rows it was trained on, whose task has those
-    `columns` and that `rendering`. Raises DataError, one sentence that names the column."""
-    from cambrian.tasks.features import encode, read_columns
-    from cambrian.tasks.readers.features import read_cells
+    `columns` and that `rendering`. Warns of words in columns of categories that training never saw. Raises
+    DataError, one sentence that names the column and the row."""
+    from cambrian.tasks.features import encode, find_unseen, read_columns
+    from cambrian.tasks.readers.features import read_named_rows
     from cambrian.tasks.table_form import read_form
 
     where = str(source) if isinstance(source, str | os.PathLike) else "the rows"
-    cells = read_cells(source, read_form(rendering or {}))
-    return encode(read_columns(columns), cells, where)[:, None, None, :]
+    cells, rows = read_named_rows(source, read_form(rendering or {}))
+    known = read_columns(columns)
+    encoded = encode(known, cells, where, rows)
+    for sentence in find_unseen(known, cells, where):
+        warnings.warn(sentence, stacklevel=2)
+    return encoded[:, None, None, :]
 
 
 __all__ = [

@@ -119,11 +119,11 @@ def read_numbers(cells: Cells, mark: Mark = "") -> NDArray[np.float64] | None:
     return read_both(cells).numbers(mark)
 
 
-def find_wrong(cells: Cells) -> Any:
-    """The cell by which a column is not one of numbers: a word, or a number that is written in another way
-    than the others."""
-    words = (cell for cell in cells if read_numbers([cell]) is None)
-    return next(chain(words, (cell for cell in cells if read_both([cell]).mixed is None)))
+def find_wrong(cells: Cells) -> int:
+    """The place of the cell by which a column is not one of numbers: a word, or a number that is written in
+    another way than the others."""
+    words = (i for i, cell in enumerate(cells) if read_numbers([cell]) is None)
+    return next(chain(words, (i for i, cell in enumerate(cells) if read_both([cell]).mixed is None)))
 
 
 def read_word(cell: Any) -> str | None:

@@ -25,7 +25,7 @@ from cambrian.tasks.cells import (
     read_word,
     refuse_ambiguous,
 )
-from cambrian.tasks.phrases import list_names
+from cambrian.tasks.phrases import list_names, short
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -146,15 +146,40 @@ def _scale(distinct: NDArray[np.float64], median: float) -> tuple[tuple[float, .
     return tuple(distinct.tolist()), tuple(((distinct - median) / spread).tolist())
 
 
-def encode(columns: Sequence[Column], table: Mapping[str, Cells], where: str) -> NDArray[np.float32]:
+def encode(
+    columns: Sequence[Column], table: Mapping[str, Cells], where: str, rows: Sequence[str] = ()
+) -> NDArray[np.float32]:
     """float32 [rows, features] of the table's cells. A category that no row of the training had is none of
-    them. Raises DataError for a column that is missing, and for words where numbers are expected."""
+    them (see `find_unseen`). `rows` are what sentences call them, row 1, row 2, ... unless it says so. Raises
+    DataError for a column that is missing, and for words where numbers are expected."""
     missing = [column.name for column in columns if column.name not in table]
     if missing:
         raise DataError(f"{where}: no column {missing[0]!r:.60}{did_you_mean(missing[0], table)}")
-    parts = [_encode_column(column, table[column.name], where) for column in columns]
+    parts = [_encode_column(column, table[column.name], where, rows) for column in columns]
     encoded: NDArray[np.float32] = np.concatenate(parts, axis=1, dtype=np.float32)
     return encoded
+
+
+def find_unseen(columns: Sequence[Column], table: Mapping[str, Cells], where: str) -> tuple[str, ...]:
+    """A sentence for each column of categories that has words which no row of the training had.
+
+    >>> find_unseen([Column("town", ("A", "B"))], {"town": ["A", "C", "", "D"]}, "t.csv")[0]
+    "t.csv: 2 of 4 rows have words in column 'town' that training never saw, such as 'C': they count as none"
+    """
+    sentences = []
+    for column in columns:
+        if not column.categories:
+            continue
+        cells = table[column.name]
+        words = [read_word(cell) for cell in cells]
+        found = _find_categories(column.categories, cells)
+        unseen = [word for word, place in zip(words, found, strict=True) if place < 0 and word is not None]
+        if unseen:
+            sentences.append(
+                f"{where}: {len(unseen)} of {len(words)} rows have words in column {short(column.name)} that"
+                f" training never saw, such as {short(unseen[0])}: they count as none"
+            )
+    return tuple(sentences)
 
 
 def count_features(columns: Sequence[Column]) -> int:
@@ -202,22 +227,30 @@ def _name_alike(words: set[str]) -> set[str]:
     return named if all(map(NUMBER.fullmatch, words)) else words
 
 
-def _encode_column(column: Column, cells: Cells, where: str) -> NDArray[np.float32]:
+def _encode_column(column: Column, cells: Cells, where: str, rows: Sequence[str]) -> NDArray[np.float32]:
     if column.categories:
-        rows = _find_categories(column.categories, cells)
-        return np.asarray(rows[:, None] == np.arange(len(column.categories)), np.float32)
+        places = _find_categories(column.categories, cells)
+        return np.asarray(places[:, None] == np.arange(len(column.categories)), np.float32)
     readings = read_both(cells)
-    if not column.decimal:
-        refuse_ambiguous(readings, where, column.name)
+    if not column.decimal and readings.is_ambiguous:
+        row = next(i for i, cell in enumerate(cells) if read_word(cell) == readings.example)
+        refuse_ambiguous(readings, f"{where}, {_name_row(rows, row)}", column.name)
     numbers = readings.numbers(column.decimal)
     if numbers is None:
         wrong = find_wrong(cells)
-        raise DataError(f"{where}: {wrong!r:.60} in column {column.name!r:.60} is not a number: mend the row")
+        raise DataError(
+            f"{where}, {_name_row(rows, wrong)}: {str(cells[wrong])!r:.60} in column {short(column.name)} is"
+            " not a number: mend the row"
+        )
     absent = np.isnan(numbers)
     numbers = np.where(absent, column.fill, numbers)
     if column.knots:
         numbers = np.interp(numbers, column.knots, column.scores)
     return np.stack([numbers, absent][: column.width], axis=1).astype(np.float32)
+
+
+def _name_row(rows: Sequence[str], row: int) -> str:
+    return rows[row] if rows else f"row {row + 1}"
 
 
 def _find_categories(categories: Sequence[str], cells: Cells) -> NDArray[np.int64]:

@@ -141,7 +141,7 @@ def _read_measured(values: Any, where: str, name: str) -> Targets:
     marks, notes = find_marks({name: array}, where)
     numbers = read_numbers(array, marks[name])
     if numbers is None:
-        wrong = find_wrong(array)
+        wrong = array[find_wrong(array)]
         raise DataError(f"{where}: {str(wrong)!r:.60} is not a number: write numbers, or give goal=classes")
     missing = np.flatnonzero(np.isnan(numbers))
     if len(missing):

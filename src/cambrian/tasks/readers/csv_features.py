@@ -20,7 +20,7 @@ from cambrian.tasks.readers.csv_columns import COUNTERS, counters, find_column, 
 from cambrian.tasks.readers.csv_options import OF_FEATURES, OF_TEXTS, refuse_unread
 from cambrian.tasks.readers.csv_pixels import convert_labels, marks_of
 from cambrian.tasks.readers.csv_text import Table
-from cambrian.tasks.readers.features import make_examples
+from cambrian.tasks.readers.features import make_examples, name_lines
 from cambrian.tasks.readers.texts import decode_texts
 from cambrian.tasks.targets import Targets, read_column, read_several
 from cambrian.tasks.texts import MOST_CHARACTERS
@@ -83,7 +83,9 @@ def read_features(
         decode = decode_texts(str(table.path), features[written], length, MOST_CHARACTERS, written, form)
         decode = with_notes(decode, (*sentences, *targets.notes))
         return Examples(table.path.stem, targets.values, targets.labels, marks, decode, targets.goal, TEXTS)
-    return make_examples(table.path.stem, columns, features, targets, marks, sentences, form)
+    return make_examples(
+        table.path.stem, columns, features, targets, marks, sentences, form, name_lines(lines)
+    )
 
 
 def _of_training(features: Mapping[str, Sequence[str]], marks: NDArray[np.int8]) -> dict[str, Sequence[str]]:

@@ -15,7 +15,7 @@ from cambrian.errors import DataError
 from cambrian.goal import GoalName
 from cambrian.tasks.cells import Cells, find_marks
 from cambrian.tasks.examples import TRAIN, Decoded, Examples
-from cambrian.tasks.features import Column, count_features, describe_columns, encode, fit_columns
+from cambrian.tasks.features import Column, count_features, describe_columns, encode, find_unseen, fit_columns
 from cambrian.tasks.limits import check_memory
 from cambrian.tasks.nouns import ROWS
 from cambrian.tasks.phrases import reason
@@ -107,20 +107,27 @@ def _join(tables: Sequence[Mapping[str, Cells]], name: str) -> Cells:
 
 
 def read_cells(source: Any, form: TableForm = UNKNOWN) -> dict[str, Cells]:
-    """The cells by the columns' names: of a .csv, an array [n, columns] (0, 1, ...), a dictionary of columns,
-    or a table with named columns; `form` is that of the table of the training. Raises DataError for anything
-    else, and for columns of several lengths."""
+    """The cells of `read_named_rows`."""
+    return read_named_rows(source, form)[0]
+
+
+def read_named_rows(source: Any, form: TableForm = UNKNOWN) -> tuple[dict[str, Cells], list[str]]:
+    """The cells by the columns' names, and what sentences call the rows of a file: of a .csv, an array [n,
+    columns] (0, 1, ...), a dictionary of columns, or a table with named columns; `form` is that of the table
+    of the training. Raises DataError for anything else, and for columns of several lengths."""
     where = os.fsdecode(source) if isinstance(source, str | os.PathLike) else NAME
-    cells = _read_source(source, form)
+    rows: list[str] = []
+    if isinstance(source, str | os.PathLike):
+        cells, rows = _read_file(Path(source), form)
+    else:
+        cells = _read_source(source)
     _count_rows(cells, where)
     if not _are_numbered(cells):
-        return cells
-    return dict(zip(map(str, form.number(len(cells), where)), cells.values(), strict=True))
+        return cells, rows
+    return dict(zip(map(str, form.number(len(cells), where)), cells.values(), strict=True)), rows
 
 
-def _read_source(source: Any, form: TableForm) -> dict[str, Cells]:
-    if isinstance(source, str | os.PathLike):
-        return _read_file(Path(source), form)
+def _read_source(source: Any) -> dict[str, Cells]:
     if isinstance(source, Mapping):
         _refuse_alike(source)
         return {str(name): _check_cells(str(name), cells) for name, cells in source.items()}
@@ -180,11 +187,17 @@ def _are_numbered(table: Mapping[str, Cells]) -> bool:
     return list(table) == [str(n) for n in range(len(table))]
 
 
-def _read_file(path: Path, form: TableForm) -> dict[str, Cells]:
+def _read_file(path: Path, form: TableForm) -> tuple[dict[str, Cells], list[str]]:
     if path.suffix.lower() not in ENDINGS:
         raise DataError(f"{path}: expected rows of a table: give a .csv with the columns of the training")
     table = read_table(path, form.separator, form.header)
-    return dict(zip(table.names, zip(*(row for _, row in table.rows)), strict=True))
+    lines, rows = zip(*table.rows, strict=True)
+    return dict(zip(table.names, zip(*rows, strict=True), strict=True)), name_lines(lines)
+
+
+def name_lines(lines: Iterable[int]) -> list[str]:
+    """What sentences call the rows of a file."""
+    return [f"line {line}" for line in lines]
 
 
 def _refuse_alike(names: Iterable[Any]) -> None:
@@ -210,17 +223,21 @@ def make_examples(
     marks: NDArray[np.int8],
     notes: tuple[str, ...],
     form: TableForm = UNKNOWN,
+    rows: Sequence[str] = (),
 ) -> Examples:
     """Examples whose inputs are float32 [n, 1, 1, features]: a row is an image of one pixel, whose channels
-    are the features, so that they are normalised one by one."""
+    are the features, so that they are normalised one by one. Sentences call the rows by their number, or as
+    `rows` says."""
 
     def decode(indices: NDArray[np.int64], size: int | None) -> Decoded:
         if size not in (None, 1):
             raise DataError(f"{name}: rows of a table are not images, and have no size: leave --size out")
         check_memory(name, 4 * len(indices) * count_features(columns))
         chosen = {column.name: _take(cells[column.name], indices) for column in columns}
-        inputs = encode(columns, chosen, name)[:, None, None, :]
+        called = [rows[i] if rows else f"row {i + 1}" for i in indices.tolist()]
+        inputs = encode(columns, chosen, name, called)[:, None, None, :]
         facts = tuple(msgspec.to_builtins(column) for column in columns)
-        return Decoded(inputs, (*notes, *targets.notes), form.record(), facts)
+        unseen = find_unseen(columns, chosen, name)
+        return Decoded(inputs, (*notes, *targets.notes, *unseen), form.record(), facts)
 
     return Examples(name, targets.values, targets.labels, marks, decode, targets.goal, ROWS)
