@@ -126,6 +126,49 @@ def test_a_box_that_is_ticked_or_not(tmp_path: Path) -> None:
     assert task.inputs[:, 0, 0, 0].tolist() == [float(n % 3 == 0) for n in range(ROWS)]
 
 
+def test_columns_that_are_not_used_have_a_reason(tmp_path: Path) -> None:
+    """A sentence for each: the columns of one value, those of dates, and those of other words."""
+    columns = {
+        "built": [f"{n % 28 + 1}.{n % 12 + 1}.2026" for n in range(ROWS)],
+        "seen": [f"2026-11-{n % 28 + 1:02} 1{n % 10}:30" for n in range(ROWS)],
+        "about": [f"house {n}" for n in range(ROWS)],
+        "unit": ["m"] * ROWS,
+        "none": [""] * ROWS,
+        "one": [[1, "1.0"][n % 2] for n in range(ROWS)],
+    }
+    table = columns | {"age": AGES}
+    task = load((table, TARGET), features=True)
+    for words in (
+        "1 column is not used, 'none': no value",
+        "2 columns are not used, 'unit', 'one': a single value",
+        "2 columns are not used, 'built', 'seen': dates",
+        "1 column is not used, 'about': words that hardly repeat",
+    ):
+        assert said(task, words)
+    refused(
+        (columns, TARGET),
+        "to learn from: 'built', 'seen': dates.*; 'about': words that hardly repeat; 'unit', 'one': a",
+        features=True,
+    )
+
+
+def test_missing_values_are_counted(tmp_path: Path) -> None:
+    """In columns of numbers and in those of categories, with what stands there; a box that is not
+    ticked is not missing."""
+    path = tmp_path / "t.csv"
+    rows = [[str(n) * (n % 6 > 0), "x" * (n % 3 > 0), "abc?"[n % 4], "yn"[n % 2]] for n in range(ROWS)]
+    path.write_text("\n".join(map(",".join, [["area", "member", "town", "y"], *rows])))
+    empty, unknown = -(-ROWS // 6), ROWS // 4
+    task = load(path, target="y")
+    assert said(
+        task, f"no number in {empty} cells, of 'area' ({empty}): the column's median stands there, and one"
+    )
+    assert said(
+        task, f"no category in {unknown} cells, of 'town' ({unknown}): none of the categories holds there"
+    )
+    assert not said(task, "member")
+
+
 def test_prepared_tasks_keep_the_columns(table: Path, tmp_path: Path) -> None:
     task = load(table, target="bought")
     task.save(tmp_path / "task")

@@ -83,7 +83,8 @@ def read_rows(
     inputs, float32 [n, 1, 1, features], read and encoded as the rows it was trained on, whose task has those
     `columns` and that `rendering`. Warns of words in columns of categories that training never saw. Raises
     DataError, one sentence that names the column and the row."""
-    from cambrian.tasks.features import encode, find_unseen, read_columns
+    from cambrian.tasks.column_notes import find_unseen
+    from cambrian.tasks.features import encode, read_columns
     from cambrian.tasks.readers.features import read_named_rows
     from cambrian.tasks.table_form import read_form
 

@@ -26,12 +26,11 @@ from cambrian.tasks.cells import (
     refuse_ambiguous,
 )
 from cambrian.tasks.phrases import list_names, short
+from cambrian.tasks.unused_columns import MOST_CATEGORIES, describe_unused, group_reasons
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MOST_CATEGORIES = 100
-"""Distinct words of a column up to which they are categories."""
 KNOTS = 65
 """Quantiles of a column of numbers that are kept; between them its scores are interpolated."""
 FEW = 10
@@ -69,8 +68,8 @@ def fit_columns(
     categories: Sequence[str] = (),
     marks: Mapping[str, Mark] | None = None,
 ) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """The columns of `table`, cells by the columns' names, and a sentence for those that are left out: words
-    that hardly repeat, and columns of a single value. `categories` are columns of numbers that are
+    """The columns of `table`, cells by the columns' names, and sentences for those that are left out (see
+    `describe_unused`). `categories` are columns of numbers that are
     categories, `marks` what begins the decimals of the others. Raises DataError where no column is left."""
     for name in categories:
         if name not in table:
@@ -83,12 +82,9 @@ def fit_columns(
     left = [name for name, column in fitted.items() if column is None]
     columns = tuple(column for column in fitted.values() if column is not None)
     if not columns:
-        raise DataError(f"{where}: no column to learn from: {list_names(left)} hold one value, or words")
-    if not left:
-        return columns, ()
-    named = "1 column is" if len(left) == 1 else f"{len(left)} columns are"
-    reason = "a single value, or words that hardly repeat"
-    return columns, (f"{where}: {named} not used, {list_names(left)}: {reason}",)
+        held = "; ".join(f"{list_names(names)}: {why}" for why, names in group_reasons(table, left).items())
+        raise DataError(f"{where}: no column to learn from: {held}")
+    return columns, describe_unused(table, left, where)
 
 
 def fit_column(name: str, cells: Cells, category: bool = False, mark: Mark = "") -> Column | None:
@@ -160,28 +156,6 @@ def encode(
     return encoded
 
 
-def find_unseen(columns: Sequence[Column], table: Mapping[str, Cells], where: str) -> tuple[str, ...]:
-    """A sentence for each column of categories that has words which no row of the training had.
-
-    >>> find_unseen([Column("town", ("A", "B"))], {"town": ["A", "C", "", "D"]}, "t.csv")[0]
-    "t.csv: 2 of 4 rows have words in column 'town' that training never saw, such as 'C': they count as none"
-    """
-    sentences = []
-    for column in columns:
-        if not column.categories:
-            continue
-        cells = table[column.name]
-        words = [read_word(cell) for cell in cells]
-        found = _find_categories(column.categories, cells)
-        unseen = [word for word, place in zip(words, found, strict=True) if place < 0 and word is not None]
-        if unseen:
-            sentences.append(
-                f"{where}: {len(unseen)} of {len(words)} rows have words in column {short(column.name)} that"
-                f" training never saw, such as {short(unseen[0])}: they count as none"
-            )
-    return tuple(sentences)
-
-
 def count_features(columns: Sequence[Column]) -> int:
     return sum(column.width for column in columns)
 
@@ -229,7 +203,7 @@ def _name_alike(words: set[str]) -> set[str]:
 
 def _encode_column(column: Column, cells: Cells, where: str, rows: Sequence[str]) -> NDArray[np.float32]:
     if column.categories:
-        places = _find_categories(column.categories, cells)
+        places = find_categories(column.categories, cells)
         return np.asarray(places[:, None] == np.arange(len(column.categories)), np.float32)
     readings = read_both(cells)
     if not column.decimal and readings.is_ambiguous:
@@ -253,7 +227,7 @@ def _name_row(rows: Sequence[str], row: int) -> str:
     return rows[row] if rows else f"row {row + 1}"
 
 
-def _find_categories(categories: Sequence[str], cells: Cells) -> NDArray[np.int64]:
+def find_categories(categories: Sequence[str], cells: Cells) -> NDArray[np.int64]:
     """int64 [n], -1 where a cell is none of the categories."""
     place = {word: n for n, word in enumerate(categories)}
     if all(map(NUMBER.fullmatch, categories)):

@@ -14,8 +14,9 @@ import numpy as np
 from cambrian.errors import DataError
 from cambrian.goal import GoalName
 from cambrian.tasks.cells import Cells, find_marks
+from cambrian.tasks.column_notes import describe_missing, find_unseen
 from cambrian.tasks.examples import TRAIN, Decoded, Examples
-from cambrian.tasks.features import Column, count_features, describe_columns, encode, find_unseen, fit_columns
+from cambrian.tasks.features import Column, count_features, describe_columns, encode, fit_columns
 from cambrian.tasks.limits import check_memory
 from cambrian.tasks.nouns import ROWS
 from cambrian.tasks.phrases import reason
@@ -237,7 +238,7 @@ def make_examples(
         called = [rows[i] if rows else f"row {i + 1}" for i in indices.tolist()]
         inputs = encode(columns, chosen, name, called)[:, None, None, :]
         facts = tuple(msgspec.to_builtins(column) for column in columns)
-        unseen = find_unseen(columns, chosen, name)
-        return Decoded(inputs, (*notes, *targets.notes, *unseen), form.record(), facts)
+        said = (*describe_missing(columns, chosen, name), *find_unseen(columns, chosen, name))
+        return Decoded(inputs, (*notes, *targets.notes, *said), form.record(), facts)
 
     return Examples(name, targets.values, targets.labels, marks, decode, targets.goal, ROWS)
