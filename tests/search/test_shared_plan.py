@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import cambrian
 import living
 from cambrian.errors import Incompatible, UsageError
 from cambrian.estimators import gate_course
+from cambrian.goal import Goal
 from cambrian.outcome import Done
 from cambrian.search.engines import ray as ray_engine
 from cambrian.search.loop.deadlines import SUPERNETS
@@ -190,6 +193,29 @@ def test_a_space_that_cannot_be_mixed_is_refused(photos: cambrian.Task) -> None:
     """Before its supernet is measured, which has no gates."""
     with pytest.raises(Incompatible, match="darts needs a space whose candidates can be mixed by gates"):
         plan(photos, "10m", strategy="darts", space="stages")
+
+
+@pytest.mark.parametrize("kind", ["numbers", "pixels", "characters", "outer", "mixed", "objectives"])
+def test_what_no_time_makes_possible_is_refused_before_the_time(photos: cambrian.Task, kind: str) -> None:
+    """However short the time is: the one after it would be spent in vain."""
+    given: dict[str, Any] = {"strategy": "gdas"}
+    says = {
+        "outer": "no question of .* has answers that one network can hold",
+        "mixed": "gdas needs a space whose candidates can be mixed by gates",
+        "objectives": "is for a single objective, and the search has 2",
+    }.get(kind, "gdas trains a supernet, which learns classes, and data has")
+    task = photos
+    if kind == "objectives":
+        given = {"strategy": "audited", "objectives": ["params"]}
+    elif kind in ("outer", "mixed"):
+        given["space"] = unshared if kind == "outer" else "stages"
+    else:
+        task = dataclasses.replace(photos, goal=Goal(kind))  # type: ignore[arg-type]
+    # A time that is over already, so that no speed decides.
+    with pytest.raises((Incompatible, UsageError), match=says):
+        plan(task, "1s", began=time.monotonic() - 2, **given)
+    with pytest.raises(UsageError, match="was over before the plan could begin"):
+        plan(photos, "1s", began=time.monotonic() - 2, strategy="gdas")
 
 
 def test_a_supernet_that_does_not_fit_is_refused(

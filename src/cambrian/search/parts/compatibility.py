@@ -26,6 +26,7 @@ from cambrian.weights import Continue, Fresh, Inherit, Shared
 
 if TYPE_CHECKING:
     from cambrian.search.search import Search
+    from cambrian.tasks.task import Task
 
 WEIGHTED = (Continue, Inherit, Shared)
 """Requests for these need what an earlier row left."""
@@ -54,13 +55,13 @@ def check_compatible(search: Search) -> None:
     check_serves(search.strategy, search.estimators)
     _check_trials(search.strategy, search.budget)
     _check_end(search)
-    _check_objectives(search.strategy, len(search.objectives))
+    check_objectives(search.strategy, len(search.objectives))
     check_axes(search.strategy, search.estimator, search.fidelity)
     if isinstance(search.estimator, Recipe):
         _check_names(search)
     if trains_supernets(search.strategy):
         check_shared(search.strategy, search.space)
-        _check_classes(search)
+        check_classes(search.strategy, search.task)
         _check_dropped_paths(search)
     for component in (search.strategy, *search.estimators.values()):
         check_needs(component, search.space)
@@ -92,7 +93,7 @@ def _check_end(search: Search) -> None:
     )
 
 
-def _check_objectives(strategy: Any, count: int) -> None:
+def check_objectives(strategy: Any, count: int) -> None:
     """Raises UsageError for several objectives where the strategy, or one within it, is for one."""
     if count > 1 and has_trait(strategy, "one_objective"):
         raise UsageError(
@@ -142,13 +143,13 @@ def check_shared(strategy: Any, space: Any) -> None:
     )
 
 
-def _check_classes(search: Search) -> None:
+def check_classes(strategy: Any, task: Task | None) -> None:
     """Raises Incompatible where a supernet would be trained for other targets than classes: the losses of its
     methods, such as distillation, are of these."""
-    if search.task is not None and search.task.goal.kind != "classes":
+    if task is not None and task.goal.kind != "classes":
         raise Incompatible(
-            f"{name_of(search.strategy)} trains a supernet, which learns classes, and {search.task.name} has"
-            f" {search.task.answer}: choose a strategy that trains each network, such as evolution"
+            f"{name_of(strategy)} trains a supernet, which learns classes, and {task.name} has"
+            f" {task.answer}: choose a strategy that trains each network, such as evolution"
         )
 
 

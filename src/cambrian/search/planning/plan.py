@@ -14,7 +14,13 @@ import msgspec
 
 from cambrian.errors import Unread
 from cambrian.search.engines.engine import Engine
-from cambrian.search.parts.compatibility import trains_supernets
+from cambrian.search.parts.compatibility import (
+    check_classes,
+    check_needs,
+    check_objectives,
+    check_shared,
+    trains_supernets,
+)
 from cambrian.search.parts.components import SEVERAL, component, name_estimators, space_for, task_of
 from cambrian.search.parts.devices import AUTO, choose_device, usual_workers
 from cambrian.search.parts.direction import read_objective
@@ -110,6 +116,8 @@ def plan(
     fitted = None if space is None else space_for(space, task)
     if fitted is not None:
         refuse_asked(recipe, fitted)
+    if chosen is not None:
+        _refuse_impossible(chosen, task, fitted, settings)
     engine, notice = choose_engine(
         engine,
         usual_workers(device) if engine is None and workers is None else workers,
@@ -145,8 +153,25 @@ def plan(
 
 def _names_several(task: Task, settings: Mapping[str, Any]) -> bool:
     """Whether an objective is named besides the task's metric, of which one may give the reference alone."""
-    named = {read_objective(each).name for each in settings.get("objectives") or ()}
-    return bool(named - {task.metric})
+    return _count_objectives(task, settings) > 1
+
+
+def _count_objectives(task: Task, settings: Mapping[str, Any]) -> int:
+    """The task's metric, and the others that are named."""
+    return len({task.metric, *(read_objective(each).name for each in settings.get("objectives") or ())})
+
+
+def _refuse_impossible(
+    strategy: Strategy, task: Task, space: Space | None, settings: Mapping[str, Any]
+) -> None:
+    """Raise Incompatible, or UsageError, for what no budget makes possible, before a budget is refused:
+    else a user would give more time in vain."""
+    check_objectives(strategy, _count_objectives(task, settings))
+    if trains_supernets(strategy):
+        check_classes(strategy, task)
+        if space is not None:
+            check_shared(strategy, space)
+            check_needs(strategy, space)
 
 
 def _choose_plan(request: PlanRequest, chosen: Strategy | None) -> Plan:

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cambrian.errors import UsageError
 from cambrian.outcome import Fidelity
-from cambrian.registry import name_of
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.parts.compatibility import check_needs, check_shared, learns_gates
 from cambrian.search.parts.components import space_for
@@ -31,11 +29,6 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
     from cambrian.estimators.train import Train
 
     task, limits, recipe = request.task, request.limits, request.recipe
-    if request.space is None and (task.causal or task.dense):
-        raise UsageError(
-            f"a strategy that trains a supernet, as {name_of(strategy)}, has no usual space for"
-            f" {'running texts' if task.causal else 'masks'}: name a space, or leave the strategy out"
-        )
     # Gates mix operations, and the layers of a table are no forks of operations.
     usual = TABLE_SPACE if task.columns and not learns_gates(strategy) else DEFAULT_SPACE
     space = space_for(usual if request.space is None else request.space, task)
