@@ -17,7 +17,6 @@ from torch import nn
 from cambrian.architecture import sample
 from cambrian.errors import DataError, ExportMismatch, MissingExtra, UsageError
 from cambrian.exports.export import export_network
-from cambrian.exports.latency import latency
 from cambrian.exports.predict import Prediction, check_table, predict, predict_files, write_table
 from cambrian.exports.verification import verify
 from cambrian.networks.normalisation import Normalised, as_inputs
@@ -357,28 +356,6 @@ def test_float_images_go_in_as_they_are():
     np.testing.assert_allclose(as_inputs(images).numpy(), images.transpose(0, 3, 1, 2), rtol=1e-6)
     grey = np.array([0, 51, 255], np.uint8).reshape(1, 1, 3, 1)
     assert as_inputs(grey).flatten().tolist() == pytest.approx([0, 0.2, 1])
-
-
-def test_latency_counts_every_forward_and_orders_its_quantiles():
-    """A network that sleeps 4 ms takes at least that; warm-up forwards are not among the repeats."""
-    import time
-
-    calls = []
-
-    class Slow(nn.Module):
-        def forward(self, x):
-            calls.append(len(x))
-            time.sleep(0.004)
-            return x
-
-    one, many = latency(Slow().train(), (1, 2, 2), batches=(1, 8), repeats=6, warmup=2)
-    assert calls == [1] * 8 + [8] * 8
-    for row in (one, many):
-        assert 4.0 <= row.low <= row.median <= row.high
-        assert row.repeats == 6
-    assert many.per_image == many.median / 8
-    (short,) = latency(Slow(), (1, 2, 2), batches=(1,), repeats=10**6, seconds=0.05)
-    assert short.repeats <= 13
 
 
 def test_stages_are_the_modules_and_their_shapes():

@@ -1,63 +1,110 @@
-"""Latency of a network, measured on the device at hand."""
+"""The latency of a run's winner: as the run itself measured it, else as limits on `latency` measure it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from cambrian.estimators.limits import AGAIN, name_settings
+from cambrian.networks.measure.units import write_amount
+from cambrian.outcome import Done, Trial
+from cambrian.search.display.progress import find_end, read_progress
+
 if TYPE_CHECKING:
-    from torch import nn
+    from cambrian.search.result import Result
+
+MEASURE = "latency"
+MEASURES = (MEASURE, "predicted_latency")
+"""The measures that are printed, whatever their settings are."""
+SPREAD = "_spread"
+"""What the spread of a latency has after its name (as in `measure_network`, which imports torch)."""
+PATIENCE = 0.5
+"""Seconds of forwards to warm up, and as many that are timed: the user waits for them."""
+LATE, GRACE = 1.05, 10.0
+"""A run that has spent more than LATE times its budget of time and GRACE seconds is late, and nothing more is
+measured."""
 
 
 class Latency(msgspec.Struct, frozen=True):
-    """Milliseconds of a forward of `batch` images: the median and the middle 80 % of `repeats`."""
+    """Seconds of a forward by the measure `name`, such as `latency(threads=2)`, and how they are measured:
+    the least of so many `measurements`, as other work on the device only adds to it."""
 
-    device: str
-    batch: int
-    median: float
-    low: float
-    high: float
-    repeats: int
-    threads: int
-
-    @property
-    def per_image(self) -> float:
-        return self.median / self.batch
+    name: str
+    seconds: float
+    measurements: int
+    protocol: str
 
     def __str__(self) -> str:
-        return f"{self.median:.2f} ms for {self.batch} ({self.low:.2f} to {self.high:.2f}), {self.device}"
+        least = f", the least of {self.measurements} measurements" if self.measurements > 1 else ""
+        return f"{self.name}: {write_amount(self.seconds, 's')} ({self.protocol}{least})"
 
 
-def latency(
-    network: nn.Module,
-    shape: tuple[int, int, int],
-    *,
-    device: str = "cpu",
-    batches: Sequence[int] = (1, 32),
-    repeats: int = 30,
-    warmup: int = 5,
-    seconds: float = 5.0,
-) -> list[Latency]:
-    """Time `network` in evaluation mode on images of `shape` (channels, height, width), a row per batch size.
-    At most `warmup` forwards are not counted; after `seconds` no further one is begun, but for a few that a
-    spread needs (see `time_forwards`). The network itself is not changed."""
-    import copy
+def list_latencies(result: Result) -> list[Latency]:
+    """The winner's latencies on the run's device. What was a limit or an objective is read from the run, so
+    that it does not contradict the limit that the network kept. Where that is no latency of this device, it
+    is measured, unless the run is late."""
+    winner = result.winner
+    if winner is None or result.task is None:
+        return []
+    measured = _read_measured(result, winner)
+    if any(_find_head(each.name) == MEASURE for each in measured) or _is_late(result):
+        return measured
+    return [*measured, *_measure(result, winner)]
 
-    import torch
 
-    from cambrian.networks.measure.latency import time_forwards
-    from cambrian.networks.measure.runtimes import prepare_eager
+def _read_measured(result: Result, winner: Trial) -> list[Latency]:
+    from cambrian.networks.measure.measure import find_measure
 
-    subject = copy.deepcopy(network).to(device).eval()
-    rows = []
-    with torch.inference_mode():
-        for batch in batches:
-            threads = torch.get_num_threads()
-            forward = prepare_eager(subject, torch.rand(batch, *shape, device=device), device, threads)
-            timing = time_forwards(forward, time.perf_counter, warmup, repeats, seconds)
-            median, low, high = (1e3 * s for s in (timing.median, timing.low, timing.high))
-            rows.append(Latency(device, batch, median, low, high, timing.runs, threads))
-    return rows
+    # The same network may have been a trial and a finalist before. A smaller one of the same architecture,
+    # as trials in a cheap skeleton are, is another network.
+    readings: dict[str, list[float]] = {}
+    for trial in (*result.trials, *result.finals):
+        alike = name_settings(trial.fidelity) == name_settings(winner.fidelity)
+        if trial.architecture != winner.architecture or not alike or not isinstance(trial.outcome, Done):
+            continue
+        metrics = trial.outcome.metrics
+        for name in filter(partial(_is_measured, metrics), metrics):
+            readings.setdefault(name, []).append(metrics[name])
+    device = _read_device(result)
+    return [Latency(n, min(r), len(r), find_measure(n).protocol(device)) for n, r in readings.items()]
+
+
+def _measure(result: Result, winner: Trial) -> list[Latency]:
+    from cambrian.estimators.build import signature
+    from cambrian.networks.measure.latency import Latency as Measure
+    from cambrian.networks.measure.measure_network import measure_network
+
+    assert result.task is not None
+    seen, device = signature(result.task, winner.fidelity), _read_device(result)
+    network, shape = result.model().network, (seen.channels, seen.height, seen.width)
+    short, began, readings = f"{MEASURE}(seconds={PATIENCE})", time.monotonic(), list[float]()
+    # As often as for a limit, and of a slow network once: five forwards of it take long.
+    while len(readings) <= AGAIN and (not readings or time.monotonic() - began < PATIENCE):
+        readings.append(measure_network([short], network, shape, device)[short])
+    return [Latency(MEASURE, min(readings), len(readings), Measure().protocol(device))]
+
+
+def _is_late(result: Result) -> bool:
+    seconds = (result.facts.get("budget") or {}).get("seconds")
+    if seconds is None:
+        return False
+    return read_progress(result).elapsed > LATE * find_end(result, seconds) + GRACE
+
+
+def _is_measured(metrics: Mapping[str, float], name: str) -> bool:
+    """Whether the metric is a latency by a measure of ours."""
+    # A user's function may return a metric called latency too, which has no spread beside it.
+    return _find_head(name) in MEASURES and (_find_head(name) != MEASURE or name + SPREAD in metrics)
+
+
+def _find_head(name: str) -> str:
+    """The name of a measure without its settings."""
+    return name.partition("(")[0]
+
+
+def _read_device(result: Result) -> str:
+    return str(result.facts.get("device", "cpu"))

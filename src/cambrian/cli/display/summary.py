@@ -19,6 +19,7 @@ from cambrian.search.display.tally import percent, value_text
 from cambrian.search.result import Result
 
 if TYPE_CHECKING:
+    from cambrian.exports.latency import Latency
     from cambrian.tasks.task import Task
 
 
@@ -52,7 +53,7 @@ def summarise(result: Result, as_json: bool = False) -> None:
     for line in _list_failures(result):
         say(line)
     for row in _latency(result):
-        say(f"latency: {row}")
+        say(str(row))
     for line in (*describe_saved(result.trials), *_where(result)):
         say(line)
 
@@ -233,16 +234,11 @@ def _sizes(trial: Trial) -> list[str]:
     return [*numbers, f"{trial.outcome.seconds:.1f}"]
 
 
-def _latency(result: Result) -> list[Any]:
+def _latency(result: Result) -> list[Latency]:
     """The latency of the winner on the device it was trained on, if that device is there."""
-    from cambrian.exports.latency import latency
+    from cambrian.exports.latency import list_latencies
 
-    if result.winner is None or result.task is None:
-        return []
-    task, size = result.task, result.winner.fidelity.resolution
-    shape = (task.channels, size or task.height, size or task.width)
-    device = str(result.facts.get("device", "cpu"))
-    return latency(result.model().network, shape, device=device, seconds=1.0)  # short: the user waits for it
+    return list_latencies(result)
 
 
 def _where(result: Result) -> list[str]:

@@ -100,7 +100,7 @@ def _share(result: Result, budget: Budget, elapsed: float) -> float | None:
     """The larger one of the shares of seconds and of trials: whichever ends first."""
     shares = []
     if budget.seconds is not None:
-        shares.append(elapsed / _find_end(result, budget.seconds))
+        shares.append(elapsed / find_end(result, budget.seconds))
     planned = _planned(result, budget)
     if planned:
         ended = sum(t.outcome is not None for t in [*result.trials, *result.finals])
@@ -109,7 +109,7 @@ def _share(result: Result, budget: Budget, elapsed: float) -> float | None:
     return min(max(shares), 0.99) if shares else None
 
 
-def _find_end(result: Result, seconds: float) -> float:
+def find_end(result: Result, seconds: float) -> float:
     """The run's seconds at its end, which may be later than its budget's for another network."""
     extended = _last_event(result, "extended")
     return seconds if extended is None else max(seconds, float(extended["seconds"]))
@@ -130,7 +130,7 @@ def _time_left(result: Result, budget: Budget, elapsed: float, stage: str) -> fl
     trainings are longer."""
     left = []
     if budget.seconds is not None:
-        left.append(max(0.0, _find_end(result, budget.seconds) - elapsed))
+        left.append(max(0.0, find_end(result, budget.seconds) - elapsed))
     ended = sum(t.outcome is not None for t in result.trials)
     if stage == "search" and budget.trials is not None and ended >= FEWEST:
         left.append(max(0.0, elapsed / ended * (budget.trials - ended)))
