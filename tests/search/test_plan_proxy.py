@@ -28,6 +28,28 @@ def test_a_plan_by_a_proxy_trains_what_it_finds(monkeypatch: pytest.MonkeyPatch)
     assert rows["each"].startswith("naswot of the network before training")
 
 
+def own_score(network: object) -> float:
+    return 0.5
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name"),
+    [("test_plan_proxy:own_score", "test_plan_proxy:own_score"), (own_score, "own_score")],
+)
+def test_the_time_of_a_user_s_function_is_not_known(
+    monkeypatch: pytest.MonkeyPatch, estimator: object, name: str
+) -> None:
+    """The plan names the function, and gives no time that leaves it out."""
+    monkeypatch.setattr(Cost, "_measure_speed", lambda self, blocks, device: 1e-4 * blocks)
+    rows = dict(
+        plan(toy_task(), 4, space="nasbench201", strategy="random", estimator=estimator, workers=1).rows
+    )
+    assert rows["strategy"] == "random: 4 networks scored"
+    assert rows["each"] == f"what {name} says of the network, in a time that is not known"
+    assert rows["time"].startswith(f"that of {name}, which is not known, and about ")
+    assert rows["time"].endswith(" for what is trained in the end; budget: 4 trials")
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

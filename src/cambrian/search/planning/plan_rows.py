@@ -62,7 +62,7 @@ def describe_plan(
         ("each", _describe_trial(search, search.fidelity.epochs, cost.images(work))),
         ("then", describe_final(search)),
         ("machine", describe_machine(search, search.engine.slots)),
-        ("time", _describe_time(search.budget, work, allowed, cost)),
+        ("time", _describe_time(search, work, allowed, cost)),
     ]
 
 
@@ -174,7 +174,7 @@ def _measure(space: Space) -> str:
 
 
 def _describe_strategy(search: Search, facts: SpaceFacts, work: Workload | None, allowed: Workload) -> str:
-    verb = "scored" if isinstance(search.estimator, Proxy) else "trained"
+    verb = "trained" if _find_training(search) is not None else "scored"
     count = _count_networks(search.budget, f"networks {verb}")
     rungs = describe_rungs(search)
     if rungs:
@@ -224,12 +224,21 @@ def _find_training(search: Search) -> Any:
 def _describe_measure(search: Search) -> str:
     if isinstance(search.estimator, Proxy):
         return f"{search.estimator.measure} of the network before training, in less time than is expected"
-    own = getattr(search.estimator, "function", search.estimator)
-    return f"what {getattr(own, '__name__', name_of(own))} says of the network, in the time that this takes"
+    return f"what {_name_own(search.estimator)} says of the network, in a time that is not known"
 
 
-def _describe_time(budget: Budget, work: Workload, allowed: Workload, cost: Cost) -> str:
+def _name_own(estimator: Any) -> str:
+    """The name of a user's function or of another estimator; `module:function` as it is written."""
+    own = getattr(estimator, "function", estimator)
+    return own if isinstance(own, str) else str(getattr(own, "__name__", name_of(own)))
+
+
+def _describe_time(search: Search, work: Workload, allowed: Workload, cost: Cost) -> str:
     """The expected time, and where the budget ends it, the number of networks until then."""
+    budget = search.budget
+    if _find_training(search) is None and not isinstance(search.estimator, Proxy):
+        final = f"about {seconds_text(cost.final_seconds(allowed))} for what is trained in the end"
+        return f"that of {_name_own(search.estimator)}, which is not known, and {final}; budget: {budget}"
     expected = f"about {seconds_text(cost.seconds(allowed))}"
     guessed = f"; {cost.notice}" if cost.notice else ""
     if budget.seconds is None or cost.seconds(allowed) <= budget.seconds:

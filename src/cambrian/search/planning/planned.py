@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 class Plan(msgspec.Struct, frozen=True):
     """`rows` are (label, text) for people. `seconds` is the expected time of the whole, by the speed measured
-    here, never more than the budget.
+    here, never more than the budget; a user's function that measures networks takes its own besides.
 
     Of a search that a preset describes, `work` is its workload, `preset` the preset of that (None for a
     paper's own), and `trials` are those expected by level, where the search goes level by level. A race has
