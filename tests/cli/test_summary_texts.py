@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from cambrian.architecture import Architecture
-from cambrian.cli.display.summary import _finals, _list_failures, _list_unraced, summarise
+from cambrian.cli.display.summary import (
+    _finals,
+    _front,
+    _leaderboard,
+    _list_failures,
+    _list_unraced,
+    summarise,
+)
 from cambrian.cli.doctor import doctor
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
+from cambrian.problem import Objective
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.search import Search
 from cambrian.tasks import load
@@ -58,7 +67,8 @@ def test_a_winner_that_another_one_replaced_is_told_apart(capsys: pytest.Capture
         Trial(n, Architecture({"a": n}), Fidelity(), "final", role="winner", outcome=Done(n / 10))
         for n in (1, 2)
     ]
-    Console().print(_finals(SimpleNamespace(trials=[], finals=rows, winner=rows[1], task=None)))  # type: ignore[arg-type]
+    run = SimpleNamespace(trials=[], finals=rows, winner=rows[1], task=None, objectives=[1], facts={})
+    Console().print(_finals(run))  # type: ignore[arg-type]
     lines = [line.split("  ")[0].strip() for line in capsys.readouterr().out.splitlines()]
     assert lines[-2:] == ["an earlier winner", "winner"]
 
@@ -96,6 +106,62 @@ def test_failures_are_told_with_their_sentences() -> None:
     ]
     done = Trial(0, Architecture({"a": 1}), Fidelity(), outcome=Done(0.5))
     assert _list_failures(SimpleNamespace(trials=[done], finals=[])) == []  # type: ignore[arg-type]
+
+
+def read_cells(table: Any) -> list[list[str]]:
+    """The header and the rows of a rich table, as text."""
+    columns = [[str(c.header), *map(str, c.cells)] for c in table.columns]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+OBJECTIVES = [
+    Objective("accuracy"),
+    Objective("latency", True),
+    Objective("memory", True),
+    Objective("params", True),
+]
+MEASURED = {"latency": 0.0015709, "memory": 2.5e6, "params": 1500.0, "macs": 10.0}
+
+
+def measured_run(task: object, metrics: dict[str, float], seconds: float = 2.0) -> Any:
+    """A run for several objectives with one trial, which is its winner too."""
+    outcome = Done(0.5, metrics, seconds=seconds)
+    trial = Trial(0, Architecture({"a": 1}), Fidelity(), role="finalist", outcome=outcome)
+    return SimpleNamespace(
+        trials=[trial],
+        finals=[trial],
+        front=[trial],
+        recommended=[trial],
+        chosen=[],
+        winner=None,
+        task=task,
+        objectives=OBJECTIVES,
+        facts={"settings": {"limits": {"layers": 4.0}}},
+    )
+
+
+def test_measures_have_units_on_the_front_and_columns_in_the_final_table() -> None:
+    """As limits have them; a limit has a column too, and sizes have theirs once. In a table's columns the
+    numbers stand as they are: nobody knows their units."""
+    task = SimpleNamespace(causal=False)
+    run = measured_run(task, MEASURED | {"layers": 3.0})
+    assert read_cells(_front(run)) == [
+        ["trial", "accuracy", "latency", "memory", "params"],
+        ["0", "50.00 %", "1.571 ms", "2.5 MB", "1,500"],
+    ]
+    assert read_cells(_finals(run)) == [
+        ["network", "validation", "latency", "memory", "layers", "params", "macs", "seconds"],
+        ["finalist", "50.00 %", "1.571 ms", "2.5 MB", "3", "1,500", "10", "2.0"],
+    ]
+    assert read_cells(_front(measured_run(None, MEASURED)))[1][2] == "0.0015709"
+
+
+def test_columns_that_say_nothing_are_left_out() -> None:
+    """A search in a table has no levels and no sizes, and takes no time."""
+    assert read_cells(_leaderboard(measured_run(None, {}, seconds=0.0))) == [
+        ["trial", "validation"],
+        ["0", "50.00 %"],
+    ]
 
 
 def test_doctor_speaks_of_a_run_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

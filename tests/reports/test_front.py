@@ -103,6 +103,20 @@ def test_the_report_says_the_hypervolume_and_marks_the_chosen():
     assert "final networks and baselines" in html
 
 
+def test_measures_have_units_but_for_those_of_a_table():
+    """A latency in ms and a memory in MB, aligned as numbers."""
+    metrics = {"latency": 0.0015709, "memory": 2.5e6}
+    trial = Trial(0, Architecture({"q0": 0}), Fidelity(), outcome=Done(0.5, metrics))
+    objectives = {
+        "objective": Objective("v"),
+        "more_objectives": (Objective("latency", True), Objective("memory", True)),
+    }
+    html = report_html(Story("some", Toy(), [trial], task={"metric": "accuracy"}, **objectives))
+    assert '<td class="n">1.571 ms</td><td class="n">2.5 MB</td>' in html
+    table = report_html(Story("some", Toy(), [trial], **objectives))
+    assert '<td class="n">0.001571</td><td class="n">2,500,000</td>' in table
+
+
 def test_random_search_is_in_the_chart():
     """The front of the trials that were drawn at random, before there were parents: by brute force, and left
     out where all were."""

@@ -18,6 +18,7 @@ from cambrian.reports.naming import architecture_text
 from cambrian.reports.page import Html, chart, element, section, table
 from cambrian.reports.verdict import baselines
 from cambrian.search.delivery.front_choice import describe_hypervolume, find_reference, name_begun
+from cambrian.search.parts.conditions import write_value
 
 _ROWS_SHOWN = 50
 _Points = Sequence[tuple[float, float]]
@@ -138,7 +139,9 @@ def _front_table(story: Story) -> Html:
 
 def _front_row(story: Story, trial: Trial) -> list[object]:
     metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
-    others = [charts.plain(metrics[o.name]) if o.name in metrics else "–" for o in story.objectives[1:]]
+    # Of a table the numbers stand as they are: its columns have units of their own.
+    write = write_value if story.task else lambda name, number: charts.plain(number)
+    others = [write(o.name, metrics[o.name]) if o.name in metrics else "–" for o in story.objectives[1:]]
     chosen = trial.number in {t.number for t in story.chosen}
     marks = [name_begun(trial), "chosen" if chosen else ""]
     return [

@@ -4,6 +4,7 @@ escaped."""
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from cambrian.pictures.charts import WIDE, WIDTH
@@ -106,7 +107,7 @@ def drop_empty(
 
 def _numeric(value: object) -> bool:
     # A dash or an empty cell is a missing number and does not turn its column into text.
-    text = str(value).removesuffix(" %").removesuffix(" s").replace(",", "").lstrip("-")
+    text = re.sub(r" (%|[mun]?s|[KMGT]?B)$", "", str(value)).replace(",", "").lstrip("-")
     return text in ("", "–") or text.replace(".", "", 1).isdigit()
 
 

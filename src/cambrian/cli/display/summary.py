@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.cli.app import give, say
 from cambrian.cli.display.saved import describe_saved
+from cambrian.cli.display.tables import make_table
 from cambrian.counts import counted
 from cambrian.errors import UsageError
+from cambrian.estimators.limits import SIZES
 from cambrian.outcome import ENDLESS, Done, Trial, describe_failure, failure_reason
 from cambrian.reports.verdict import tell_shortfall
 from cambrian.search.delivery.front_choice import describe_hypervolume, name_begun
 from cambrian.search.display.failures import count_failures, describe_failures, failure_text
 from cambrian.search.display.progress import read_progress
 from cambrian.search.display.tally import percent, value_text
+from cambrian.search.parts.conditions import write_value
 from cambrian.search.result import Result
 
 if TYPE_CHECKING:
@@ -114,69 +117,74 @@ def _record(trial: Trial) -> dict[str, Any]:
 
 
 def _leaderboard(result: Result, top: int = 5) -> Any:
-    from rich.table import Table
-
-    table = Table(title="best under search", box=None, title_justify="left", header_style="dim")
-    for name in ("trial", "level", "validation", "params", "macs", "seconds"):
-        table.add_column(name, justify="right")
-    for trial in result.recommended[:top]:
-        level = str(trial.reason.get("level", "-"))
-        table.add_row(str(trial.number), level, value_text(trial), *_sizes(trial))
-    return table
+    columns = ("trial", "level", "validation", "params", "macs", "seconds")
+    rows = [
+        [str(t.number), str(t.reason.get("level", "")), value_text(t), *_sizes(t)]
+        for t in result.recommended[:top]
+    ]
+    return make_table("best under search", columns, rows)
 
 
 def _front(result: Result, top: int = 20) -> Any:
-    from rich.markup import escape
-    from rich.table import Table
-
     front, names = result.front, [o.name for o in result.objectives]
     title = f"front: {counted(len(front), 'trial')}"
-    more = f"and {len(front) - top} more" if len(front) > top else None
-    table = Table(title=title, caption=more, box=None, title_justify="left", header_style="dim")
-    for name in ("trial", *names, ""):
-        table.add_column(escape(name), justify="right" if name else "left")
+    more = f"and {len(front) - top} more" if len(front) > top else ""
     chosen = {t.number for t in find_chosen(result)}
     # A choice by conditions on other metrics need not lie on the front, nor need the user's own network.
     on_front = {f.number for f in front}
     begun = [t for t in result.trials if name_begun(t) and t.value is not None and t.number not in chosen]
     aside = [t for t in (*begun, *find_chosen(result)) if t.number not in on_front]
     shown = [t for t in front[top:] if t.number in chosen or name_begun(t)]
+    rows = []
     for trial in (*front[:top], *shown, *aside):
-        metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
-        others = [f"{metrics[name]:,.5g}" if name in metrics else "-" for name in names[1:]]
         marks = [name_begun(trial), "chosen" if trial.number in chosen else ""]
-        table.add_row(str(trial.number), value_text(trial), *others, ", ".join(filter(None, marks)))
-    return table
+        others = [_write_metric(result, trial, name) for name in names[1:]]
+        rows.append([str(trial.number), value_text(trial), *others, ", ".join(filter(None, marks))])
+    return make_table(title, ("trial", *names, ""), rows, caption=more)
 
 
 def _finals(result: Result) -> Any:
-    from rich.markup import escape
-    from rich.table import Table
-
     from cambrian.reports.naming import name_role
     from cambrian.reports.shared_scores import find_shared_scores
     from cambrian.reports.tested import is_tested
 
-    table = Table(title="final stage", box=None, title_justify="left", header_style="dim")
     shared = find_shared_scores(result.trials)
-    also = ("shared",) if shared else ()
-    for name in ("network", *also, "validation", "test", "params", "macs", "seconds"):
-        table.add_column(name, justify="left" if name == "network" else "right")
+    also, more = ("shared",) if shared else (), _list_measures(result)
+    rows = []
     for trial in result.finals:
         metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
         # The value of a network that was tested is its test score, else its validation score.
         tested = is_tested(metrics)
-        table.add_row(
-            escape(name_role(trial, result.winner) + _say_shortened(metrics)),
-            *([value_text(shared.get(trial.architecture))] if shared else []),
-            "" if tested else value_text(trial, "failed"),
-            value_text(trial) if tested else "",
-            *_sizes(trial),
+        rows.append(
+            [
+                name_role(trial, result.winner) + _say_shortened(metrics),
+                *([value_text(shared.get(trial.architecture))] if shared else []),
+                "" if tested else value_text(trial, "failed"),
+                value_text(trial) if tested else "",
+                *(_write_metric(result, trial, name) for name in more),
+                *_sizes(trial),
+            ]
         )
     if result.task is not None and result.task.causal:
         name, score = _count_ngrams(result.task)
-        table.add_row(name, *("" for _ in also), "", score)
-    return table
+        rows.append([name, *("" for _ in also), "", score, *("" for _ in (*more, *SIZES, "seconds"))])
+    columns = ("network", *also, "validation", "test", *more, *SIZES, "seconds")
+    return make_table("final stage", columns, rows, left="network")
+
+
+def _list_measures(result: Result) -> list[str]:
+    """The objectives and limits of the search besides the value and the sizes, which have columns anyway."""
+    limits = result.facts.get("settings", {}).get("limits") or {}
+    names = dict.fromkeys([*(o.name for o in result.objectives[1:]), *limits])
+    return [name for name in names if name not in SIZES]
+
+
+def _write_metric(result: Result, trial: Trial, name: str) -> str:
+    """A metric with its unit; of a table as it stands there, since its columns have units of their own."""
+    metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
+    if name not in metrics:
+        return "-"
+    return f"{metrics[name]:,.5g}" if result.task is None else write_value(name, metrics[name])
 
 
 def _count_ngrams(task: Task) -> tuple[str, str]:
@@ -230,7 +238,7 @@ def _sizes(trial: Trial) -> list[str]:
     if not isinstance(trial.outcome, Done):
         return ["", "", ""]
     metrics = trial.outcome.metrics
-    numbers = [f"{metrics[n]:,.0f}" if n in metrics else "" for n in ("params", "macs")]
+    numbers = [f"{metrics[n]:,.0f}" if n in metrics else "" for n in SIZES]
     return [*numbers, f"{trial.outcome.seconds:.1f}"]
 
 
