@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -9,11 +10,12 @@ import pytest
 
 import cambrian
 from cambrian.errors import RunError, Unread, UsageError
-from cambrian.outcome import Done, Fidelity, Infeasible, Trial
+from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.predictors import pnas_table1 as module
-from cambrian.reports.contents import outline_story, story_of
+from cambrian.reports.contents import Story, outline_story, story_of
+from cambrian.reports.notebook import show_result
 from cambrian.reports.surrogate_ranks import rank_surrogates, trials_by_level
-from cambrian.reports.verdict import tell_shortfall
+from cambrian.reports.verdict import tell_shortfall, tell_uncompared, verdict
 from cambrian.search.ledger.rows import Row
 from cambrian.search.result import Result
 from cambrian.spaces.cells.pnas import PNAS
@@ -168,6 +170,41 @@ def test_a_training_that_hardly_began_is_said_to_be_one(steps, cut, said):
     metrics = {"steps": float(steps), **({"planned_epochs": 1e6} if cut else {})}
     told = tell_shortfall(Trial(0, cells(1)[0], Fidelity(), outcome=Done(0.3, metrics)))
     assert ["hardly learned" in sentence for sentence in told] == [True] * said
+
+
+def uncompared_cases():
+    """Outcomes of the trials of a search, and what is said of its winner."""
+    why = "No network was compared with another: "
+    untried = " The winner is the first of the proposed networks that was still to be measured."
+    over = "the time was over before the first trial ended."
+    failed = "1 trial failed, and the time was over before another one ended."
+    crashed = Crashed("out of luck")
+    return [
+        ([], None),
+        ([None, None], why + over + untried),
+        ([crashed, None], why + failed + untried),
+        ([Done(0.5), crashed, None], why + "a single one was measured."),
+        ([Done(0.5), Done(0.4)], None),
+    ]
+
+
+@pytest.mark.parametrize(("outcomes", "said"), uncompared_cases())
+def test_a_winner_that_was_compared_with_none_is_said_to_be_one(outcomes, said):
+    """In the words of the terminal, in the report's verdict, and in a notebook; a supernet has compared
+    networks without trials."""
+    architectures = cells(len(outcomes))
+    trials = [
+        Trial(n, a, Fidelity(), outcome=o)
+        for n, (a, o) in enumerate(zip(architectures, outcomes, strict=True))
+    ]
+    assert tell_uncompared(trials) == ([said] if said else [])
+    winner = Trial(0, cells(1)[0], Fidelity(), "final", role="winner", outcome=Done(0.3))
+    story = Story("some", PNAS(), [*trials, winner], winner=winner)
+    assert ("No network was compared" in verdict(story)) == (said is not None)
+    run = SimpleNamespace(trials=trials, best=None, winner=winner, space=PNAS())
+    assert ("No network was compared" in show_result(run)) == (said is not None)
+    supernet = Trial(9, cells(1)[0], Fidelity(), "supernet", outcome=Done(0.3))
+    assert tell_uncompared([*trials, supernet]) == []
 
 
 def test_a_training_that_goes_on_has_learned_what_came_before():

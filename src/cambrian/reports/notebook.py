@@ -9,6 +9,7 @@ from __future__ import annotations
 from cambrian.counts import counted
 from cambrian.pictures.draw import draw
 from cambrian.reports.page import Html, element, join
+from cambrian.reports.verdict import tell_uncompared
 from cambrian.search.result import Result, views
 
 
@@ -22,10 +23,11 @@ def show_result(result: Result) -> str:
         facts.append(f"best {best.value:.4g} (trial {best.number})")
     if winner is not None and winner.value is not None:
         facts.append(f"final network {winner.value:.4g}")
+    warned = tell_uncompared(result.trials) if winner is not None else []
     # The network that is handed over, which need not be the best of the search.
     shown = winner or best
     picture = Html(draw(result.space, shown.architecture).svg()) if shown is not None else Html("")
-    return join([element("p", ", ".join(facts)), picture])
+    return join([element("p", ", ".join(facts)), *(element("p", line) for line in warned), picture])
 
 
 views.append(show_result)

@@ -21,7 +21,9 @@ def verdict(story: Story) -> str:
     ended = [t for t in trials if t.outcome is not None]
     if story.winner is not None:
         sentences = [_winner_sentence(story, story.winner, len(ended)), *_beside(story, story.winner)]
-        return " ".join([*sentences, *tell_shortfall(story.winner, story.trials)])
+        return " ".join(
+            [*sentences, *tell_uncompared(story.trials), *tell_shortfall(story.winner, story.trials)]
+        )
     if not ended:
         return "Nothing has been measured yet."
     best = best_trials(trials, 1)
@@ -46,6 +48,27 @@ def tell_shortfall(winner: Trial, trials: Sequence[Trial] = ()) -> list[str]:
     return [
         f"There was time for {counted(int(steps), 'step')} of its training, so that it has hardly learned:"
         " resume the run with a larger --budget."
+    ]
+
+
+def tell_uncompared(trials: Sequence[Trial]) -> list[str]:
+    """A sentence where the search that ended with a winner measured fewer than two networks, and why."""
+    searched = search_trials(trials)
+    # The gates of a supernet, or its children, compare networks without a trial for each.
+    if not searched or any(t.kind == "supernet" for t in trials):
+        return []
+    valued = {t.architecture for t in searched if t.value is not None}
+    if len(valued) > 1:
+        return []
+    if valued:
+        return ["No network was compared with another: a single one was measured."]
+    failed = sum(t.outcome is not None for t in searched)
+    why = "the time was over before the first trial ended"
+    if failed:
+        why = f"{counted(failed, 'trial')} failed, and the time was over before another one ended"
+    return [
+        f"No network was compared with another: {why}. The winner is the first of the proposed networks that"
+        " was still to be measured."
     ]
 
 

@@ -13,7 +13,7 @@ from cambrian.counts import counted
 from cambrian.errors import UsageError
 from cambrian.estimators.limits import SIZES
 from cambrian.outcome import ENDLESS, Done, Trial, describe_failure, failure_reason
-from cambrian.reports.verdict import tell_shortfall
+from cambrian.reports.verdict import tell_shortfall, tell_uncompared
 from cambrian.search.delivery.front_choice import describe_hypervolume, name_begun
 from cambrian.search.display.failures import count_failures, describe_failures, failure_text
 from cambrian.search.display.progress import read_progress
@@ -50,7 +50,7 @@ def summarise(result: Result, as_json: bool = False) -> None:
         for line in (
             *_list_others(result),
             *_list_unraced(result),
-            *(tell_shortfall(result.winner, (*result.trials, *result.finals)) if result.winner else ()),
+            *_warn_of_winner(result),
         ):
             say(line)
     for line in _list_failures(result):
@@ -225,6 +225,16 @@ def _list_failures(result: Result) -> list[str]:
     lines = [describe_failures(count_failures(result.trials))]
     lines += [f"{t.role} {failure_text(t)}" for t in result.finals if failure_reason(t)]
     return [line for line in lines if line]
+
+
+def _warn_of_winner(result: Result) -> list[str]:
+    """Sentences on a winner that was compared with no other network, or that has hardly learned."""
+    if result.winner is None:
+        return []
+    return [
+        *tell_uncompared(result.trials),
+        *tell_shortfall(result.winner, (*result.trials, *result.finals)),
+    ]
 
 
 def _say_shortened(metrics: dict[str, float]) -> str:
