@@ -119,20 +119,27 @@ def test_float_images_are_drawn_from_their_least_to_their_greatest(channels):
     assert np.asarray(Image.open(io.BytesIO(draw_image(small)))).tolist() == [[0, 63], [127, 255]]
 
 
-def test_the_learning_curve_is_the_winners_and_its_finalists():
-    """Losses of both, values of the finalist; a run without curves has no such section."""
+@pytest.mark.parametrize(("epoch_steps", "unit"), [(None, "epochs"), (200, "steps")])
+def test_the_learning_curve_is_the_winners_and_its_finalists(epoch_steps, unit):
+    """Losses of both, values of the finalist; a run without curves has no such section. Over steps where
+    epochs are of a number of them."""
+
+    def point(i, **metrics):
+        return Point(i, metrics | ({"steps": float(i * epoch_steps)} if epoch_steps else {}))
+
     story = full_story()
     assert "How it learned" not in report_html(story)
-    curve = [Point(i, {"train_loss": 1 / i}) for i in (1, 2, 3)]
+    curve = [point(i, train_loss=1 / i) for i in (1, 2, 3)]
     ended = finals(story.trials[:1] * 3)
-    chosen = [Point(i, {"train_loss": 1 / i, "loss": 2 / i, "value": i / 4}) for i in (1, 2, 3)]
+    chosen = [point(i, train_loss=1 / i, loss=2 / i, value=i / 4) for i in (1, 2, 3)]
     finalist, winner = (
         Trial(t.number, t.architecture, t.fidelity, t.kind, t.role, outcome=Done(0.5, curve=tuple(c)))
         for t, c in zip(ended[:2], (chosen, curve))
     )
     text = report_html(replace(story, trials=[finalist, winner], winner=winner))
-    assert "loss over epochs" in text
-    assert "accuracy over epochs" in text
+    assert f"loss over {unit}" in text
+    assert f"accuracy over {unit}" in text
+    assert (">600</text>" in text) == (unit == "steps")
     for name in ("training", "training, as finalist", "validation, as finalist"):
         assert f"<title>{name}</title>" in text
 

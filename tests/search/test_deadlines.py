@@ -125,6 +125,9 @@ def test_a_training_bounded_by_seconds_is_scored_at_the_deadline(tmp_path: Path)
     assert isinstance(outcome, Done)
     assert outcome.seconds < 60
     assert outcome.metrics["steps"] > 0
+    # Its epochs are of five steps, but for the last one, which the deadline cuts short.
+    assert [p.metrics["steps"] for p in outcome.curve[:-1]] == [5.0 * p.step for p in outcome.curve[:-1]]
+    assert outcome.curve[-1].metrics["steps"] == outcome.metrics["steps"]
     deadlines = SearchDeadlines(90.0, lambda: [], final=0.0)
     bounded = Trial(0, SOME, fidelity)
     assert [deadlines.overdue(bounded, at) for at in (90.0, 96.0)] == [False, True]

@@ -69,6 +69,16 @@ def test_a_long_training_is_not_silent(clock: SimpleNamespace) -> None:
     assert lines[0] == "  search: number 3 after 2 epochs, 50.00 %, 60 s"
 
 
+def test_a_training_whose_epochs_are_of_steps_is_told_in_steps(clock: SimpleNamespace) -> None:
+    """Its epochs are no passes over the data, of which plans speak."""
+    lines: list[str] = []
+    clock.now = 0.0
+    watch = LineWatch(lines.append)
+    clock.now += LONG
+    watch.on_point(0, Point(2, {"steps": 1000.0}))
+    assert lines == ["  search: number 0 after 1,000 steps, 60 s"]
+
+
 @dataclass(frozen=True)
 class Recommending:
     """Draws at random, and prefers the trial `preferred` by its proposals, or recommends it itself."""

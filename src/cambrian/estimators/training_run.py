@@ -211,6 +211,9 @@ class TrainingRun:
             loss = self.training.run_epoch(self._between_steps)
         ended = time.perf_counter()
         metrics = {"train_loss": loss}
+        if self.recipe.epoch_steps:  # displays speak of steps then: its epochs are no passes over the data
+            # An epoch that the training's end cuts short counts as a whole one in `steps_done`.
+            metrics["steps"] = float(min(self.training.steps_done, self.training.length))
         # At delivery there is nothing to score: validation is trained on, and the test part waits.
         if math.isfinite(loss) and self.job.stage == "search":
             with self.training.averaged():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cambrian.outcome import Done, Trial
+from cambrian.outcome import Curve, Done, Trial
 from cambrian.pictures import charts
 from cambrian.reports.contents import Story
 from cambrian.reports.page import Html, chart, element, section
+from cambrian.search.display.lengths import find_unit, read_length
 
 Line = tuple[str, list[tuple[float, float]]]
 
@@ -17,15 +18,16 @@ def learning_section(story: Story) -> Html | None:
     if story.winner is None:
         return None
     chosen = _finalist(story, story.winner)
+    along = find_unit([*_list_points(story.winner), *_list_points(chosen)])
     losses = [
-        *_line("training", story.winner, "train_loss"),
-        *_line("training, as finalist", chosen, "train_loss"),
-        *_line("validation, as finalist", chosen, "loss"),
+        *_line("training", story.winner, "train_loss", along),
+        *_line("training, as finalist", chosen, "train_loss", along),
+        *_line("validation, as finalist", chosen, "loss", along),
     ]
-    values = _line("validation, as finalist", chosen, "value")
+    values = _line("validation, as finalist", chosen, "value", along)
     pictures = [
-        *_chart("loss over epochs", losses, "loss", charts.plain, 2 if values else 1),
-        *_chart(f"{story.metric} over epochs", values, story.unit, story.axis, 2 if losses else 1),
+        *_chart("loss", along, losses, "loss", charts.plain, 2 if values else 1),
+        *_chart(story.metric, along, values, story.unit, story.axis, 2 if losses else 1),
     ]
     if not pictures:
         return None
@@ -43,18 +45,21 @@ def _finalist(story: Story, winner: Trial) -> Trial | None:
     return same[-1] if same else None
 
 
-def _line(name: str, trial: Trial | None, metric: str) -> list[Line]:
-    if trial is None or not isinstance(trial.outcome, Done):
-        return []
-    points = [(float(p.step), p.metrics[metric]) for p in trial.outcome.curve if metric in p.metrics]
+def _list_points(trial: Trial | None) -> Curve:
+    return trial.outcome.curve if trial is not None and isinstance(trial.outcome, Done) else ()
+
+
+def _line(name: str, trial: Trial | None, metric: str, along: str) -> list[Line]:
+    """`along` is the unit of the training's length, across."""
+    measured = [p for p in _list_points(trial) if metric in p.metrics]
+    points = [(read_length(p, along), p.metrics[metric]) for p in measured]
     return [(name, points)] if len(points) > 1 else []
 
 
 def _chart(
-    title: str, lines: list[Line], unit: str, value_format: Callable[[float], str], columns: int
+    name: str, along: str, lines: list[Line], unit: str, value_format: Callable[[float], str], columns: int
 ) -> list[Html]:
     if not lines:
         return []
-    return [
-        chart(lambda width: charts.lines(title, lines, "epochs", unit, value_format, width), title, columns)
-    ]
+    title = f"{name} over {along}"
+    return [chart(lambda width: charts.lines(title, lines, along, unit, value_format, width), title, columns)]

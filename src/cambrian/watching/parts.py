@@ -35,6 +35,7 @@ from cambrian.reports.page import (
 )
 from cambrian.reports.report import failures_section, final_section, progress_section, surrogate_section
 from cambrian.reports.verdict import verdict
+from cambrian.search.display.lengths import STEPS, find_unit, read_length
 from cambrian.search.display.progress import (
     RUNNING,
     Progress,
@@ -198,11 +199,28 @@ def _trials(view: View) -> str:
     trials = sorted((t for t in story.trials if t.kind != "final"), key=lambda t: -t.number)
     if not trials:
         return ""
-    header = ["trial", story.searched, "level", "epochs", "params", "macs", "seconds", "architecture"]
+    header = [
+        "trial",
+        story.searched,
+        "level",
+        "epochs",
+        "steps",
+        "params",
+        "macs",
+        "seconds",
+        "architecture",
+    ]
     rows = [_row(story, t) for t in trials[:ROWS]]
     newest = f"The newest {ROWS} of {len(trials):,}. " if len(trials) > ROWS else ""
     note = element("p", f"{newest}A heading sorts; a trial opens.", "note")
     return section("Trials", note, table(*drop_empty(header, rows)))
+
+
+def _count_lengths(trial: Trial) -> tuple[float | None, float | None]:
+    """The epochs, where they are passes over the data, and the steps of a training, where they are known."""
+    curve = getattr(trial.outcome, "curve", ())
+    steps = trial.outcome.metrics.get(STEPS) if isinstance(trial.outcome, Done) else None
+    return (None, steps) if find_unit(curve) == STEPS else (find_epochs(trial), steps)
 
 
 def _row(story: Story, trial: Trial) -> list[object]:
@@ -214,7 +232,7 @@ def _row(story: Story, trial: Trial) -> list[object]:
         _name(trial),
         value,
         trial.reason.get("level", "–"),
-        integer_text(find_epochs(trial)),
+        *map(integer_text, _count_lengths(trial)),
         integer_text(metrics.get("params")),
         integer_text(metrics.get("macs")),
         f"{outcome.seconds:,.1f}" if outcome is not None and trial.cached is None else "–",
@@ -252,12 +270,13 @@ def _facts(story: Story, trial: Trial) -> Iterator[tuple[str, str]]:
 def _curve(story: Story, trial: Trial) -> Iterator[Html]:
     """The learning curve, where it has two points that are scored."""
     curve = getattr(trial.outcome, "curve", ())
-    points = [(float(p.step), p.metrics["value"]) for p in curve if "value" in p.metrics]
+    along = find_unit(curve)
+    points = [(read_length(p, along), p.metrics["value"]) for p in curve if "value" in p.metrics]
     if len(points) > 1:
         series = [(f"{story.metric} on validation", points)]
         yield chart(
-            lambda width: charts.lines("learning curve", series, "epochs", story.unit, story.axis, width),
-            "after each epoch",
+            lambda width: charts.lines("learning curve", series, along, story.unit, story.axis, width),
+            f"over {along}",
             2,
         )
 

@@ -241,6 +241,8 @@ def _say_shortened(metrics: dict[str, float]) -> str:
     """How much of its epochs a training had, where the budget ended it early."""
     if metrics.get("planned_epochs", ENDLESS) >= ENDLESS:  # it was to last until the end of the budget
         return ""
+    if "steps" in metrics:  # its epochs are no passes over the data
+        return f" (ended early, after {counted(metrics['steps'], 'step')})"
     return f" ({metrics['epochs']:.3g} of {metrics['planned_epochs']:g} epochs)"
 
 

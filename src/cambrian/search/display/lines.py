@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from cambrian.outcome import Point, Trial
 from cambrian.search.display.failures import failure_text
+from cambrian.search.display.lengths import describe_length
 from cambrian.search.display.tally import Tally, describe_supernet, percent, value_text
 from cambrian.search.loop.execution import Watch
 
@@ -120,4 +121,4 @@ def _describe_point(number: int, point: Point) -> str:
     scored = f", {percent(point.metrics['accuracy'])}" if "accuracy" in point.metrics else ""
     if not scored and "value" in point.metrics:  # of numbers to predict, or of several labels
         scored = f", {point.metrics['value']:.4g}"
-    return f"number {number} after {point.step} epoch{'s' if point.step != 1 else ''}{scored}"
+    return f"number {number} after {describe_length(point)}{scored}"

@@ -69,6 +69,7 @@ def describe_plan(
 def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[str, str]]:
     """(label, text) of each choice of a race."""
     assert search.task is not None
+    images = len(search.task.train) + len(search.task.validation)
     share = f"{100 * race.share:.0f} % of the time"
     share += f", and {100 * race.contested:.0f} % for its challengers" if race.challenges.heats else ""
     return [
@@ -81,7 +82,7 @@ def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[st
         *describe_fit(race.fit),
         ("each", _describe_heats(race)),
         RACED,
-        ("then", _describe_last_training(race, search.choose)),
+        ("then", _describe_last_training(race, search.choose, images)),
         ("machine", describe_machine(search, workers) + _describe_precision(race)),
         ("time", f"{search.budget}, all of it used{f'; {race.notice}' if race.notice else ''}"),
     ]
@@ -131,11 +132,14 @@ def _describe_precision(race: RacePlan) -> str:
     return f"; training in {race.precision}{times}" if race.precision != "auto" else ""
 
 
-def _describe_last_training(race: RacePlan, choose: str | None) -> str:
+def _describe_last_training(race: RacePlan, choose: str | None, images: int) -> str:
     best = "the best" if choose is None else f"the best that keeps {choose}"
     size = f", at {race.fine} pixels in the end" if race.fine else ""
     passes = f"{race.passes:,.0f}" if race.passes >= 10 else f"{race.passes:.2g}"
-    return f"{best} goes on until the end of the budget, on all but test: about {passes} passes{size}"
+    # Displays of a race's trainings speak of steps.
+    steps = float(f"{race.passes * images / race.batch:.2g}")
+    long = f"about {passes} passes, {counted(steps, 'step')}"
+    return f"{best} goes on until the end of the budget, on all but test: {long}{size}"
 
 
 def describe_levels(counts: Mapping[int, int]) -> str:
