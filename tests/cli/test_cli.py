@@ -6,6 +6,7 @@ import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -312,7 +313,8 @@ def test_a_comparisons_directory_is_printed_as_it_is(
     """The same for `compare`."""
     place = tmp_path / "my [bold]run[/i]"
 
-    def stopped(watch: object) -> None:
+    def stopped(watch: object, begin: Callable[[], object]) -> None:
+        begin()
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -35,6 +35,7 @@ def test_a_benchmark(tmp_path: Path) -> None:
         "told apart",
     ):
         assert text in done.stdout, done.stdout
+    assert f"run: {tmp_path}" in done.stderr
     lines = (tmp_path / "lines.jsonl").read_bytes()
     facts = json.loads(cambrian("compare", "--run", tmp_path, "--json").stdout)
     assert (tmp_path / "lines.jsonl").read_bytes() == lines
@@ -116,5 +117,8 @@ def test_mistakes(arguments: list[str], sentence: str, tmp_path: Path) -> None:
     place = ["--run", str(tmp_path / "run")] if arguments else []
     done = cambrian("compare", *arguments, *place, code=2)
     assert sentence in done.stderr
+    assert not any(
+        line.startswith("run: ") for line in done.stderr.splitlines()
+    )  # nothing is there to go on with
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run").exists()

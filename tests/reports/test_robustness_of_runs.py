@@ -61,6 +61,10 @@ def test_the_command_says_the_same(result: Any) -> None:
     given = json.loads(CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False).stdout)
     assert given["images"] == 40
     assert list(given["corrupted"]) == ["fog", "jpeg"]
+    told = CliRunner().invoke(app, arguments, catch_exceptions=False).stderr.splitlines()
+    assert told == [
+        f"  {part}, {done} of 11 done" for part, done in (("fog", 0), ("jpeg", 5), ("attack", 10))
+    ]
     shown = CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
     assert f"mean corruption accuracy: {100 * given['mean']:.2f} %, seed 0" in shown
     assert f"{100 * given['attacked']:.2f} %" in shown.splitlines()[-1]

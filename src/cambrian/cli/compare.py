@@ -122,6 +122,7 @@ def compare(
     adds to it."""
     from cambrian.cli.options.data import load_task
     from cambrian.referee import comparison as referee
+    from cambrian.referee.contenders import contenders
     from cambrian.search.ledger.run_directory import choose_place
     from cambrian.search.parts.devices import choose_device
 
@@ -135,8 +136,9 @@ def compare(
         refuse_these(context, TRAINS, "for --task, and --run alone goes on with the settings that it has")
         refuse_these(context, COLUMNS, "for --benchmark with a table of your own")
         _alone(strategies=strategies, seeds=seeds, budget=budget, margin=margin, cost=cost, minimize=minimize)
-        _present(run, as_json, lambda watch: referee.resume(run, workers=workers, watch=watch, tell=tell))
+        _present(run, as_json, partial(referee.resume, run, workers=workers, tell=tell))
         return
+    contenders(_or(strategies, RIVALS))  # before data are read: a wrong name is refused at once
     # Defaults are filled in here, not by typer: `_alone` has to know which options the user gave.
     table: Contest | None = None
     if benchmark is not None:
@@ -156,14 +158,14 @@ def compare(
         _present(
             place,
             as_json,
-            lambda watch: referee.compare(
+            partial(
+                referee.compare,
                 contest,
                 _or(strategies, RIVALS),
                 seeds=_or(seeds, 30),
                 directory=place,
                 workers=workers,
                 margin=_or(margin, 0.05),
-                watch=watch,
                 tell=tell,
             ),
         )
@@ -223,12 +225,14 @@ def _present(place: Path, as_json: bool, play: Any) -> None:
 
     console = Console(stderr=True)
     tell = partial(console.print, highlight=False, markup=False, soft_wrap=True)
-    tell(f"run: {place}")
     columns = (TextColumn("searches"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=console, transient=True) as progress:
             bar = progress.add_task("searches")
-            comparison = play(lambda line, done, total: progress.update(bar, completed=done, total=total))
+            comparison = play(
+                watch=lambda line, done, total: progress.update(bar, completed=done, total=total),
+                begin=lambda: tell(f"run: {place}"),
+            )
     except KeyboardInterrupt:
         say_stopped(f"stopped; go on with: cambrian compare --run {shlex.quote(str(place))}", tell, as_json)
         raise

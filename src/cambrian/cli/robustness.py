@@ -36,20 +36,25 @@ def robustness(
     as_json: Json = False,
 ) -> None:
     """Test the trained network on corrupted and on attacked test images."""
+    from rich.console import Console
+
+    from cambrian.cli.display.counting import show_steps
     from cambrian.reports.robustness import robustness as measure
     from cambrian.search.result import Result
 
     names = [name.strip() for name in (kinds or "").split(",") if name.strip()]
-    measured = measure(
-        Result.open(run),
-        kinds=names,
-        images=images,
-        eps=eps,
-        steps=steps,
-        step=step,
-        restarts=restarts,
-        seed=seed,
-    )
+    with show_steps(Console(stderr=True)) as show:
+        measured = measure(
+            Result.open(run),
+            kinds=names,
+            images=images,
+            eps=eps,
+            steps=steps,
+            step=step,
+            restarts=restarts,
+            seed=seed,
+            watch=show,
+        )
     give(measured) if as_json else _show(measured)
 
 

@@ -100,6 +100,7 @@ def compare(
     margin: float = MARGIN,
     watch: Watch | None = None,
     tell: Callable[[str], object] | None = None,
+    begin: Callable[[], object] | None = None,
 ) -> Comparison:
     """Search under seeds 0 to `seeds` - 1 by each of the strategies (see `contenders`) and by random
     search, for `budget` evaluations each, or epochs ("20000 epochs"). Where one of them measures at lower
@@ -107,7 +108,7 @@ def compare(
     get as many. `contest` is a benchmark or its name, or an `OnTraining`, which
     brings a budget of its own. The same call continues an interrupted comparison in `directory`, and
     one with more seeds or strategies adds to it. `tell` gets a sentence before the first search: whether so
-    many seeds can decide.
+    many seeds can decide. `begin` is called once nothing is left that could be refused.
 
     Raises UsageError before anything is played where a name, a setting or a space does not fit."""
     rivals = contenders(strategies)
@@ -127,6 +128,8 @@ def compare(
         asked = {"contest": chosen.spec, "strategies": specs, "seeds": seeds, "margin": margin}
         records.agree(chosen.identity(), asked)
         chosen.ready()
+        if begin is not None:
+            begin()
         # Seed by seed, so that an interrupted comparison has whole blocks of seeds for all strategies.
         every = [(label, seed) for seed in range(seeds) for label in rivals]
         missing = [key for key in every if key not in records.lines]
@@ -146,6 +149,7 @@ def resume(
     workers: int = 1,
     watch: Watch | None = None,
     tell: Callable[[str], object] | None = None,
+    begin: Callable[[], object] | None = None,
 ) -> Comparison:
     """The comparison in `directory`, brought to its end. Raises RunError where there is none, or where a
     part of it has no name it could be loaded by."""
@@ -170,6 +174,7 @@ def resume(
         margin=asked["margin"],
         watch=watch,
         tell=tell,
+        begin=begin,
     )
 
 

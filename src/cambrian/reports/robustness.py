@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,6 +32,22 @@ class Robustness(msgspec.Struct, frozen=True):
     seed: int
 
 
+@dataclass
+class _Counter:
+    """Tells `watch` of each of `total` steps."""
+
+    total: int
+    watch: Callable[[str, int, int], object] | None
+    done: int = 0
+
+    def each(self, name: str, steps: Iterable[int]) -> Iterator[int]:
+        for step in steps:
+            if self.watch is not None:
+                self.watch(name, self.done, self.total)
+            yield step
+            self.done += 1
+
+
 def robustness(
     result: Result | str | os.PathLike[str],
     *,
@@ -40,18 +58,20 @@ def robustness(
     step: float = 2 / 255,
     restarts: int = 1,
     seed: int = 0,
+    watch: Callable[[str, int, int], object] | None = None,
 ) -> Robustness:
     """Measure the network that a run chose, given as its result or its directory: under the corruptions
     `kinds` (none: all 15 of Hendrycks & Dietterich, ICLR 2019) in five severities each, and under an attack
     (Madry et al., ICLR 2018) that changes numbers of images in [0, 1] by `eps` at most. `images`: at most so
-    many of the test part. The same seed gives the same numbers. Raises RunError where the run has no trained
+    many of the test part. The same seed gives the same numbers. `watch` is called at the beginning of each
+    step with its name, and how many of how many are done. Raises RunError where the run has no trained
     network yet, UsageError for data that are not images in bytes with a class each."""
     from cambrian.networks.robustness.attack import PGD
     from cambrian.networks.robustness.corruptions import CORRUPTIONS, SEVERITIES
     from cambrian.networks.robustness.scoring import (
         check_bytes,
         score_attack,
-        score_corruptions,
+        score_corruption,
         take_some,
     )
     from cambrian.networks.training.batches import images as make_images
@@ -76,14 +96,21 @@ def robustness(
     )
     check_bytes(part, "robustness")
     part = take_some(part, images)
-    by_kind = score_corruptions(network, part, tuple(kinds) or tuple(CORRUPTIONS), SEVERITIES, seed, BATCH)
+    names = tuple(kinds) or tuple(CORRUPTIONS)
+    begin = _Counter(len(names) * len(SEVERITIES) + -(-len(part) // BATCH), watch)
+    by_kind = {
+        kind: tuple(
+            score_corruption(network, part, kind, s, seed, BATCH) for s in begin.each(kind, SEVERITIES)
+        )
+        for kind in names
+    }
     numbers = [number for row in by_kind.values() for number in row]
     return Robustness(
         len(part),
         scores(network, part, BATCH)["accuracy"],
         by_kind,
         sum(numbers) / len(numbers),
-        score_attack(network, part, attack, seed, BATCH),
+        score_attack(network, part, attack, seed, BATCH, partial(begin.each, "attack")),
         {"eps": eps, "steps": steps, "step": step, "restarts": restarts},
         seed,
     )

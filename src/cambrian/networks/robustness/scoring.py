@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from weakref import WeakKeyDictionary
@@ -68,13 +68,21 @@ def score_corruptions(
     }
 
 
-def score_attack(network: nn.Module, images: Images, attack: PGD, seed: int, batch: int) -> float:
-    """The accuracy on the worst images that the attack finds. The network keeps its mode and gradients."""
+def score_attack(
+    network: nn.Module,
+    images: Images,
+    attack: PGD,
+    seed: int,
+    batch: int,
+    each: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> float:
+    """The accuracy on the worst images that the attack finds. The network keeps its mode and gradients.
+    `each` goes over the first images of batches, such as one that counts them."""
     check_bytes(images, "accuracy under attack")
     generator = torch.Generator().manual_seed(seed)
     right = 0
     with _evaluating(network):
-        for begin in range(0, len(images), batch):
+        for begin in each(range(0, len(images), batch)):
             piece = slice(begin, begin + batch)
             right += _count_right(network, images, piece, attack, generator)
     return right / len(images)
