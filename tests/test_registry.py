@@ -198,6 +198,7 @@ class Strict:
     """A component that compares its setting with a number."""
 
     number: int
+    most: int | None = None
 
     def __post_init__(self) -> None:
         if self.number < 1:
@@ -219,7 +220,11 @@ class Loose:
         ({"name": "plain", "number": 3}, "settings stand under 'arguments', and 'number' is beside them"),
         (
             {"name": "strict", "arguments": {"number": "x"}},
-            "'strict': number='x' cannot be: expected int, got str",
+            "'strict': number='x' cannot be: expected a whole number, got a text",
+        ),
+        (
+            {"name": "strict", "arguments": {"most": 1.5}},
+            "most=1.5 cannot be: expected a whole number, got a number$",
         ),
         ({"name": "strict", "arguments": {"number": 0}}, "too small"),
         ("strict", "'strict' cannot be made of {}: .*number"),

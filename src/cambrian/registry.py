@@ -18,6 +18,7 @@ import msgspec
 
 from cambrian.errors import CambrianError, UnknownName, UsageError, did_you_mean
 from cambrian.spec_text import parts, read_arguments, split_call
+from cambrian.type_words import describe_mismatch
 from cambrian.user_code import find_place
 
 METHODS = {
@@ -129,7 +130,7 @@ class Registry:
             try:
                 msgspec.convert(value, hints[setting])
             except msgspec.ValidationError as error:
-                words = str(error).replace("`", "").replace("Expected", "expected")
+                words = describe_mismatch(error)
                 raise UsageError(f"{self.kind} {name!r}: {setting}={value!r} cannot be: {words}") from None
             except TypeError:  # a type that JSON does not have: the component checks it itself
                 continue

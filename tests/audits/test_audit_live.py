@@ -196,7 +196,7 @@ def test_what_cannot_be_audited():
         ("train(epoch=1)", "did you mean 'epochs'"),
         ("train(epochs=3)", "is not cheaper than the truth"),
         ("train(times=3)", "is not cheaper than the truth"),
-        ("train(epochs=x)", "cannot be: expected int"),
+        ("train(epochs=x)", "cannot be: expected a whole number"),
         ("one-shot(method=farness)", "unknown supernet method"),
         ("one-shot(epochs=1)", "one network can hold"),
     ):

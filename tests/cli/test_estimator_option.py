@@ -28,6 +28,12 @@ def test_it_is_read_with_its_settings() -> None:
         read_estimator("extrapolate")
 
 
+def test_a_function_that_is_not_there_is_called_a_function() -> None:
+    """A user's function that trains is no measure to them."""
+    with pytest.raises(UsageError, match="cannot load function 'test_estimator_option:nope': module"):
+        read_estimator("test_estimator_option:nope")
+
+
 def test_a_plan_wraps_its_own_training() -> None:
     """Unless another one is named, whose settings stay."""
     training = Train(batch_size=32)

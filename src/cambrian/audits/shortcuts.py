@@ -21,6 +21,7 @@ from cambrian.networks.measure import MEASURES
 from cambrian.outcome import Fidelity
 from cambrian.spaces.space import Space
 from cambrian.spec_text import read_arguments, split_call
+from cambrian.type_words import describe_mismatch
 
 FRESH, INHERITED, ONE_SHOT = "fresh", "inherited", "one-shot"
 """Whose weights a shortcut's networks begin with."""
@@ -94,8 +95,7 @@ def change_fidelity(base: Fidelity, named: Mapping[str, Any]) -> Fidelity:
         changed = {**msgspec.to_builtins(base), **fields, "skeleton": skeleton}
         return msgspec.convert(changed, Fidelity)
     except msgspec.ValidationError as error:
-        words = str(error).replace("`", "").replace("Expected", "expected")
-        raise UsageError(f"the fidelity {dict(named)} cannot be: {words}") from None
+        raise UsageError(f"the fidelity {dict(named)} cannot be: {describe_mismatch(error)}") from None
 
 
 def check_cheaper(shortcut: Shortcut, truth: Shortcut) -> None:

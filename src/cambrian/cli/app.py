@@ -31,7 +31,7 @@ __all__ = [
 app = App(
     name="cambrian",
     cls=PanelGroup,
-    help="Find the best neural network for your images, your device and your time.",
+    help="Find the best neural network for your data, your device and your time.",
     epilog="cambrian search path/to/images --budget 30m\ncambrian export runs/images-1 my-network",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a traceback is a fault of ours: it is shown as Python shows it
@@ -54,7 +54,7 @@ def begin(
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Find the best neural network for your images, your device and your time."""
+    """Find the best neural network for your data, your device and your time."""
 
 
 def read_place(text: str) -> Path:

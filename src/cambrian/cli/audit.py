@@ -80,7 +80,7 @@ def audit(
     data: Annotated[
         str | None,
         typer.Argument(
-            help="Your images, as for search; beside --benchmark, those that its networks were trained on.",
+            help="Your data, as for search; beside --benchmark, those that its networks were trained on.",
             autocompletion=complete("data"),
             show_default=False,
         ),

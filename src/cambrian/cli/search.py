@@ -41,8 +41,9 @@ DATA, BUDGET, SEARCHED, FINAL, TRAINING, LIMITS, MACHINE, RUN = (
 Data = Annotated[
     str,
     typer.Argument(
-        help="Your images: a folder with a folder for each class, an .npz, a .csv, IDX files; or digits,"
-        " fashion-mnist.",
+        help="Your images, sounds or texts, a folder with a folder for each class; images with masks; a .csv"
+        " of rows or of images; an .npz, IDX files; one long text; or digits, fashion-mnist; cambrian list"
+        " data.",
         autocompletion=complete("data"),
     ),
 ]
@@ -322,7 +323,7 @@ def search(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Find the best network for your images and train it.
+    """Find the best network for your images, sounds, texts or table, and train it.
 
     Networks are tried within the budget, the best few are trained to the end, and the best of them is kept
     in the run directory with its weights."""

@@ -49,7 +49,7 @@ def train(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Train one known network on your images and test it once.
+    """Train one known network on your data and test it once.
 
     It is a published one, the best of a run, with its filters, or one of your own, as a JSON file."""
     from cambrian.cli.options.architectures import architecture_of

@@ -11,6 +11,7 @@ import msgspec
 
 from cambrian.errors import DataError, UsageError, did_you_mean
 from cambrian.tasks.examples import Reader
+from cambrian.type_words import describe_mismatch
 
 SOURCES = ("path", "source")
 """Fields that say where the data are, not how they are read."""
@@ -86,7 +87,7 @@ def _convert(reader: Reader, name: str, value: Any, hint: Any) -> Any:
     try:
         return msgspec.convert(value, hint, strict=False)
     except msgspec.ValidationError as error:
-        words = str(error).replace("`", "").replace("Expected", "expected")
+        words = describe_mismatch(error)
         raise UsageError(f"{name_of(reader)}: {name}={value!r:.80} cannot be used: {words}") from None
     except TypeError:  # an annotation that is not JSON's
         return value

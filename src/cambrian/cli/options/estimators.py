@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.cli.audited import AUTO
 from cambrian.errors import UnknownName, UsageError
+from cambrian.registry import Registry
 
 if TYPE_CHECKING:
     from cambrian.estimators.extrapolated import Extrapolated
@@ -26,6 +27,8 @@ def read_estimator(text: str | None) -> Extrapolated | str | None:
         return read_extrapolated(text)
     if not is_measure(text):
         raise UnknownName("estimator", text, [TRAIN, AUTO, EXTRAPOLATED, *MEASURES.names()])
+    if ":" in text:  # a function of the user's own, which is no measure in their words
+        Registry("function", {}).get(text.partition("(")[0].strip())
     find_measure(text)
     return text
 
