@@ -133,7 +133,7 @@ def test_gates_learn_in_half_precision(method: str, monkeypatch: pytest.MonkeyPa
     gates = []
     for half in (False, True):
         kind = torch.autocast("cpu", torch.bfloat16, enabled=half)
-        monkeypatch.setattr(step_module, "half_precision", lambda device, kind=kind: kind)
+        monkeypatch.setattr(step_module, "half_precision", lambda device, precision, kind=kind: kind)
         _, step = gate_cases.make_step(gate_cases.make_job(method))
         for number in range(3):
             gate_cases.take(step, number)

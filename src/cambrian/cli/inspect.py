@@ -16,7 +16,6 @@ from cambrian.errors import UsageError
 
 if TYPE_CHECKING:
     from cambrian.pictures.draw import Drawing
-    from cambrian.spaces.space import Space
 
 
 @app.command(rich_help_panel=LOOK, epilog="cambrian status runs/images-1")
@@ -24,7 +23,7 @@ def status(run: Run, as_json: Json = False) -> None:
     """Show how far a run is, while it works or after."""
     from cambrian.cli.display.status import status_lines
     from cambrian.cli.display.summary import facts
-    from cambrian.search.identity.run_components import AbsentSpace
+    from cambrian.search.identity.run_components import explain_absence
     from cambrian.search.result import Result
 
     result = Result.open(run)
@@ -33,8 +32,7 @@ def status(run: Run, as_json: Json = False) -> None:
         give(run_facts)
         return
     # Without its space the network is not exported by a command, but in Python.
-    export = result.space.reason if isinstance(result.space, AbsentSpace) else ""
-    for line in status_lines(run_facts, shlex.quote(str(run)), export):
+    for line in status_lines(run_facts, shlex.quote(str(run)), explain_absence(result.space)):
         say(line)
 
 
@@ -120,7 +118,7 @@ def _draw(source: str, other: str | None, numbers: list[int]) -> tuple[Drawing, 
     from cambrian.cli.options.architectures import architecture_of
     from cambrian.pictures.difference import changes
     from cambrian.pictures.draw import draw
-    from cambrian.search.identity.run_components import AbsentSpace
+    from cambrian.search.identity.run_components import explain_absence, name_kind
 
     runs = [name for name in (source, other) if name is not None and Path(name).is_dir()]
     if len(numbers) == 2 and other is None:
@@ -133,8 +131,7 @@ def _draw(source: str, other: str | None, numbers: list[int]) -> tuple[Drawing, 
         for name in (source, other)
         if name is not None
     ]
-    absent = [entry.space for entry in entries if isinstance(entry.space, AbsentSpace)]
-    for reason in dict.fromkeys(space.reason for space in absent):
+    for reason in filter(None, dict.fromkeys(explain_absence(entry.space) for entry in entries)):
         # Another picture than the space may have, hence said.
         say(f"drawn as its answers: {reason}", to_json=True)
     chosen = [(entry.space, entry.architecture) for entry in entries]
@@ -142,19 +139,12 @@ def _draw(source: str, other: str | None, numbers: list[int]) -> tuple[Drawing, 
         return draw(*chosen[0]), chosen[0][1]
     (space, old), (_, new) = chosen
     # By the kind: two runs may differ in a setting, such as the largest number of blocks.
-    kinds = [_name_kind(s) for s, _ in chosen]
+    kinds = [name_kind(s) for s, _ in chosen]
     if type(space) is not type(chosen[1][0]) or kinds[0] != kinds[1]:
         names = " and ".join(kinds)
         raise UsageError(f"only architectures of one space can be compared, got those of {names}")
     differences = [{"path": e.path, "kind": e.kind, "old": e.old, "new": e.new} for e in changes(old, new)]
     return draw(space, new, before=old), differences
-
-
-def _name_kind(space: Space) -> str:
-    """The name of the space's class; of a space that cannot be loaded, the one that its run has for it."""
-    from cambrian.search.identity.run_components import AbsentSpace
-
-    return space.name if isinstance(space, AbsentSpace) else type(space).__name__
 
 
 def _family(source: str, other: str | None, numbers: list[int] | None) -> tuple[Drawing, Any]:

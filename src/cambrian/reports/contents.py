@@ -14,7 +14,7 @@ from cambrian.outcome import Done, Trial
 from cambrian.problem import Objective
 from cambrian.recommendation import find_front
 from cambrian.reports.tested import Tested, look_at_test_images
-from cambrian.search.identity.run_components import AbsentSpace
+from cambrian.search.identity.run_components import explain_absence
 from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.inner import has_trait
@@ -187,7 +187,7 @@ def _pretrained_rows(result: Result) -> list[tuple[str, str]]:
 
 def winner_stages(result: Result) -> list[tuple[str, str]]:
     """The stages of the winner's network, untrained; none without a winner, or a space to build it."""
-    if result.winner is None or result.task is None or isinstance(result.space, AbsentSpace):
+    if result.winner is None or result.task is None or explain_absence(result.space):
         return []
     from cambrian.pictures.stages import stages
     from cambrian.spaces.drafts import draft_network

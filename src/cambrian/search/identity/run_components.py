@@ -37,6 +37,16 @@ class AbsentSpace(Space):
         raise RunError(self.reason)
 
 
+def explain_absence(space: Space) -> str:
+    """Why the space of a run could not be loaded; "" where it was."""
+    return space.reason if type(space) is AbsentSpace else ""
+
+
+def name_kind(space: Space) -> str:
+    """The name of the space's class; of a space that could not be loaded, the one that its run has for it."""
+    return space.name if type(space) is AbsentSpace else type(space).__name__
+
+
 def open_components(place: Path, facts: Mapping[str, Any], given: Any = None) -> tuple[Space, Task | None]:
     """The space and the task of the run in `place`, whose ledger has these facts; `given` is the space where
     the user has it. Raises RunError for a run without settings, RunChanged for another space."""

@@ -122,7 +122,7 @@ class Program(Space):
         except (RuntimeError, ValueError) as error:
             task = self.task
             raise Rejected(
-                f"its modules cannot be made for {task.classes} classes of images {task.channels} x "
+                f"its modules cannot be made for {task.classes} classes of inputs {task.channels} x "
                 f"{task.height} x {task.width} (with which a space is tried where it is defined; "
                 f"@space(task=Shape(...)) changes that): {error}"
             ) from error
