@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -18,5 +18,5 @@ def test_what_a_script_imports_is_there(script):
         if isinstance(statement, ast.ImportFrom) and (statement.module or "").split(".")[0] == "cambrian":
             module = importlib.import_module(statement.module)
             for each in statement.names:
-                if not hasattr(module, each.name):
-                    importlib.import_module(f"{statement.module}.{each.name}")
+                submodule = f"{statement.module}.{each.name}"
+                assert hasattr(module, each.name) or importlib.util.find_spec(submodule), submodule

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from cambrian.cli.app import say
+from cambrian.cli.display.counting import make_bars
 from cambrian.outcome import Trial
 from cambrian.search.loop.execution import Watch
 
@@ -34,13 +35,7 @@ class BarWatch(Watch):
 @contextmanager
 def watch_audit(console: Console) -> Iterator[Callable[[str, int], Watch]]:
     """A function that makes the display of a run from its label and the number of its measurements."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=32),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with make_bars(console) as progress:
         yield lambda label, total: BarWatch(progress, progress.add_task(label, total=total))
 
 

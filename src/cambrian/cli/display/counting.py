@@ -13,19 +13,24 @@ Show = Callable[[str, int, int], object]
 """Called with the part that is begun, the number of steps done, and that of all."""
 
 
-@contextmanager
-def show_steps(console: Console) -> Iterator[Show]:
-    """The display on `console`, which is to be one of standard error."""
-    if not console.is_terminal:
-        yield partial(_print_part, console, [])
-        return
+def make_bars(console: Console) -> Progress:
+    """Bars of what is counted, which go when all is done."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=32),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    return Progress(*columns, console=console, transient=True)
+
+
+@contextmanager
+def show_steps(console: Console) -> Iterator[Show]:
+    """The display on `console`, which is to be one of standard error."""
+    if not console.is_terminal:
+        yield partial(_print_part, console, [])
+        return
+    with make_bars(console) as progress:
         bar = progress.add_task("")
         yield lambda part, done, total: progress.update(bar, description=part, completed=done, total=total)
 

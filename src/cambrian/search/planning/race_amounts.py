@@ -24,7 +24,8 @@ ETA = 3
 FILTERS = (8, 16, 24, 32, 40, 48, 64)
 """In eights: vector kernels compute that many channels at once, and fill up what is left. On a processor with
 AVX-512 a step of the pyramid with 16 filters takes 108 ms, with 20 189 and with 24 228."""
-STEP = 8
+VECTOR = 8
+"""Channels that a vector kernel computes at once, on every processor that has one."""
 LEAST_STEPS = 1500
 """Steps of the last training that a network needs, however few images there are."""
 SMALL_DATA, MOST_FOR_SMALL = 10_000, 24
@@ -228,7 +229,7 @@ def match_filters(filters: int, favourite: float, macs: float) -> int:
     (4, 8)
     """
     wanted = min(2 * filters, max(filters / 2, filters * math.sqrt(favourite / max(macs, 1.0))))
-    return STEP * round(wanted / STEP) or STEP // 2
+    return VECTOR * round(wanted / VECTOR) or VECTOR // 2
 
 
 def choose_resolution(task: Task, seconds: float) -> int | None:
