@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from typer.testing import CliRunner
 
 import cambrian
 from cambrian.audits import by_table, entrance
@@ -17,6 +18,7 @@ from cambrian.audits.page import write_all
 from cambrian.audits.records import write_settings
 from cambrian.audits.statistics import Figure
 from cambrian.benchmarks import table
+from cambrian.cli.app import app
 from cambrian.cli.audit import repeat_option
 from cambrian.errors import RunError, UsageError
 from commands import run_command
@@ -55,6 +57,17 @@ def test_a_table_of_ones_own(own):
         cambrian.audit(benchmark=table(own), shortcuts=["gues"])
     with pytest.raises(UsageError, match="give DATA beside"):
         cambrian.audit(benchmark=table(own), shortcuts=["synflow"])
+
+
+@pytest.mark.parametrize(("asked", "expected"), [([], 5), (["--workers", "3"], 3)])
+def test_the_command_trains_as_many_at_a_time_as_the_device_bears(monkeypatch, tmp_path, asked, expected):
+    """Where no number is named: on a GPU one for each, as a search does, and not one for each core."""
+    grounds = []
+    monkeypatch.setattr(entrance, "choose_device", lambda name, needed: "cuda")
+    monkeypatch.setattr(entrance, "usual_workers", {"cuda": 5}.get)
+    monkeypatch.setattr(entrance, "run_audit", lambda subject, *rest: grounds.append(subject.ground))
+    CliRunner().invoke(app, ["audit", "digits", "--limit", "100", "--run", str(tmp_path / "run"), *asked])
+    assert [(ground.device, ground.workers) for ground in grounds] == [("cuda", expected)]
 
 
 def test_columns_of_any_content(own, tmp_path):

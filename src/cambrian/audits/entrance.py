@@ -16,7 +16,7 @@ from cambrian.errors import RunError, UsageError
 from cambrian.outcome import Fidelity
 from cambrian.search.ledger.run_directory import TASK, claim, prepare_task
 from cambrian.search.parts.components import space_for, task_of
-from cambrian.search.parts.devices import AUTO, choose_device
+from cambrian.search.parts.devices import AUTO, choose_device, usual_workers
 
 if TYPE_CHECKING:
     from cambrian.benchmarks import Benchmark
@@ -37,7 +37,7 @@ def audit(
     twice: int | None = None,
     directory: str | Path | None = None,
     seed: int = 0,
-    workers: int = 1,
+    workers: int | None = 1,
     device: str = AUTO,
     watch: Callable[[str, int], Watch] | None = None,
     tell: Callable[[str], object] | None = None,
@@ -53,16 +53,18 @@ def audit(
     With a `benchmark` (a name, the path of a table, or an object) trainings are looked up: the truth is its
     test score, shortcuts are its shorter trainings and its columns; measures of networks need `data` too.
 
-    Everything is kept in `directory` (left open: runs/audit-NAME-1, -2, ...; of a table without data nothing
-    is): the same call goes on after an interruption, and one with other shortcuts measures only those. Raises
-    UsageError where the sample is too small, a shortcut is unknown, or costs as much as the truth."""
+    So many `workers` train at a time; None is one for each GPU, or for each core. Everything is kept in
+    `directory` (left open: runs/audit-NAME-1, -2, ...; of a table without data nothing is): the same call
+    goes on after an interruption, and one with other shortcuts measures only those. Raises UsageError where
+    the sample is too small, a shortcut is unknown, or costs as much as the truth."""
     if data is None and benchmark is None:
         raise UsageError(
             "nothing to audit: give data, such as 'digits', or a benchmark, such as 'nb201-cifar10'"
         )
     task = task_of(data)
     chosen = choose_device(device, needed=task is not None)
-    subject = make_subject(task, benchmark, space, truth, seed, workers, chosen, watch)
+    count = usual_workers(chosen) if workers is None else workers
+    subject = make_subject(task, benchmark, space, truth, seed, count, chosen, watch)
     read_shortcuts(subject, shortcuts)  # before a directory is made, and data are copied into it
     home = None if directory is None else Path(directory).absolute()
     if home is None and task is not None:
@@ -121,7 +123,7 @@ def resume(
     directory: str | Path,
     shortcuts: Sequence[str] | None = None,
     *,
-    workers: int = 1,
+    workers: int | None = 1,
     device: str = AUTO,
     watch: Callable[[str, int], Watch] | None = None,
     tell: Callable[[str], object] | None = None,

@@ -29,12 +29,10 @@ from cambrian.cli.options.data import Read, load_task
 from cambrian.cli.options.given import refuse_others, refuse_these
 from cambrian.cli.options.numbers import count
 from cambrian.errors import UsageError
-from cambrian.search.parts.devices import count_cores
 
 if TYPE_CHECKING:
     from cambrian.audits.audit import Audit
 
-CORES = count_cores()
 SHORTCUTS = "--shortcuts"
 AUDITED, LIVE, MACHINE = "What to audit", "With training", "Machine"
 """Panels of options in the help."""
@@ -149,7 +147,10 @@ def audit(
         ),
     ] = None,
     seed: Annotated[int, count("The same seed gives the same sample.", least=0)] = 0,
-    workers: Annotated[int, count("Trainings at a time.", rich_help_panel=MACHINE)] = CORES,
+    workers: Annotated[
+        int | None,
+        count("Trainings at a time [default: the cores, or the GPUs].", rich_help_panel=MACHINE),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=MACHINE)] = "auto",
     as_json: Json = False,
 ) -> None:
