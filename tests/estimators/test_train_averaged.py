@@ -12,10 +12,11 @@ from safetensors.torch import load_file
 from cambrian.estimators.estimator import Estimate
 from cambrian.estimators.job import Job
 from cambrian.estimators.train import WEIGHTS, Train
-from cambrian.networks.checkpoint import load_weights
+from cambrian.estimators.training_run import TRAINING
+from cambrian.networks.checkpoint import load_tensors, load_weights, save_tensors
 from cambrian.networks.training.trainer import scores
 from cambrian.outcome import Done, Fidelity, Outcome
-from cambrian.weights import Inherit
+from cambrian.weights import Continue, Inherit
 from small_training import ARCHITECTURE, SmallConv, bars, equal, estimated, timeless
 
 AVERAGED = Train(batch_size=16, average=0.8)
@@ -68,21 +69,78 @@ def test_a_resumed_one_has_the_same_average(tmp_path: Path) -> None:
     assert equal(load_file(whole), load_file(resumed))
 
 
-def test_a_few_steps_leave_an_inherited_network_what_it_was(tmp_path: Path) -> None:
-    """Three steps at a rate that destroys it, as on a machine that gives no time for more: the average has
-    moved by 1 - .98 ** 3 of what the steps have, at most."""
+def rewrite(file: Path, dropped: str = "", **facts: str) -> Path:
+    """The file with these facts, and without that tensor."""
+    tensors, known = load_tensors(file)
+    tensors.pop(dropped, None)
+    save_tensors(file, tensors, known | facts)
+    return file
+
+
+def inherit_and_step(file: Path, place: Path, average: float) -> dict[str, torch.Tensor]:
+    """The weights of a child of the one in `file` after three steps at a rate that destroys it, as on a
+    machine that gives no time for more."""
+    wild = Train(batch_size=64, learning_rate=3.0, schedule="constant", warmup=0.0, average=average)
+    known: Any = {"weights": Inherit(0), "artifacts": {WEIGHTS: file}, "keep": place}
+    finish(wild.run(Job.of(SmallConv(), ARCHITECTURE, Fidelity(3), bars(), **known)))
+    return load_file(place / WEIGHTS)
+
+
+def test_a_few_steps_leave_a_network_that_has_learned_what_it_was(tmp_path: Path) -> None:
+    """The average has moved by 1 - .98 ** 3 of what the steps have, at most, where a thousand steps are
+    before them; where three are, by more than half of it, since what was learned then is worth little."""
     file = tmp_path / "parent.safetensors"
     estimated(AVERAGED, weights=file)
+    learned = [name for name, _ in SmallConv().build(ARCHITECTURE, bars()).named_parameters()]
 
     def measure_distance(average: float) -> float:
-        wild = Train(batch_size=64, learning_rate=3.0, schedule="constant", warmup=0.0, average=average)
-        known: Any = {"weights": Inherit(0), "artifacts": {WEIGHTS: file}, "keep": tmp_path}
-        finish(wild.run(Job.of(SmallConv(), ARCHITECTURE, Fidelity(3), bars(), **known)))
-        child, parent = load_file(tmp_path / WEIGHTS), load_file(file)
-        learned = [name for name, _ in SmallConv().build(ARCHITECTURE, bars()).named_parameters()]
+        child, parent = inherit_and_step(file, tmp_path, average), load_file(file)
         return float(torch.cat([(child[name] - parent[name]).flatten() for name in learned]).norm())
 
+    rewrite(file, steps="1000")
     assert measure_distance(0.98) < 0.06 * measure_distance(0.0)
+    rewrite(file, steps="3")
+    assert measure_distance(0.98) > 0.5 * measure_distance(0.0)
+
+
+def test_what_is_new_in_an_inherited_network_is_not_kept_by_its_average(tmp_path: Path) -> None:
+    """A child without its parent's last layer averages as one that begins with nothing."""
+    file = tmp_path / "parent.safetensors"
+    estimated(AVERAGED, weights=file)
+    rewrite(file, dropped=next(iter(load_file(file))), steps="1000")
+    told = inherit_and_step(file, tmp_path, 0.98)
+    rewrite(file, steps="0")
+    assert equal(told, inherit_and_step(file, tmp_path, 0.98))
+
+
+def test_steps_are_counted_over_all_trainings(tmp_path: Path) -> None:
+    """The file of a child says those of its parent and its own."""
+    file = tmp_path / "parent.safetensors"
+    estimated(AVERAGED, weights=file)
+    _, before = load_tensors(file)
+    inherit_and_step(file, tmp_path, 0.98)
+    _, after = load_tensors(tmp_path / WEIGHTS)
+    assert int(before["steps"]) > 0
+    assert int(after["steps"]) - int(before["steps"]) == 3 * -(-len(bars().train) // 64)
+
+
+def test_an_inherited_training_in_two_parts_is_the_one_at_once(tmp_path: Path) -> None:
+    """A part that continues it has its average, and knows what the network had learned before."""
+    file = tmp_path / "parent.safetensors"
+    estimated(AVERAGED, weights=file)
+    rewrite(file, steps="1000")
+    train = Train(batch_size=16, schedule="constant", warmup=0.0, average=0.98)
+
+    def run(name: str, epochs: int, weights: Any, artifacts: dict[str, Path]) -> Outcome:
+        (tmp_path / name).mkdir()
+        known: Any = {"weights": weights, "artifacts": artifacts, "keep": tmp_path / name, "root": Inherit(0)}
+        return finish(train.run(Job.of(SmallConv(), ARCHITECTURE, Fidelity(epochs), bars(), **known)))
+
+    whole = run("whole", 4, Inherit(0), {WEIGHTS: file})
+    run("part", 2, Inherit(0), {WEIGHTS: file})
+    rest = run("rest", 4, Continue(1), {name: tmp_path / "part" / name for name in (WEIGHTS, TRAINING)})
+    assert timeless(rest) == timeless(whole)
+    assert (tmp_path / "rest" / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
 
 
 def test_a_delivered_network_inherits(tmp_path: Path) -> None:

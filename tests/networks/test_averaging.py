@@ -24,20 +24,19 @@ def expect_same(one: dict[str, Tensor], other: dict[str, Tensor], tolerance: flo
     assert all(torch.allclose(one[k], other[k], rtol=tolerance, atol=tolerance) for k in one)
 
 
-@pytest.mark.parametrize("learned", [False, True])
-def test_it_is_the_sum_of_all_steps(learned: bool) -> None:
-    """Oracle: m = d m + (1 - d) w with d = min(0.6, (1 + t) / (10 + t)), or 0.6 from the start where the
-    first weights are learned, in float64, over 12 steps, of weights and running statistics; the training
-    itself is the one without an average."""
+@pytest.mark.parametrize("before", [0, 3, 100])
+def test_it_is_the_sum_of_all_steps(before: int) -> None:
+    """Oracle: m = d m + (1 - d) w with d = min(0.6, (1 + t) / (10 + t)) after t steps, those before the
+    training too, in float64, over 12 steps, of weights and running statistics; the training itself is the one
+    without an average."""
     one, other = training(Plain, AVERAGED, 4), training(Plain, BASE, 4)
-    if learned:
-        one.trust_weights()
+    one.begin_after(before)
     mean = {k: v.double() for k, v in floats(one.network).items()}
     steps = 0
 
     def add() -> None:
         nonlocal steps
-        decay = 0.6 if learned else min(0.6, (1 + steps) / (10 + steps))
+        decay = min(0.6, (1 + before + steps) / (10 + before + steps))
         for name, value in floats(one.network).items():
             mean[name] = decay * mean[name] + (1 - decay) * value.double()
         steps += 1
@@ -46,6 +45,7 @@ def test_it_is_the_sum_of_all_steps(learned: bool) -> None:
         one.run_epoch(add)
         add()
     assert steps == 12
+    assert one.steps_learned == before + 12
     finish(other)
     expect_same(floats(one.network), floats(other.network))
     with one.averaged():

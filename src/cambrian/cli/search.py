@@ -297,8 +297,8 @@ def search(
     precision: Annotated[
         str | None,
         typer.Option(
-            help="Numbers of convolutions and products of matrices in training: float32, bfloat16, or auto,"
-            " which is bfloat16 on a GPU alone.",
+            help="Numbers of convolutions and products of matrices in training: float32, bfloat16 (on a CPU"
+            " for networks of dense convolutions alone), or auto, which is bfloat16 on a GPU alone.",
             show_default="a race: the faster one here",
             rich_help_panel=TRAINING,
         ),

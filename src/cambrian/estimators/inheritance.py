@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,10 +27,12 @@ WEIGHTS = "weights.safetensors"
 
 
 class Inheritance(NamedTuple):
-    """The facts of an inheritance for reports, and the optimiser's moments that come with it."""
+    """The facts of an inheritance for reports, the optimiser's moments that come with it, and the steps for
+    which the network has learned: none where a part of it is new."""
 
     facts: dict[str, Any] = {}
     moments: dict[str, Tensor] = {}
+    steps: int = 0
 
 
 def inherit(network: nn.Module, job: Job, move: str) -> Inheritance:
@@ -39,19 +42,29 @@ def inherit(network: nn.Module, job: Job, move: str) -> Inheritance:
         raise UnknownName("move", move, MOVES)
     if move == MORPHISM:
         return _begin_as_parent(network, job)
+    from cambrian.networks.checkpoint import load_tensors
     from cambrian.networks.inherit import inherit_weights
 
-    inherit_weights(network, job.artifact(WEIGHTS))
-    return Inheritance()
+    path = job.artifact(WEIGHTS)
+    share = inherit_weights(network, path)
+    _, origin = load_tensors(path)
+    return Inheritance(steps=_read_steps(origin) if share == 1 else 0)
 
 
-def describe_origin(job: Job) -> dict[str, str]:
-    """The texts that are stored with a network's weights, by which it can be built again."""
+def describe_origin(job: Job, steps: int) -> dict[str, str]:
+    """The texts that are stored with the weights of a network that has learned for so many steps, by which it
+    can be built again."""
     answers = {path: answer for path, answer in job.architecture.items()}
     return {
         "architecture": json.dumps(msgspec.to_builtins(answers), sort_keys=True),
         "skeleton": json.dumps(job.fidelity.skeleton, sort_keys=True),
+        "steps": str(steps),
     }
+
+
+def _read_steps(origin: Mapping[str, str]) -> int:
+    """Files of earlier versions do not say them."""
+    return int(origin.get("steps", 0))
 
 
 def _begin_as_parent(network: nn.Module, job: Job) -> Inheritance:
@@ -59,7 +72,7 @@ def _begin_as_parent(network: nn.Module, job: Job) -> Inheritance:
     from cambrian.networks.morphisms.moments import carry_moments
     from cambrian.networks.morphisms.morphism import inherit_function
 
-    parent = _build_parent(job)
+    parent, origin = _build_parent(job)
     seen = signature(job.task, job.fidelity)  # type: ignore[arg-type]
     inherited = inherit_function(network, parent, (seen.channels, seen.height, seen.width))
     _estimate(network, job, inherited.norms)
@@ -70,11 +83,12 @@ def _begin_as_parent(network: nn.Module, job: Job) -> Inheritance:
         "difference": inherited.difference,
         "lost": list(inherited.lost),
     }
-    return Inheritance({"inherited": facts}, moments)
+    return Inheritance({"inherited": facts}, moments, _read_steps(origin) if inherited.exact else 0)
 
 
-def _build_parent(job: Job) -> nn.Module:
-    """The parent's network with its weights. Raises RunError where the file does not say which it is."""
+def _build_parent(job: Job) -> tuple[nn.Module, dict[str, str]]:
+    """The parent's network with its weights, and what else their file says. Raises RunError where it does not
+    say which network it is."""
     from cambrian.networks.checkpoint import load_tensors
     from cambrian.networks.pointwise import avoid_strided_pointwise
 
@@ -90,7 +104,7 @@ def _build_parent(job: Job) -> nn.Module:
         network.load_state_dict(tensors)
     except (CambrianError, RuntimeError, ValueError) as error:
         raise RunError(f"the weights in {path} are of a network that cannot be built: {error}") from error
-    return network
+    return network, facts
 
 
 def _read_answers(text: str) -> dict[str, Any]:

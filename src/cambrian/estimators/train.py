@@ -90,8 +90,7 @@ class Train(Recipe):
         score = partial(score_network, network, recipe, job.task, job)
         training = start_training(network, recipe, job, job.task)
         training.begin_with(inheritance.moments)
-        if isinstance(job.request.weights, Inherit):
-            training.trust_weights()
+        training.begin_after(inheritance.steps)
         run = TrainingRun(job, job.task, recipe, training, score, started)
         run.data |= inheritance.facts
         ended = yield from run.train()
@@ -139,11 +138,12 @@ def _finish(run: TrainingRun, measures: dict[str, float]) -> Done | Infeasible:
 
 def _leave_weights(run: TrainingRun, keep: Path) -> None:
     """Saves the network's weights, with its outputs for a fixed input, which identify it after loading, and
-    the answers and settings it was built from, which a child needs."""
+    the steps, answers and settings it was made by, which a child needs."""
     from cambrian.networks.checkpoint import save_weights
     from cambrian.networks.known_outputs import describe_outputs
 
     seen = signature(run.task, run.job.fidelity)
     outputs = describe_outputs(run.training.network, (seen.channels, seen.height, seen.width))
     facts = {"outputs": outputs} if outputs else {}
-    save_weights(run.training.network, keep / WEIGHTS, facts | describe_origin(run.job))
+    facts |= describe_origin(run.job, run.training.steps_learned)
+    save_weights(run.training.network, keep / WEIGHTS, facts)

@@ -12,18 +12,17 @@ from torch import Tensor, nn
 
 class Average:
     """The average of all floating-point weights and buffers, statistics of normalisation included, with
-    `decay` per step, at first with less: the initial weights are soon forgotten, unless they are `learned`,
-    so that a training of a few steps hardly moves them."""
+    `decay` per step, at first with less: weights of which little is learned are soon forgotten."""
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        self._network, self._decay, self.learned = network, decay, False
+        self._network, self._decay = network, decay
         # The state's tensors share memory with the network's: they are looked up once.
         self._present = {k: v for k, v in network.state_dict().items() if v.is_floating_point()}
         self._mean = {k: v.clone() for k, v in self._present.items()}
 
     def update(self, steps: int) -> None:
-        """Add the present weights, after `steps` steps before this one."""
-        decay = self._decay if self.learned else min(self._decay, (1 + steps) / (10 + steps))
+        """Add the present weights, which had learned for `steps` steps before this one."""
+        decay = min(self._decay, (1 + steps) / (10 + steps))
         torch._foreach_lerp_(list(self._mean.values()), list(self._present.values()), 1 - decay)
 
     def load(self) -> None:

@@ -59,6 +59,7 @@ class Training:
         self.network = network
         self.recipe, self.epochs = recipe, epochs
         self.epoch = self.step = 0
+        self._steps_before = 0
         self._steps = recipe.epoch_length(len(images))
         self._name = (seed, "trial", trial)
         passes = recipe.batches(len(images))
@@ -93,6 +94,11 @@ class Training:
     def batch(self) -> float:
         """The mean number of images in a step."""
         return len(self.batches.images) / self.batches.steps
+
+    @property
+    def steps_learned(self) -> int:
+        """The steps of the network, those before this training too."""
+        return self._steps_before + min(self.steps_done, self.length)
 
     @property
     def finished(self) -> bool:
@@ -164,6 +170,8 @@ class Training:
         place = {"epoch": self.epoch, "step": self.step, "length": self.length, "epochs": self.epochs}
         if self._growth is not None:
             place["side"] = self.batches.side
+        if self._steps_before:
+            place["steps_before"] = self._steps_before
         return tensors, place
 
     def begin_with(self, moments: dict[str, Tensor]) -> None:
@@ -173,10 +181,10 @@ class Training:
         if moments:
             self._method.restore(moments)
 
-    def trust_weights(self) -> None:
-        """The weights that the network has are learned: an average over steps keeps them."""
-        if self._average is not None:
-            self._average.learned = True
+    def begin_after(self, steps: int) -> None:
+        """The network has learned for so many steps before this training: an average over steps goes on from
+        there, so that after many of them a few more hardly move it."""
+        self._steps_before = steps
 
     def restore(self, tensors: dict[str, Tensor], place: dict[str, Any]) -> None:
         """Continue from the result of `state`, also from that of a training with fewer or more epochs if
@@ -193,6 +201,7 @@ class Training:
         if self._average is not None:
             self._average.restore(_select("average.", tensors))
         self.epoch, self.step = int(place["epoch"]), int(place["step"])
+        self._steps_before = int(place.get("steps_before", 0))
         if self._growth is not None:
             self.batches.resize(int(place["side"]))
 
@@ -221,7 +230,7 @@ class Training:
         _seed(self._device, integer_seed(*self._name, "step", moment.done))
         self._total += self._method.take(inputs, targets, moment)
         if self._average is not None:
-            self._average.update(moment.done)
+            self._average.update(self._steps_before + moment.done)
 
     def _locate_step(self) -> Moment:
         """The moment of the next step. The rate of growing images goes by time: by steps it would have fallen

@@ -29,6 +29,7 @@ from cambrian.search.planning.asked_settings import refuse_asked
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.planned import Plan
+from cambrian.search.planning.precisions import check_precision
 from cambrian.search.planning.preset_plan import DENSE_SPACE, plan_by_preset
 from cambrian.search.planning.pretrained import fit_search
 from cambrian.search.planning.race_search import plan_by_race
@@ -180,7 +181,7 @@ def _choose_plan(request: PlanRequest, chosen: Strategy | None) -> Plan:
     recipe, changes, paper = request.recipe, request.changes, request.paper
     shared = chosen is not None and trains_supernets(chosen)
     if task.columns and not shared:
-        return _check_weights(plan_by_table(request), recipe)
+        return _check_recipe(plan_by_table(request), recipe)
     described = paper or strategy is not None or request.surrogate is not None
     described = described or bool(changes.keys() - RACE_CHANGES)
     described = described or request.settings.get("estimator") is not None
@@ -195,8 +196,8 @@ def _choose_plan(request: PlanRequest, chosen: Strategy | None) -> Plan:
         return plan_by_race(request, raced)
     if chosen is not None and shared:
         _refuse_for_supernets(request)
-        return _check_weights(plan_by_supernet(request, chosen), recipe)
-    return _check_weights(plan_by_preset(request), recipe)
+        return _check_recipe(plan_by_supernet(request, chosen), recipe)
+    return _check_recipe(plan_by_preset(request), recipe)
 
 
 def _check_pretrained(recipe: Mapping[str, Any]) -> None:
@@ -207,8 +208,10 @@ def _check_pretrained(recipe: Mapping[str, Any]) -> None:
         load_facts(Path(recipe["pretrained"]))
 
 
-def _check_weights(planned: Plan, recipe: Mapping[str, Any]) -> Plan:
-    """The plan, with a row for pretrained weights. Raises UsageError where they fit no network of it."""
+def _check_recipe(planned: Plan, recipe: Mapping[str, Any]) -> Plan:
+    """The plan, with a row for pretrained weights. Raises UsageError where they fit no network of it, Unread
+    for a precision in which none is trained."""
+    check_precision(planned.search, recipe.get("precision"))
     if not recipe.get("pretrained"):
         return planned
     share = fit_search(Path(recipe["pretrained"]), planned.search)

@@ -128,8 +128,11 @@ def _describe_heats(race: RacePlan) -> str:
 
 
 def _describe_precision(race: RacePlan) -> str:
+    if race.precision == "auto":
+        return ""
     times = f", {race.gain:.2g} times as fast" if race.gain > 1 else ""
-    return f"; training in {race.precision}{times}" if race.precision != "auto" else ""
+    others = f", {join_words(race.others)} in 32 bits" if race.others else ""
+    return f"; training in {race.precision}{times}{others}"
 
 
 def _describe_last_training(race: RacePlan, choose: str | None, images: int) -> str:

@@ -16,12 +16,13 @@ import msgspec
 
 from cambrian.architecture import Architecture, sample
 from cambrian.choices import Scalar
-from cambrian.errors import UsageError
+from cambrian.errors import Unread, UsageError, join_words
 from cambrian.estimators.build import signature
 from cambrian.one_thread import one_thread
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import stream
 from cambrian.search.planning.limited_size import STEP, describe_left_out, fit_filters
+from cambrian.search.planning.precisions import FOR_DENSE, list_others
 from cambrian.search.planning.pretrained import Fit, fit_portfolio
 from cambrian.search.planning.race_amounts import (
     ETA,
@@ -88,6 +89,8 @@ class RacePlan(msgspec.Struct, frozen=True):
     precision: str = "auto"
     gain: float = 1.0
     """How many times as fast the favourite is in `precision`."""
+    others: tuple[str, ...] = ()
+    """The entrants that are trained in 32 bits all the same."""
     left_out: str = ""
     """The networks that limits leave out, and why."""
 
@@ -113,7 +116,7 @@ def plan_race(
     many filters as they have. Trainings have the `precision`, or the faster one here. Networks over one of
     the `limits` are made narrower, and left out where that does not suffice, or where one is found and the
     time for it is over. Measures the machine's speed for some seconds. Raises UsageError where no network
-    keeps the limits."""
+    keeps the limits, Unread for a precision that none is trained in."""
     began = time.monotonic()
     if filters is not None and (type(filters) is not int or filters < 1):
         raise UsageError(f"filters is a whole number, 1 or more; got {filters!r}")
@@ -175,6 +178,9 @@ def plan_race(
         }
         for name in list(widths)[:count]
     )
+    others = tuple(list_others(space, task, runners, speed.precision, device))
+    if precision is not None and len(others) == len(runners):
+        raise Unread(["precision"], f"{precision} {FOR_DENSE}, of which {join_words(others)} is none")
     full = training / (speed.fine(width) * images)
     grows = coarse != fine and full <= MANY_PASSES
     expected = training / (step(width) * images) if grows else full
@@ -197,6 +203,7 @@ def plan_race(
         choose_handicap(last, training),
         speed.precision,
         speed.gain,
+        others,
         describe_left_out(list(misses), f"with {STEP} filters too: {next(iter(misses.values()), '')}", late),
     )
 

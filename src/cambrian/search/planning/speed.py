@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cambrian.memory_reuse import reuse_memory
@@ -14,7 +15,7 @@ PIXELS, DENSE_PIXELS = 1 << 17, 1 << 14
 """Pixels of a measured batch, which is enough to fill the cores: a larger one is not faster per image. Fewer
 do for networks that end at the images' resolution, since they have more work for each."""
 ENOUGH = 1.0
-"""Seconds of steps after which no further one is measured."""
+"""Seconds of steps in a precision after which no further one is measured."""
 
 
 def measure_speed(
@@ -26,6 +27,14 @@ def measure_speed(
 ) -> float:
     """Seconds of one image, forward and backward, of `shape` (channels, height, width), in a precision of
     `Recipe`; `dense` where its pixels have a class each."""
+    return measure_speeds(network, shape, device, dense, [precision])[0]
+
+
+def measure_speeds(
+    network: nn.Module, shape: tuple[int, int, int], device: str, dense: bool, precisions: Sequence[str]
+) -> list[float]:
+    """See `measure_speed`; in each of the precisions, whose steps take turns, so that what else runs on the
+    machine slows them alike."""
     import torch
     from torch.nn import functional as F
 
@@ -42,17 +51,21 @@ def measure_speed(
     images = max(2, min(64, (DENSE_PIXELS if dense else PIXELS) // (shape[1] * shape[2])))
     batch = torch.rand(images, *shape, device=device).contiguous(memory_format=layout)
     targets = torch.zeros(images, dtype=torch.int64, device=device)
-    times: list[float] = []
+
+    def take_step(precision: str) -> float:
+        started = time.perf_counter()
+        with half_precision(batch.device, precision):
+            output = network(batch)
+        logits = (output[0] if isinstance(output, tuple) else output).float()
+        loss = F.cross_entropy(logits, spread_targets(targets, logits))
+        loss.backward()  # type: ignore[no-untyped-call]
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        return time.perf_counter() - started
+
+    rounds: list[list[float]] = []
     with reuse_memory():
-        while len(times) < 2 or (len(times) < 4 and sum(times) < ENOUGH):
-            started = time.perf_counter()
-            with half_precision(batch.device, precision):
-                output = network(batch)
-            logits = (output[0] if isinstance(output, tuple) else output).float()
-            loss = F.cross_entropy(logits, spread_targets(targets, logits))
-            loss.backward()  # type: ignore[no-untyped-call]
-            if device.startswith("cuda"):
-                torch.cuda.synchronize()
-            times.append(time.perf_counter() - started)
+        while len(rounds) < 2 or (len(rounds) < 4 and sum(map(sum, rounds)) < ENOUGH * len(precisions)):
+            rounds.append([take_step(precision) for precision in precisions])
     # Without the first step, which warms up; the fastest, since other processes only ever slow it down.
-    return min(times[1:]) / images
+    return [min(times) / images for times in zip(*rounds[1:], strict=True)]
