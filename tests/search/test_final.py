@@ -116,9 +116,61 @@ def test_the_random_baseline_is_one_that_keeps_the_limits() -> None:
     none.finish(claim(none).trial.number, Done(0.5))
     assert isinstance(none.next(), Stop)
     assert said == [
-        f"no random architecture is trained beside the winner: none of {HELD} of the winner's size that were"
-        " drawn keeps the limits"
+        f"no random architecture is trained beside the winner: none of {HELD} networks of the winner's size"
+        " that were drawn keeps the limits"
     ]
+
+
+def test_the_winner_does_not_wait_for_a_baseline() -> None:
+    """None is looked for before the winner's training has begun, nor for longer than a twentieth of what is
+    left, nor where there is no time to train it."""
+    now, held = [10.0], []
+
+    def keep_none(architecture: Architecture) -> bool:
+        held.append(architecture)
+        now[0] += 1.0
+        return False
+
+    def begin(each: float) -> FinalStage:
+        settings = Final(Fidelity(), baselines=("random",))
+        known: Any = {"published": {}, "keeps": keep_none, "warn": lambda sentence: None}
+        found = FinalStage(SPACE, settings, fresh(cells(1)), [], seed=0, recipe="r", **known)
+        found.within(FinalDeadlines(110.0, 10.0, each=each), lambda: now[0])
+        assert claim(found).trial.role == "winner"
+        assert not held
+        assert isinstance(found.next(), Wait)
+        return found
+
+    begin(each=200.0)
+    assert not held
+    found = begin(each=1.0)
+    assert len(held) == 5
+    assert isinstance(found.next(), Wait)
+    found.finish(0, Done(0.5))
+    assert isinstance(found.next(), Stop)
+    assert len(held) == 5
+
+
+def test_another_winner_has_the_same_baseline() -> None:
+    """The one of the first winner's size: a run that is resumed after that one has failed knows both."""
+    first, second = cells(1)[0], sample(PNAS(blocks=1), stream(1, 1))
+    baselines = []
+    for failed in (False, True):
+        found = FinalStage(
+            SPACE,
+            Final(Fidelity(), top=1, baselines=("random",)),
+            fresh([first, second]),
+            [],
+            seed=0,
+            recipe="r",
+            published={},
+        )
+        winner = claim(found)
+        if failed:
+            found.finish(winner.trial.number, Infeasible("nan"))
+            assert claim(found).trial.architecture == second
+        baselines.append(claim(found).trial.architecture)
+    assert baselines[0] == baselines[1]
 
 
 def test_a_single_candidate_is_delivered_at_once() -> None:

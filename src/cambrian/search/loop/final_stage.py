@@ -34,6 +34,8 @@ DELIVERED = ("winner", "front", "baseline")
 
 SPARE = 2
 """Networks of the search beyond the compared ones, that stand in should all of these fail."""
+DRAWING = 0.05
+"""The share of the time that is left in which a random baseline is looked for."""
 
 
 class Final(msgspec.Struct, frozen=True):
@@ -169,6 +171,8 @@ class FinalStage:
         self._deadlines: FinalDeadlines | None = None
         self._elapsed: Callable[[], float] = lambda: 0.0
         self._delivered: list[Part] | None = None
+        self._first: Architecture | None = None
+        self._has_baselines = False
         self.thinking = 0.0
 
     def next(self) -> Row | Wait | Stop:
@@ -180,14 +184,20 @@ class FinalStage:
             if not self._candidates:
                 return Stop("no finalist could be trained")
             winner = self._appoint()
+            self._first = winner.candidate.architecture
             others = [self._candidates.pop(0) for _ in self._candidates[: max(0, self._front - 1)]]
             roles = [(f"front {n}", each) for n, each in enumerate(others, start=2)]
-            baselines = self._baselines(winner.candidate.architecture)
-            self._delivered = [winner, *self._plan([*roles, *baselines])]
+            self._delivered = [winner, *self._plan(roles)]
         while has_failed(self._find(self._delivered[0])) and self._candidates:
             # The next one in its place: a run ends with a network.
             self._delivered[0] = self._appoint()
-        return self._open(self._delivered) or Stop("the final stage is complete")
+        step = self._open(self._delivered)
+        if not isinstance(step, Row) and not self._has_baselines:
+            # Only now: under limits it may take seconds to draw one, for which the winner does not wait.
+            self._has_baselines = True
+            self._delivered += self._plan(self._baselines())
+            step = self._open(self._delivered)
+        return step or Stop("the final stage is complete")
 
     def _rank_candidates(self) -> list[Candidate]:
         """Those that may be handed over, best first: of several finalists by their values on validation, then
@@ -318,13 +328,31 @@ class FinalStage:
         )
         return Row(trial, part.key, "running", 1, 0)
 
-    def _baselines(self, winner: Architecture) -> list[tuple[str, Candidate]]:
-        """The baselines by role; one that the space does not hold is left out."""
-        names = self.settings.baselines
+    def _baselines(self) -> list[tuple[str, Candidate]]:
+        """The baselines by role, where there is time to train one; one that the space does not hold is left
+        out."""
+        if not self._fits("baseline"):
+            return []
+        assert self._first is not None
         architectures = list_baselines(
-            self.space, names, self._published, winner, self.seed, self._keeps, self._warn
+            self.space,
+            self.settings.baselines,
+            self._published,
+            self._first,
+            self.seed,
+            self._keeps,
+            self._warn,
+            self._limit_drawing(),
         )
         return [(role, Candidate(each, self.settings.fidelity)) for role, each in architectures]
+
+    def _limit_drawing(self) -> Callable[[], bool]:
+        """Whether the time to draw a baseline is over: a part of what is left of the budget."""
+        if self._deadlines is None:
+            return lambda: False
+        now = self._elapsed()
+        until = now + DRAWING * (self._deadlines.seconds - now)
+        return lambda: self._elapsed() >= until
 
 
 def best_distinct(space: Space, ranked: Sequence[Trial], count: int) -> list[Architecture]:
