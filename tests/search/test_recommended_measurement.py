@@ -9,6 +9,7 @@ from cambrian.estimators.one_shot import OneShot
 from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.search.search import Search
 from cambrian.spaces.cells.nasbench201.space import NASBench201
+from cambrian.strategies.multifidelity.hyperband import Hyperband
 from cambrian.strategies.multifidelity.successive_halving import SuccessiveHalving
 from cambrian.strategies.one_shot.darts import DARTS
 from cambrian.testing import toy_task
@@ -48,3 +49,24 @@ def test_a_value_on_small_images_does_not_stand_for_one_on_large_ones() -> None:
     )
     ranked = ask_all(search, lambda trial: Done(1.0 - 0.01 * (trial.fidelity.resolution or 0)))
     assert ranked[0].fidelity.resolution == 32
+
+
+def test_what_ends_beside_a_trial_that_is_cut_is_recommended_where_it_is_better() -> None:
+    """Of two promoted trainings the first has no outcome, since its time was over. The strategy has not
+    learned of the second, which is better after more epochs than all that it knows."""
+    common: dict[str, Any] = {"fidelity": Fidelity(9), "lag": 2, "final": None}
+    search = Search("nasbench201", Hyperband(), "train", toy_task(), 40, **common)
+    numbers = []
+    while len(numbers) < 2:
+        trial = search.ask()
+        assert trial is not None
+        if trial.fidelity.epochs > 1:
+            numbers.append(trial.number)
+        else:
+            search.tell(trial.number, Done(0.1 + 0.001 * trial.number))
+    cut, ended = numbers
+    search.tell(ended, Done(0.5))
+    assert search._talk is not None
+    ranked = search._talk.coordinator.recommend()
+    assert ranked[0].number == ended
+    assert cut not in [trial.number for trial in ranked]

@@ -168,7 +168,6 @@ class Coordinator:
         """The measured trials, best first (see `rank_trials`), by the strategy where it knows better; for a
         search at its end, since the strategy learns of its last trials now."""
         self.order.learn_known()
-        # With those that a trial without an outcome, which time ran out on, keeps from being learned.
         known = [self.order.resolve(t) for t in self.trials]
         preferred = self._list_preferred(known)
         numbers = {t.number for t in preferred}
@@ -185,7 +184,9 @@ class Coordinator:
         aside = list_aside(self.strategy, self.order.state)
         measured = find_measurements((t for t in known if t.number not in aside), self.problem.fidelity)
         preferred = [measured[a] for a in chosen if a in measured]
-        return insert_better(preferred, (known[n] for n in self.order.hidden), self.problem.objectives)
+        # Open are those after a trial that the time ran out on, which keeps them from being learned.
+        untold = [n for n in (*self.order.hidden, *self.order.open) if n not in aside]
+        return insert_better(preferred, (known[n] for n in untold), self.problem.objectives)
 
     def _row(self, number: int, request: Request) -> Row:
         means = self._check(number, request)
