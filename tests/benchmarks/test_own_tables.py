@@ -423,8 +423,20 @@ def test_costs_are_no_questions(tmp_path):
     gap = [*rows, ("pool", 16, 7, "", 5, 3)]
     assert not table(written(tmp_path / "gap.csv", header, gap)).timed
     alone = [("conv", 9, 310), ("conv", 8, 250), ("pool", 7, 310)]
-    with pytest.raises(DataError, match="rows 1 and 2 have the same answers to op"):
+    says = r"rows 1 and 2 have the same answers to op: .* \(seconds: by name no question but a cost\)"
+    with pytest.raises(DataError, match=says):
         table(written(tmp_path / "alone.csv", ("op", "valid_acc", "seconds"), alone))
+
+
+def test_words_are_no_cost(tmp_path):
+    """A column of words is a question whatever its name: a cost is measured in numbers."""
+    rows = [("conv", 16, "none", 9), ("conv", 32, "lstm", 8), ("pool", 32, "gru", 7)]
+    found = table(written(tmp_path / "words.csv", ("op", "width", "memory", "valid_acc"), rows))
+    assert "memory" in found.space.questions
+    alone = [("none", 1), ("lstm", 2), ("gru", 3)]
+    assert table(written(tmp_path / "alone.csv", ("memory", "valid_acc"), alone)).space.questions == (
+        "memory",
+    )
 
 
 def test_matrices_of_an_npz_are_questions(tmp_path):

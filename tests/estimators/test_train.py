@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from cambrian.estimators import ESTIMATORS
 from cambrian.estimators.estimator import Estimator, Job, Prepares
 from cambrian.estimators.train import Train
 from cambrian.estimators.training_data import subset, training_images
+from cambrian.networks.training import step, trainer
 from cambrian.networks.training.trainer import scores
 from cambrian.outcome import Done, Fidelity, Infeasible
 from cambrian.testing.estimators import EstimatorCase, EstimatorSuite
@@ -32,6 +34,24 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(PLACES)}  # for `smal
 
 def garbage(task: Any, which: Any) -> Any:
     return with_inputs(task, which, np.random.default_rng(5).integers(0, 255, task.inputs[which].shape))
+
+
+def test_a_network_that_learns_in_bfloat16_is_scored_in_32_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a CPU, where it is used in 32 bits: steps ask for the one, scores for the other."""
+    asked: dict[str, set[str]] = {"steps": set(), "scores": set()}
+
+    def note(kind: str) -> Any:
+        def open_context(device: torch.device, precision: str = "auto") -> Any:
+            asked[kind].add(precision)
+            return nullcontext()
+
+        return open_context
+
+    monkeypatch.setattr(step, "half_precision", note("steps"))
+    monkeypatch.setattr(trainer, "half_precision", note("scores"))
+    for stage in ("search", "deliver"):
+        estimated(replace(SMALL, precision="bfloat16"), fidelity=Fidelity(1), stage=stage)
+    assert asked == {"steps": {"bfloat16"}, "scores": {"auto"}}
 
 
 def test_learns_what_can_be_learnt() -> None:

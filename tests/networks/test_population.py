@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -12,11 +13,13 @@ from torch.nn import functional as F
 
 from cambrian.architecture import sample
 from cambrian.errors import UsageError
+from cambrian.networks.population import step, training
 from cambrian.networks.population.lanes import Lanes
 from cambrian.networks.population.step import PopulationStep
 from cambrian.networks.population.training import Population
 from cambrian.networks.training.augment import Augment
 from cambrian.networks.training.batches import Images
+from cambrian.networks.training.precision import choose_precision
 from cambrian.networks.training.recipe import Recipe
 from cambrian.networks.training.step import GradientStep, Moment
 from cambrian.networks.training.trainer import Training, scores
@@ -147,6 +150,30 @@ def test_a_population_sees_the_batches_of_a_training():
     # The network in the lane has the present weights, so that the usual scores are the oracle.
     whole = scores(networks[2], make_images(), 64)
     assert score == pytest.approx({name: whole[name] for name in score}, abs=1e-5)
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_a_population_has_the_precision_of_its_networks_alone(groups, monkeypatch):
+    """On a CPU bfloat16 for dense convolutions and 32 bits for others, as in the training of one; scores in
+    32 bits."""
+    asked = []
+
+    def note(device, precision="auto"):
+        asked.append(precision)
+        return nullcontext()
+
+    monkeypatch.setattr(step, "half_precision", note)
+    monkeypatch.setattr(training, "half_precision", note)
+    networks = [
+        nn.Sequential(nn.Conv2d(1, 4, 1), nn.Conv2d(4, 4, 3, groups=groups), nn.Flatten(), nn.Linear(144, 3))
+        for _ in range(2)
+    ]
+    population = make_population(networks, precision="bfloat16")
+    population.run_epoch()
+    population.score(make_images(), 64)
+    alone = choose_precision(networks[0], "bfloat16", torch.device("cpu"))
+    assert asked == [alone] * 4 + ["auto"]
+    assert alone == ("bfloat16" if groups == 1 else "float32")
 
 
 def test_a_population_resumes_bit_for_bit():

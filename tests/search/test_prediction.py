@@ -123,6 +123,21 @@ def test_arrays_of_other_sizes(result: Result, tmp_path: Path) -> None:
     of_files = read_pixels(result.task, paths)
     assert np.array_equal(read_pixels(result.task, images), of_files)
     assert np.array_equal(read_pixels(result.task, images[1:2]), of_files[1:2])
+    objects = np.empty(3, object)
+    objects[:] = images
+    assert np.array_equal(read_pixels(result.task, objects), of_files)
+
+
+@pytest.mark.parametrize("shape", [(5, 9, 9), (5, 9, 9, 1)])
+def test_grey_images_for_a_network_of_colours(shape: tuple[int, ...]) -> None:
+    """As grey files are read: each of the three channels is the grey one, of many images and of one."""
+    rng = np.random.default_rng(0)
+    task = cambrian.load((rng.integers(0, 256, (40, 9, 9, 3), dtype=np.uint8), np.arange(40) % 2))
+    grey = rng.integers(0, 256, shape, dtype=np.uint8)
+    wanted = np.stack([grey.reshape(5, 9, 9)] * 3, axis=-1)
+    assert np.array_equal(read_pixels(task, grey), wanted)
+    assert np.array_equal(read_pixels(task, list(grey)), wanted)
+    assert np.array_equal(read_pixels(task, grey[2]), wanted[2:3])
 
 
 def test_images_of_floats(result: Result) -> None:

@@ -47,9 +47,9 @@ def guess_questions(
     them. Otherwise columns of few different whole numbers too: those up to the one with which every
     combination is there once, else all; a number that is another in each row only numbers the rows. One
     more column of whole numbers is a question where only that tells rows apart, or decides whether
-    another question is asked. None of these is a column whose name says that it is a cost. With `repeated`,
-    rows may agree."""
-    left_out = {*taken, *(REPEATS if repeated else ()), *(c for c in table.columns if is_cost(c))} - {depth}
+    another question is asked. None of these are numbers whose name says that they are a cost. With
+    `repeated`, rows may agree."""
+    left_out = {*taken, *(REPEATS if repeated else ()), *list_costs(table)} - {depth}
     columns = {name: answers(c.values) for name, c in table.columns.items() if name not in left_out}
     words = [name for name in columns if not is_numeric(table.columns[name].values)]
     sure = [name for name in columns if name in words or name in table.codes or name == depth]
@@ -114,13 +114,19 @@ def _is_whole(column: list[Any]) -> bool:
     return all(isinstance(answer, int | str) for answer in set(column))
 
 
-def is_cost(name: str) -> bool:
-    """Whether a column's name says that it is what an architecture costs.
+def list_costs(table: Table) -> list[str]:
+    """The columns that are a cost by their names."""
+    return [name for name, column in table.columns.items() if is_cost(name, column.values)]
 
-    >>> [is_cost(name) for name in ("seconds", "train_time (s)", "latencyMs", "timestep", "width")]
-    [True, True, True, False, False]
+
+def is_cost(name: str, values: NDArray[Any]) -> bool:
+    """Whether a column is what an architecture costs: numbers, whose name says so.
+
+    >>> names = ("seconds", "train_time (s)", "latencyMs", "timestep", "width")
+    >>> [is_cost(name, np.array([1, 2])) for name in names], is_cost("memory", np.array(["none", "lstm"]))
+    ([True, True, True, False, False], False)
     """
-    return not split_words(name).isdisjoint(COSTS)
+    return is_numeric(values) and not split_words(name).isdisjoint(COSTS)
 
 
 def is_numeric(values: NDArray[Any]) -> bool:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from cambrian.benchmarks.benchmark import Benchmark
-from cambrian.benchmarks.guessing import OPTIONS, guess_questions, is_numeric
+from cambrian.benchmarks.guessing import OPTIONS, guess_questions, is_numeric, list_costs
 from cambrian.benchmarks.table_space import Listed, forget_changed
-from cambrian.errors import DataError, UsageError
+from cambrian.errors import DataError, UsageError, join_words
 from cambrian.estimators.tables import open_table
 from cambrian.estimators.tables.files import FORMATS, SUFFIXES
 from cambrian.estimators.tables.replicates import MODES, group_rows
@@ -164,10 +164,12 @@ def _check_distinct(table: Table, questions: Sequence[str]) -> None:
     """Raises DataError for two rows of one architecture."""
     repeated = next((rows for rows in group_rows(table, questions) if len(rows) > 1), None)
     if repeated is not None:
+        costs = [name for name in list_costs(table) if name not in questions]
+        told = f" ({join_words(costs)}: by name no question but a cost)" if costs else ""
         raise DataError(
             f"{table.name}: rows {repeated[0] + 1} and {repeated[1] + 1} have the same answers to"
             f" {', '.join(questions)}: keep one row of each architecture, name the columns that tell them"
-            " apart in --questions, or say --replicates mean or --replicates seed if they are repeated"
+            f" apart in --questions{told}, or say --replicates mean or --replicates seed if they are repeated"
             " measurements"
         )
 

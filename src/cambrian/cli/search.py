@@ -12,6 +12,7 @@ import typer
 from cambrian.cli.app import Depth, Json, Minimize, Out, Questions, Replicates, app, say
 from cambrian.cli.audited import AUTO, Audited, check_audited, follow_audit
 from cambrian.cli.by_hand import check_raced, train_by_hand
+from cambrian.cli.display.busy import busy
 from cambrian.cli.display.panels import FIND
 from cambrian.cli.listing import complete
 from cambrian.cli.options.data import Read, Target, load_task
@@ -412,7 +413,10 @@ def search(
         common["objectives"] = others
     if choose is not None:
         common["choose"] = choose
-    with name_options(context, audit="--estimator auto"):
+    with (
+        name_options(context, audit="--estimator auto"),
+        busy("planning: networks are timed on this machine"),
+    ):
         planned = plan(
             task,
             budget,

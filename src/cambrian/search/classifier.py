@@ -162,15 +162,18 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
 
 def find_shape(X: Any) -> tuple[int, ...]:
-    """The shape of the array; of a list of several shapes their number and the first of them.
+    """The shape of the array; of several shapes, in a list or an array of objects, their number and the first
+    of them.
 
     >>> find_shape([[1, 2], [3, 4]]), find_shape([np.ones((4, 5)), np.ones((6, 5))])
     ((2, 2), (2, 4, 5))
     """
     try:
-        return np.shape(X)
+        shape = np.shape(X)
     except ValueError:
         return (len(X), *np.shape(X[0]))
+    objects = isinstance(X, np.ndarray) and X.dtype.kind == "O" and len(shape) == 1 and len(X) > 0
+    return (*shape, *np.shape(X[0])) if objects else shape
 
 
 def find_values(y: Any) -> NDArray[Any]:

@@ -1,9 +1,12 @@
-"""The display of an audit: a bar for each shortcut while it is measured, and the table at the end."""
+"""The display of an audit: a bar for each shortcut while it is measured, or lines where there is no terminal,
+and the table at the end."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -12,7 +15,9 @@ from rich.table import Table
 
 from cambrian.cli.app import say
 from cambrian.cli.display.counting import make_bars
+from cambrian.counts import counted
 from cambrian.outcome import Trial
+from cambrian.search.display.lines import PAUSE
 from cambrian.search.loop.execution import Watch
 
 if TYPE_CHECKING:
@@ -32,9 +37,30 @@ class BarWatch(Watch):
         self._progress.console.print(f"note: {sentence}", highlight=False, markup=False, soft_wrap=True)
 
 
+class CountWatch(Watch):
+    """A line when the measurements of `label` begin, and one every PAUSE seconds while they last."""
+
+    def __init__(self, write: Callable[[str], object], label: str, total: int) -> None:
+        self._write, self._label, self._total = write, label, total
+        self._count, self._last = 0, time.monotonic()
+        write(f"  {label}: {counted(total, 'network')} to be measured")
+
+    def on_end(self, trial: Trial) -> None:
+        self._count += 1
+        if time.monotonic() - self._last >= PAUSE:
+            self._last = time.monotonic()
+            self._write(f"  {self._label}: {self._count} of {self._total} measured")
+
+    def on_warning(self, sentence: str) -> None:
+        self._write(f"note: {sentence}")
+
+
 @contextmanager
 def watch_audit(console: Console) -> Iterator[Callable[[str, int], Watch]]:
     """A function that makes the display of a run from its label and the number of its measurements."""
+    if not console.is_terminal:
+        yield partial(CountWatch, partial(console.print, highlight=False, markup=False, soft_wrap=True))
+        return
     with make_bars(console) as progress:
         yield lambda label, total: BarWatch(progress, progress.add_task(label, total=total))
 

@@ -14,7 +14,7 @@ from cambrian.errors import UsageError
 from cambrian.networks.population.descent import PopulationDescent
 from cambrian.networks.population.lanes import Lanes
 from cambrian.networks.training.losses import Loss, make_loss
-from cambrian.networks.training.precision import half_precision
+from cambrian.networks.training.precision import choose_precision, half_precision
 from cambrian.networks.training.recipe import Recipe
 from cambrian.networks.training.step import Moment
 
@@ -42,6 +42,7 @@ class PopulationStep:
         self._loss = loss or make_loss(recipes[0])
         self._descent = PopulationDescent(lanes.flats, len(lanes.networks), recipes[0])
         first = lanes.flats[0].weights
+        self._precision = _choose_precision(lanes, recipes[0].precision, first.device)
         self.totals = torch.zeros(len(lanes.networks), device=first.device)
 
     @property
@@ -50,7 +51,7 @@ class PopulationStep:
 
     def take(self, inputs: Tensor, targets: Tensor, moment: Moment) -> Tensor:
         """See `Step`. Returns the mean loss of the lanes whose loss is finite."""
-        with half_precision(inputs.device, self._recipes[0].precision):
+        with half_precision(inputs.device, self._precision):
             outputs = self._lanes(inputs)
         losses = torch.stack([self._loss_of(output, targets) for output in outputs])
         torch.autograd.backward(losses.sum())
@@ -73,6 +74,12 @@ class PopulationStep:
         # In 32 bits, outside of autocast.
         first, *others = (self._loss(_widen(logits), targets) for logits in heads)
         return first + self._recipes[0].auxiliary * sum(others) if others else first
+
+
+def _choose_precision(lanes: Lanes, wanted: str, device: torch.device) -> str:
+    """The precision that each lane would have alone; 32 bits where they differ, since they share kernels."""
+    alone = {choose_precision(network, wanted, device) for network in lanes.networks}
+    return alone.pop() if len(alone) == 1 else "float32"
 
 
 def _widen(logits: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from cambrian.networks.population.step import PopulationStep
 from cambrian.networks.training.augment import Augment
 from cambrian.networks.training.batches import Images
 from cambrian.networks.training.losses import make_loss
-from cambrian.networks.training.precision import half_precision
+from cambrian.networks.training.precision import half_precision, scoring_precision
 from cambrian.networks.training.recipe import Recipe
 from cambrian.networks.training.trainer import Training
 
@@ -36,6 +36,7 @@ class Population:
     ) -> None:
         recipes = [recipe] * len(networks) if isinstance(recipe, Recipe) else list(recipe)
         height, width = images.side
+        self._scored_in = scoring_precision(recipes[0].precision)
         self.lanes = Lanes(networks, (len(images.mean), height, width))
         self._step = PopulationStep(self.lanes, recipes, make_loss(recipes[0], images.goal))
         self.training = Training(
@@ -59,7 +60,7 @@ class Population:
         self.lanes.eval()
         right = torch.zeros(len(self.lanes.networks), device=images.pixels.device)
         losses = torch.zeros_like(right)
-        with torch.inference_mode(), half_precision(images.pixels.device):
+        with torch.inference_mode(), half_precision(images.pixels.device, self._scored_in):
             for begin in range(0, len(images), batch_size):
                 batch = slice(begin, begin + batch_size)
                 targets = images.targets[batch]

@@ -140,8 +140,9 @@ def _stack(task: Task, images: Any) -> NDArray[Any]:
 
 
 def _are_arrays(images: Any) -> bool:
-    """Whether this is a list of an array for each image."""
-    return isinstance(images, list | tuple) and all(len(getattr(image, "shape", ())) > 1 for image in images)
+    """Whether this is a list, or an array of objects, of an array for each image."""
+    listed = isinstance(images, list | tuple) or (np.ndim(images) == 1 and images.dtype.kind == "O")
+    return listed and all(len(getattr(image, "shape", ())) > 1 for image in images)
 
 
 def _read_array(task: Task, array: NDArray[Any]) -> NDArray[Any]:
@@ -150,6 +151,9 @@ def _read_array(task: Task, array: NDArray[Any]) -> NDArray[Any]:
         array = array[None]  # one image
     if task.channels == 1 and array.shape[1:] == size[:2]:
         array = array[..., None]
+    grey = size[:2], (*size[:2], 1)
+    if task.channels == 3 and (array.shape in grey or array.shape[1:] in grey):  # as files may be
+        array = np.repeat(array.reshape(-1, *size[:2], 1), 3, axis=3)
     if array.ndim != 4 or array.shape[1:] != size:
         raise DataError(
             f"{task.name} has {task.noun} [n, height, width, channels] of size {list(size)}, got an array of"
