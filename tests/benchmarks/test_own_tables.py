@@ -428,6 +428,22 @@ def test_costs_are_no_questions(tmp_path):
         table(written(tmp_path / "alone.csv", ("op", "valid_acc", "seconds"), alone))
 
 
+@pytest.mark.parametrize(("separator", "mark"), [(";", ","), (";", "."), ("\t", "."), ("|", ".")])
+def test_tables_of_other_separators(tmp_path, separator, mark):
+    """As spreadsheets write them, with semicolons where a comma is in numbers: the same table as with
+    commas."""
+    rows = [("conv, wide", 16, 0.75), ("conv, wide", 32, 0.5), ("pool", 16, 1.25), ("pool", 32, 2)]
+    lines = [("op", "width", "valid_acc"), *rows]
+    text = "\n".join(separator.join(str(cell).replace(".", mark) for cell in line) for line in lines)
+    (tmp_path / "other.csv").write_text(text + "\n")
+    found = table(tmp_path / "other.csv")
+    assert found.space.questions == ("op", "width")
+    values = {architecture: told(found, architecture).value for architecture in completions(found.space, {})}
+    assert {tuple(map(str, a.values())): value for a, value in values.items()} == {
+        (op, str(width)): value for op, width, value in rows
+    }
+
+
 def test_words_are_no_cost(tmp_path):
     """A column of words is a question whatever its name: a cost is measured in numbers."""
     rows = [("conv", 16, "none", 9), ("conv", 32, "lstm", 8), ("pool", 32, "gru", 7)]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".npz")
 FORMATS = "tables are read from .csv files with a header and from .npz files of columns (numpy.savez)"
 ABSENT = ""
+SEPARATORS = (",", ";", "\t", "|")
 
 Key = tuple[tuple[str, ...], tuple[str, ...]]  # paths, and the answers to them
 
@@ -114,7 +115,9 @@ class _Rows(Mapping[Key, int]):
 def _csv(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a byte-order mark
-            rows = [row for row in csv.reader(file) if row]
+            separator = _find_separator(file.readline())
+            file.seek(0)
+            rows = [row for row in csv.reader(file, delimiter=separator) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read {path}: {error}") from error
     header, body = ([name.strip() for name in rows[0]], rows[1:]) if rows else ([], [])
@@ -124,12 +127,24 @@ def _csv(path: Path) -> dict[str, NDArray[Any]]:
     for number, row in enumerate(body, start=1):
         if len(row) != len(header):
             raise DataError(f"{path}: row {number} has {len(row)} cells, the header {len(header)}")
-    return {name: _column([row[i].strip() for row in body]) for i, name in enumerate(header)}
+    # Spreadsheets write semicolons where numbers have commas.
+    mark = "," if separator == ";" else "."
+    return {name: _column([row[i].strip() for row in body], mark) for i, name in enumerate(header)}
 
 
-def _column(cells: list[str]) -> NDArray[Any]:
+def _find_separator(header: str) -> str:
+    """The sign that splits the header into most columns; of several the first.
+
+    >>> [_find_separator(line) for line in ("a;b;c", "a,b", "a", '"a;b",c')]
+    [';', ',', ',', ',']
+    """
+    return max(SEPARATORS, key=lambda sign: len(next(csv.reader([header], delimiter=sign), [])))
+
+
+def _column(cells: list[str], mark: str) -> NDArray[Any]:
+    """Numbers, whose fractions begin after a point or that `mark`, or else words."""
     try:
-        return np.array([float(c) if c else np.nan for c in cells])
+        return np.array([float(c.replace(mark, ".")) if c else np.nan for c in cells])
     except ValueError:
         return np.array(cells)
 
