@@ -67,6 +67,7 @@ def search_table(
 ) -> None:
     """Search the table of the options. Whatever else was given on the command line is refused: it would train
     networks."""
+    from cambrian.search.display.tally import number_text
     from cambrian.search.ledger.run_directory import choose_place
     from cambrian.search.parts.components import SEVERAL, climbs_table, usual
     from cambrian.search.planning.budget import Budget
@@ -101,9 +102,12 @@ def search_table(
     best = Result.open(place).best
     if best is not None:
         # Only now, so that the search cannot have seen it.
-        tested = table.test(best.architecture)
+        tested, optimum = (
+            number_text(value, table.test_minimize)
+            for value in (table.test(best.architecture), table.optimum)
+        )
         end = "lowest" if table.test_minimize else "highest"
-        say(f"test of the best: {tested:.4g} (the {end} there is: {table.optimum:.4g})", to_json=as_json)
+        say(f"test of the best: {tested} (the {end} there is: {optimum})", to_json=as_json)
 
 
 def _describe_search(benchmark: Benchmark, objective: str, minimize: bool | None) -> str:
