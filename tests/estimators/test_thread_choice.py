@@ -93,6 +93,20 @@ def test_a_number_that_is_slower_by_far_costs_a_step() -> None:
     assert simulated.steps >= (60 - 2 * 9.5) / 0.06
 
 
+def test_a_first_step_that_makes_threads_decides_nothing() -> None:
+    """Where the first step on a number takes fifty times as long as the next ones, and less than a second."""
+    met = set()
+
+    def cost(number: int, now: float) -> float:
+        new = number not in met
+        met.add(number)
+        return idle(number, now) * (50 if new and number > 1 else 1)
+
+    simulated = Simulated(16, cost)
+    simulated.run(until=10.0)
+    assert simulated.choice.number == 16
+
+
 def test_a_score_has_the_threads_of_the_steps() -> None:
     """Those that were the fastest, also where another number is on trial; then the process has all again."""
     simulated = Simulated(2, crowded)

@@ -22,6 +22,8 @@ LEAST_PAUSE = 10.0  # seconds
 HOPELESS = (10.0, 10.0, 2.0)
 """How many times as slow as another a number is so that it is given up, after no, one and more counted
 steps."""
+LONG = 1.0
+"""Seconds of a first step, which makes threads and memory anew, from which on it may be judged by alone."""
 GAIN = 0.95
 """The share of the present time below which another number of threads is taken."""
 
@@ -73,7 +75,7 @@ class ThreadChoice:
         now = self._read()
         before, self._before = self._before, now
         if self._order:
-            self._try(now, (now - before) / pixels)
+            self._try(now, now - before, pixels)
         elif now >= self._next:
             self._begin(now)
 
@@ -89,22 +91,22 @@ class ThreadChoice:
         self._use(self._order[0])
         self._warm, self._counted = WARM_STEPS, 0
 
-    def _try(self, now: float, seconds: float) -> None:
-        number = self._order[0]
+    def _try(self, now: float, seconds: float, pixels: float) -> None:
+        number, each = self._order[0], seconds / pixels
         if self._warm:
             self._warm -= 1
         else:
-            self._spent[number] += seconds
+            self._spent[number] += each
             self._counted += 1
-            seconds = self._spent[number] / self._counted
-        if self._is_hopeless(number, seconds):
+            each = self._spent[number] / self._counted
+        if (self._counted or seconds >= LONG) and self._is_hopeless(number, each):
             self._order = [each for each in self._order if each != number]
             self._spent[number] = math.inf
         elif self._counted < STEPS:
             return
         else:
             self._order.pop(0)
-            self._whole.setdefault(number, seconds)
+            self._whole.setdefault(number, each)
         if self._order:
             self._turn()
         else:
