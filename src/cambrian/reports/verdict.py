@@ -46,8 +46,8 @@ def tell_shortfall(winner: Trial, trials: Sequence[Trial] = ()) -> list[str]:
     if steps >= FEW_STEPS:
         return []
     return [
-        f"There was time for {counted(int(steps), 'step')} of its training, so that it has hardly learned:"
-        " resume the run with a larger --budget."
+        f"There was time for {counted(int(steps), 'step')} of its training alone: resume the run with a"
+        " larger --budget."
     ]
 
 

@@ -168,6 +168,9 @@ class Session:
     ) -> Callable[[], str | None]:
         """The function that says why no further trial is begun, or None while the budget lasts."""
         budget, paid = self.search.budget, PaidEpochs(coordinator.trials, self.search.estimators)
+        # The final stage has a part of the time, and is still to come.
+        part = "the search's part of " if deadlines is not None and deadlines.final else ""
+        timed = f"{part}the budget of {budget} is spent"
 
         def halt() -> str | None:
             if budget.most_epochs is not None and paid.count() >= budget.most_epochs:
@@ -175,10 +178,10 @@ class Session:
             if budget.trials is not None and len(coordinator.trials) >= budget.trials:
                 return f"the budget of {Budget(budget.trials)} is spent"
             if stopped:
-                return f"the budget of {budget} is spent"
+                return timed
             # The first trial is begun however late it is: its network is delivered where none is measured.
             if deadlines is not None and coordinator.trials and deadlines.over(self.execution.read_clock()):
-                return f"the budget of {budget} is spent"
+                return timed
             return None
 
         return halt
