@@ -44,7 +44,7 @@ COUNTS = {name: remember(getattr(Cost, name), _key_of_network) for name in ("_co
 def measure_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let plans measure speeds in this process: to fork a child for a speed that the test itself says costs
     more than many a plan."""
-    for place in ("cost", "race_speed"):
+    for place in ("cost", "race_speed", "precisions"):
         name = f"cambrian.search.planning.{place}.call_each"
         monkeypatch.setattr(name, lambda functions, at_once, seconds: [each() for each in functions])
 
@@ -54,6 +54,13 @@ def fix_race_speed(monkeypatch: pytest.MonkeyPatch, measure: Callable[..., float
     precision)`, and gain nothing by another precision."""
     monkeypatch.setattr(Favourite, "measure", measure)
     monkeypatch.setattr(Favourite, "compare_precisions", lambda favourite, resolution: 1.0)
+
+
+def fix_cost_speed(monkeypatch: pytest.MonkeyPatch, measure: Callable[..., float]) -> None:
+    """Let the networks of a preset's plan take so many seconds for an image, `measure(cost, level, device)`,
+    and gain nothing by another precision."""
+    monkeypatch.setattr(Cost, "_measure_speed", measure)
+    monkeypatch.setattr(Cost, "_compare_precisions", lambda cost, level: 1.0)
 
 
 def remember_costs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,7 @@ from sklearn.datasets import load_digits
 import cambrian.cli.commands  # noqa: F401  (registers the commands)
 from cambrian.cli import main
 from cambrian.cli.app import app
-from cambrian.search.planning.cost import Cost
-from remembered import fix_race_speed, measure_here, remember_costs
+from remembered import fix_cost_speed, fix_race_speed, measure_here, remember_costs
 from reseeding import seeded
 
 LINES = int(os.environ.get("CAMBRIAN_LINES", "10000"))
@@ -99,7 +98,7 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Capture
     """Runs the command as far as its search, which is planned and not run; gives the exit code and all that
     it said on standard error."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Cost, "_measure_speed", lambda self, level, device: 1e-5 * (level + 1))
+    fix_cost_speed(monkeypatch, lambda self, level, device: 1e-5 * (level + 1))
     remember_costs(monkeypatch)
     measure_here(monkeypatch)
     monkeypatch.setattr("sklearn.datasets.load_digits", functools.cache(load_digits))

@@ -18,8 +18,7 @@ from cambrian.cli.app import app
 from cambrian.codec import encode
 from cambrian.errors import UsageError
 from cambrian.search.engines import ENGINES
-from cambrian.search.planning.cost import Cost
-from remembered import fix_race_speed, measure_here, remember_costs
+from remembered import fix_cost_speed, fix_race_speed, measure_here, remember_costs
 
 SMALL = ("--budget", "9", "--strategy", "random", "--space", "tiny-chain")
 KINDS = {
@@ -86,7 +85,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """The function that plans with these arguments and describes all that the search would be; nothing is
     trained, and the machine's speed is always the same."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Cost, "_measure_speed", lambda self, level, device: 1e-5 * (level + 1))
+    fix_cost_speed(monkeypatch, lambda self, level, device: 1e-5 * (level + 1))
     # The same networks and data are planned for with each option.
     remember_costs(monkeypatch)
     measure_here(monkeypatch)

@@ -9,6 +9,7 @@ import re
 import signal
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,8 +21,10 @@ from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
 from cambrian.errors import Unbuildable, Unread
 from cambrian.estimators.train import Train
+from cambrian.networks.training import precision
 from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.search.loop.epochs import PaidEpochs
+from cambrian.search.planning import precisions
 from cambrian.search.planning.choice import FINAL_SHARE, SEARCH_SHARE, Wishes, choose_preset
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.forked import call_each
@@ -29,17 +32,20 @@ from cambrian.search.planning.plan import plan
 from cambrian.search.planning.presets import PRESETS, USUAL, Preset, read_preset, stretch_preset
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload, preset_workload
+from cambrian.spaces import SPACES
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.space import Pick, Signature, Space
 from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.random import Random
-from remembered import measure_here, remember_costs
+from remembered import fix_cost_speed, measure_here, remember_costs
+
+COMPARE = Cost._compare_precisions
 
 
 @pytest.fixture(autouse=True)
 def speed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine whose speed no load changes: a tenth of a millisecond an image and block."""
-    monkeypatch.setattr(Cost, "_measure_speed", lambda self, blocks, device: 1e-4 * blocks)
+    fix_cost_speed(monkeypatch, lambda self, blocks, device: 1e-4 * blocks)
     remember_costs(monkeypatch)
     measure_here(monkeypatch)
 
@@ -151,7 +157,7 @@ def test_a_small_first_level_is_not_all_of_a_search(task: cambrian.Task, trials:
 
 def test_haste_is_priced_by_the_networks_that_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of a first level that has two, and costs next to nothing, are not what the others cost."""
-    monkeypatch.setattr(Cost, "_measure_speed", lambda self, level, device: 1e-6 if level == 0 else 3e-2)
+    fix_cost_speed(monkeypatch, lambda self, level, device: 1e-6 if level == 0 else 3e-2)
     task = cambrian.load("digits")
     found = plan(task, "60s", workers=1, space="sequence-chain", strategy="progressive")
     assert sum(found.trials.values()) >= 8
@@ -380,3 +386,43 @@ def test_a_crash_while_the_speed_is_measured(photos: cambrian.Task, monkeypatch:
     found = plan(photos, "1h", workers=2, strategy="progressive")
     assert "was guessed: its process was ended by SIGSEGV" in dict(found.rows)["time"]
     assert found.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("space", "recipe", "paper", "expected"),
+    [
+        ("nasbench201", {}, False, ("bfloat16", 1.5)),
+        ("nasbench201", {"precision": "float32"}, False, ("float32", 1.0)),
+        ("pnas", {}, True, ("auto", 1.0)),
+    ],
+)
+def test_trainings_have_the_faster_precision(
+    space: str,
+    recipe: dict[str, Any],
+    paper: bool,
+    expected: tuple[str, float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the processor has one, which the plan says and counts on; what is named, or a paper's, stays."""
+    monkeypatch.setattr(precision, "has_half_precision", lambda: True)
+    common: dict[str, Any] = {"workers": 1, "device": "cpu", "space": space, "paper": paper, "recipe": recipe}
+    strategy = None if paper else "random"
+    slow = plan(cambrian.load("digits"), 4, strategy=strategy, **common)
+    monkeypatch.setattr(Cost, "_compare_precisions", lambda cost, level: 1.5)
+    found = plan(cambrian.load("digits"), 4, strategy=strategy, **common)
+    assert found.search.estimator.precision == expected[0]
+    assert (found.seconds < slow.seconds) == (expected[1] > 1)
+    assert ("training in bfloat16, 1.5 times as fast" in dict(found.rows)["machine"]) == (expected[1] > 1)
+
+
+def test_precisions_are_compared_where_a_network_has_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the largest sample: one with convolutions in groups gains nothing, whatever is measured."""
+    seconds = {"float32": 3e-3, "bfloat16": 1e-3}
+    speeds: Any = lambda network, shape, device, dense, asked: [seconds[each] for each in asked]  # noqa: E731
+    monkeypatch.setattr(precisions, "measure_speeds", speeds)
+    monkeypatch.setattr(precision, "has_half_precision", lambda: True)
+    monkeypatch.setattr(Cost, "_compare_precisions", COMPARE)
+    task = cambrian.load("digits")
+    for space, gain in (("nasbench201", 3.0), ("pnas", 1.0)):
+        cost = Cost(task, "cpu", 1, SpaceFacts(SPACES.make(space)), None)
+        assert (cost.gain, cost.precision) == (gain, "bfloat16" if gain > 1 else "auto")

@@ -11,14 +11,14 @@ from cambrian.errors import UsageError
 from cambrian.estimators.proxy import Proxy
 from cambrian.estimators.train import Train
 from cambrian.reports.contents import Story
-from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.plan import plan
 from cambrian.testing import toy_task
+from remembered import fix_cost_speed
 
 
 def test_a_plan_by_a_proxy_trains_what_it_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy is the first estimator, the plan says so, and the final stage names the one that trains."""
-    monkeypatch.setattr(Cost, "_measure_speed", lambda self, blocks, device: 1e-4 * blocks)
+    fix_cost_speed(monkeypatch, lambda self, blocks, device: 1e-4 * blocks)
     planned = plan(toy_task(), 4, space="nasbench201", strategy="random", estimator="naswot", workers=1)
     search, rows = planned.search, dict(planned.rows)
     assert search.estimator == Proxy("naswot")
@@ -40,7 +40,7 @@ def test_the_time_of_a_user_s_function_is_not_known(
     monkeypatch: pytest.MonkeyPatch, estimator: object, name: str
 ) -> None:
     """The plan names the function, and gives no time that leaves it out."""
-    monkeypatch.setattr(Cost, "_measure_speed", lambda self, blocks, device: 1e-4 * blocks)
+    fix_cost_speed(monkeypatch, lambda self, blocks, device: 1e-4 * blocks)
     rows = dict(
         plan(toy_task(), 4, space="nasbench201", strategy="random", estimator=estimator, workers=1).rows
     )

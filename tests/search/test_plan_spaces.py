@@ -31,7 +31,7 @@ from cambrian.spaces.program.function_space import Shape
 from cambrian.spaces.space import Pick, Signature, Space
 from cambrian.strategies.audited import Audited
 from cambrian.strategies.progressive import Progressive
-from remembered import measure_here, remember
+from remembered import fix_cost_speed, measure_here, remember
 from tiers import slow_for
 
 GROWING = [name for name in SPACES.names() if SpaceFacts(SPACES.make(name)).levels]
@@ -61,7 +61,7 @@ def cost(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine whose speed no load changes, and networks that cost their level times their settings; the
     plans of one space count its levels once."""
     monkeypatch.setattr(SpaceFacts, "capacity", property(capacity))
-    monkeypatch.setattr(Cost, "_measure_speed", lambda self, level, device: 2e-5 * (level + 1))
+    fix_cost_speed(monkeypatch, lambda self, level, device: 2e-5 * (level + 1))
     measure_here(monkeypatch)
     monkeypatch.setattr(Cost, "_params", lambda self, architecture: len(architecture))
     monkeypatch.setattr(Cost, "_count_macs", lambda self, architecture, skeleton: _product(skeleton))

@@ -18,7 +18,6 @@ from cambrian.estimators.build import signature
 from cambrian.outcome import ENDLESS, Done, Fidelity, Point
 from cambrian.search.loop.execution import Watch
 from cambrian.search.planning import race_amounts, race_plan
-from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.optimisers import TEXT, choose_optimiser
 from cambrian.search.planning.plan import plan
 from cambrian.search.planning.race_amounts import (
@@ -37,7 +36,7 @@ from cambrian.spaces.sequences.recurrent.common import UNITS
 from cambrian.strategies.evolution.nsga2 import NSGA2
 from cambrian.strategies.multifidelity.race import Race
 from cambrian.weights import Inherit
-from remembered import fix_race_speed, measure_here, remember, shape_of
+from remembered import fix_cost_speed, fix_race_speed, measure_here, remember, shape_of
 from tiers import slow_but
 
 count_work = remember(race_plan.count_work, lambda space, task, network: (space, shape_of(task), network))
@@ -53,7 +52,7 @@ def speed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     fix_race_speed(monkeypatch, measure)
     monkeypatch.setattr(race_plan, "count_work", count_work)
-    monkeypatch.setattr(Cost, "_measure_speed", lambda self, level, device: SECONDS * (level + 1))
+    fix_cost_speed(monkeypatch, lambda self, level, device: SECONDS * (level + 1))
     measure_here(monkeypatch)
 
 

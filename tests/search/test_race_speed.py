@@ -12,7 +12,7 @@ from torch import nn
 
 from cambrian.errors import Unread
 from cambrian.networks.training import precision
-from cambrian.search.planning import race_speed
+from cambrian.search.planning import precisions
 from cambrian.search.planning.plan import Plan, plan
 from cambrian.search.planning.race_speed import Favourite, Speed, measure_favourite
 from cambrian.search.planning.speed import measure_speeds
@@ -68,7 +68,7 @@ def test_what_is_trained_in_32_bits_gains_nothing(
     """Depthwise convolutions are not trained in bfloat16, whatever two measurements of the same would say."""
     seconds = {"float32": 2e-3, "bfloat16": 1e-3}
     speeds: Any = lambda network, shape, device, dense, asked: [seconds[each] for each in asked]  # noqa: E731
-    monkeypatch.setattr(race_speed, "measure_speeds", speeds)
+    monkeypatch.setattr(precisions, "measure_speeds", speeds)
     monkeypatch.setattr(Favourite, "compare_precisions", COMPARE)
     one = replace(favourite, architecture=favourite.space.portfolio[network])
     assert one.compare_precisions(None) == expected

@@ -300,7 +300,7 @@ def search(
         typer.Option(
             help="Numbers of convolutions and products of matrices in training: float32, bfloat16 (on a CPU"
             " for networks of dense convolutions alone), or auto, which is bfloat16 on a GPU alone.",
-            show_default="a race: the faster one here",
+            show_default="the faster one here",
             rich_help_panel=TRAINING,
         ),
     ] = None,

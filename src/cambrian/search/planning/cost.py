@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,8 +16,8 @@ from cambrian.errors import Unbuildable, UsageError
 from cambrian.one_thread import one_thread
 from cambrian.randomness import stream
 from cambrian.search.planning.forked import Failed, call_each
+from cambrian.search.planning.precisions import measure_gain, measure_in
 from cambrian.search.planning.space_facts import SpaceFacts
-from cambrian.search.planning.speed import measure_speed
 from cambrian.search.planning.workload import Workload
 from cambrian.spaces.drafts import draft_network
 
@@ -42,17 +42,23 @@ class Cost:
     """The cost of a search here: seconds per image of sample architectures, of the first, the middle and the
     last level where the space has levels, measured once in the smallest skeleton and scaled by
     multiply-accumulates to the others. They are measured in processes of their own, as many at a time as
-    the search will train; `notice` says which could not be measured, and was guessed."""
+    the search will train; `notice` says which could not be measured, and was guessed. Trainings have the
+    `precision` (None: the faster one for the largest sample), in which they are `gain` times as fast."""
 
-    def __init__(self, task: Task, device: str, workers: int, facts: SpaceFacts) -> None:
+    def __init__(
+        self, task: Task, device: str, workers: int, facts: SpaceFacts, precision: str | None = "auto"
+    ) -> None:
         self.task, self.workers = task, workers
         self.notice: str | None = None
+        self.precision, self.gain = precision or "auto", 1.0
         self._facts, self._space = facts, facts.space
         self._smallest = facts.size(0)
         self._sizes: dict[tuple[int, tuple[tuple[str, Scalar], ...]], float] = {}
         with one_thread():
             self._samples = _draw_samples(facts, self._params)
             self._speed = self._measure(device)
+            if precision is None and device == "cpu" and self.notice is None:
+                self._take_faster_precision()
 
     def images(self, work: Workload) -> int:
         return min(work.images, len(self.task.train))
@@ -148,8 +154,24 @@ class Cost:
         return 3 * self._macs(level, self._smallest) / GUESSED
 
     def _measure_speed(self, level: int, device: str) -> float:
+        return self._measure_in(level, device, [self.precision])[self.precision]
+
+    def _take_faster_precision(self) -> None:
+        self.gain = measure_gain(partial(self._compare_precisions, max(self._samples)), PATIENCE)
+        if self.gain > 1:
+            self.precision = "bfloat16"
+            self._speed = {level: seconds / self.gain for level, seconds in self._speed.items()}
+
+    def _compare_precisions(self, level: int) -> float:
+        """How many times as fast the level's sample is in bfloat16 on a CPU; 1 if it is not trained in it."""
+        speeds = self._measure_in(level, "cpu", ["float32", "bfloat16"])
+        return speeds["float32"] / speeds["bfloat16"]
+
+    def _measure_in(self, level: int, device: str, precisions: Sequence[str]) -> dict[str, float]:
         network = self._build(self._samples[level], self._smallest)
-        return measure_speed(network, (self.task.channels, self.task.height, self.task.width), device)
+        return measure_in(
+            network, (self.task.channels, self.task.height, self.task.width), device, precisions
+        )
 
 
 def _draw_samples(facts: SpaceFacts, size: Callable[[Architecture], float]) -> dict[int, Architecture]:

@@ -61,7 +61,7 @@ def describe_plan(
         *list_limits(search),
         ("each", _describe_trial(search, search.fidelity.epochs, cost.images(work))),
         ("then", describe_final(search)),
-        ("machine", describe_machine(search, search.engine.slots)),
+        ("machine", describe_machine(search, search.engine.slots) + _describe_precision(cost)),
         ("time", _describe_time(search, work, allowed, cost)),
     ]
 
@@ -83,7 +83,7 @@ def describe_race(search: Search, race: RacePlan, workers: int) -> list[tuple[st
         ("each", _describe_heats(race)),
         RACED,
         ("then", _describe_last_training(race, search.choose, images)),
-        ("machine", describe_machine(search, workers) + _describe_precision(race)),
+        ("machine", describe_machine(search, workers) + _describe_precision(race, race.others)),
         ("time", f"{search.budget}, all of it used{f'; {race.notice}' if race.notice else ''}"),
     ]
 
@@ -127,12 +127,13 @@ def _describe_heats(race: RacePlan) -> str:
     return f"{race.seconds:.3g} s{at}{rest}{describe_challenges(race.challenges)}"
 
 
-def _describe_precision(race: RacePlan) -> str:
-    if race.precision == "auto":
+def _describe_precision(plan: RacePlan | Cost, others: Sequence[str] = ()) -> str:
+    """The precision of the plan's trainings, but of the `others`."""
+    if plan.precision == "auto":
         return ""
-    times = f", {race.gain:.2g} times as fast" if race.gain > 1 else ""
-    others = f", {join_words(race.others)} in 32 bits" if race.others else ""
-    return f"; training in {race.precision}{times}{others}"
+    times = f", {plan.gain:.2g} times as fast" if plan.gain > 1 else ""
+    rest = f", {join_words(others)} in 32 bits" if others else ""
+    return f"; training in {plan.precision}{times}{rest}"
 
 
 def _describe_last_training(race: RacePlan, choose: str | None, images: int) -> str:

@@ -72,8 +72,11 @@ def plan_by_preset(request: PlanRequest) -> Plan:
     left = msgspec.structs.replace(limits, seconds=request.left)
     wishes = Wishes(facts, left, changes, by_levels=chosen is None, examples=len(task.train))
     usual = choose_optimiser(task, request.recipe, facts.space, facts.size(0))
-    train = Train(**{**(published.recipe if published else usual), **request.recipe})
-    cost = Cost(task, request.device, request.crew, facts)
+    # A paper's own trainings have the precision that all trainings have unless somebody names one.
+    named = request.recipe.get("precision", "auto" if paper else None)
+    cost = Cost(task, request.device, request.crew, facts, named)
+    recipe = {**(published.recipe if published else usual), **request.recipe, "precision": cost.precision}
+    train = Train(**recipe)
     preset = None if paper else choose_preset(wishes, cost, train)
     work = wishes.work_of(preset) if preset else wishes.work_of_paper(_read_paper(facts))
     climbed = lengthen_training(work, chosen, changes)

@@ -15,7 +15,7 @@ from cambrian.choices import Scalar
 from cambrian.estimators.build import signature
 from cambrian.outcome import Fidelity
 from cambrian.search.planning.forked import Failed, call_each
-from cambrian.search.planning.speed import measure_speeds
+from cambrian.search.planning.precisions import measure_gain, measure_in
 from cambrian.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 BASE, WIDE = 16, 48
 """Filters at which the speed is measured."""
-GAIN = 1.1
-"""How many times as fast bfloat16 has to be on a CPU, beyond the noise of measuring it."""
 GUESSED = 6e-11
 """Seconds per image and unit of work (see `count_work`) of a network whose speed could not be measured: about
 1e-3 of the favourite on CIFAR-10."""
@@ -73,18 +71,11 @@ class Favourite:
 
     def _measure(self, resolution: int | None, filters: int, precisions: Sequence[str]) -> dict[str, float]:
         """Seconds per image where each precision is asked for."""
-        import torch
-
-        from cambrian.networks.training.precision import choose_precision
-
         seen = signature(self.task, Fidelity(resolution=resolution))
         network = self.space.build(self.architecture, seen, filters=filters, **self.size)
-        shape, device = (seen.channels, seen.height, seen.width), torch.device(self.device)
-        chosen = {each: choose_precision(network, each, device) for each in precisions}
-        different = list(dict.fromkeys(chosen.values()))
-        speeds = measure_speeds(network, shape, self.device, seen.dense, different)
-        known = dict(zip(different, speeds, strict=True))
-        return {each: known[taken] for each, taken in chosen.items()}
+        return measure_in(
+            network, (seen.channels, seen.height, seen.width), self.device, precisions, seen.dense
+        )
 
 
 def measure_favourite(
@@ -107,7 +98,7 @@ def measure_favourite(
     if failures:
         return _guess(favourite, speeds, coarse, fine, precision or "auto")
     race, base, wide = map(float, speeds)
-    gain = 1.0 if precision else _measure_gain(favourite, fine, patience)
+    gain = 1.0 if precision else measure_gain(partial(favourite.compare_precisions, fine), patience)
     chosen = precision or ("bfloat16" if gain > 1 else "auto")
     return Speed(race / gain, base / gain, wide / gain, chosen, gain)
 
@@ -128,16 +119,6 @@ def _guess(
         precision,
         notice=f"the speed could not be measured and was guessed: {notice}",
     )
-
-
-def _measure_gain(favourite: Favourite, resolution: int | None, patience: float) -> float:
-    """How many times as fast bfloat16 is on this CPU; 1 where that is not worth it."""
-    from cambrian.networks.training.precision import has_half_precision
-
-    if not has_half_precision():
-        return 1.0
-    (gain,) = call_each([partial(favourite.compare_precisions, resolution)], 1, patience)
-    return gain if isinstance(gain, float) and gain >= GAIN else 1.0
 
 
 def count_work(space: Space, task: Task, architecture: Architecture) -> float:
