@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cambrian import user_code
 from cambrian.errors import UnknownName, UsageError
 from cambrian.estimators import ESTIMATORS
 from cambrian.predictors import PREDICTORS
@@ -160,6 +162,7 @@ MISTAKES = {
         "No module named 'no_such_module_here'",
         2,
     ),
+    "an exit": ("import sys\n\nsys.exit(3)\n", "SystemExit: 3", 3),
     "of the library": ("import json\n\nnet = json.loads('{')\n", "JSONDecodeError", 3),
 }
 """Modules of a user's that fail while they are imported: the text, the words of the cause, and the line."""
@@ -183,6 +186,13 @@ def test_a_mistake_in_a_users_module_names_its_line(
         sentence = str(caught.value)
         assert f"mine.py, line {line}: {words}" in sentence
         assert sentence.count("mine.py") == 1
+
+
+def test_code_below_pythons_own_folder_may_be_the_users() -> None:
+    """As a program in /usr/src, where Python is /usr/bin/python3: its libraries alone are not the user's."""
+    installed = user_code._INSTALLED
+    assert Path(sysconfig.get_path("purelib")) in installed
+    assert Path(sysconfig.get_path("data")) not in installed
 
 
 def test_no_line_is_named_where_none_is_the_users() -> None:

@@ -70,7 +70,7 @@ class Registry:
         except CambrianError as error:  # such as MissingExtra: it names the remedy already
             _name_place(error)
             raise
-        except Exception as error:  # a module of the user's own may raise anything
+        except (Exception, SystemExit) as error:  # a module of the user's own may raise anything, and exit
             place = find_place(error)
             cause = f"{place}: {_cause(error, module)}" if place else _cause(error, module)
             raise UsageError(f"cannot load {self.kind} {target!r}: {cause}") from error
@@ -247,7 +247,7 @@ def _name_place(error: CambrianError) -> None:
         error.args = (f"{place}: {error.args[0]}", *error.args[1:])
 
 
-def _cause(error: Exception, module: str) -> str:
+def _cause(error: BaseException, module: str) -> str:
     """The reason why a module cannot be imported, with a remedy if it was not found."""
     if isinstance(error, ModuleNotFoundError) and module.endswith(".py"):
         folder, _, file = module.rpartition("/")

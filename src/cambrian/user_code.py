@@ -6,8 +6,10 @@ import sysconfig
 import traceback
 from pathlib import Path
 
-_INSTALLED = [Path(__file__).parent, *{Path(path) for path in sysconfig.get_paths().values()}]
-"""Where code is not the user's: cambrian's, Python's, and that of installed packages."""
+_LIBRARIES = ("stdlib", "platstdlib", "purelib", "platlib")
+_INSTALLED = [Path(__file__).parent, *{Path(sysconfig.get_path(name)) for name in _LIBRARIES}]
+"""Where code is not the user's: cambrian's, Python's, and that of installed packages. Not all that lies below
+Python's own folder: that may be /usr, and a program in /usr/src."""
 
 
 def find_place(error: BaseException) -> str:
