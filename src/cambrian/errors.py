@@ -5,6 +5,7 @@ CambrianError
 │   ├── UnknownName            a name that does not exist; carries the nearest valid one
 │   ├── Unread                 settings that would do nothing; carries their names
 │   ├── SpaceError             the program of a space is at fault (a path asked twice, no options, ...)
+│   ├── StrategyError          a strategy is at fault (a proposal or a state that is none, ...)
 │   ├── IllegalArchitecture    answers that a space does not accept
 │   ├── Unbuildable            an architecture whose shapes do not fit; carries the question's path
 │   ├── Incompatible           a space, strategy and estimator that cannot work together
@@ -15,7 +16,7 @@ CambrianError
 │   ├── DiskRefused            a file could not be written, for a reason outside of its content
 │   ├── NothingSucceeded       no trial of a search has a value; carries the result and the first reason
 │   ├── RunChanged             resumed with other settings than it was started with
-│   └── RunBusy                another process is at work in it
+│   └── RunBusy                a process is at work in it
 ├── ExportMismatch             the exported program does not give the network's outputs
 └── Rejected                   `pick.require` refused a walk: not a mistake, the walk is drawn again
 
@@ -58,6 +59,10 @@ class Unread(UsageError):
 
 
 class SpaceError(UsageError):
+    pass
+
+
+class StrategyError(UsageError):
     pass
 
 

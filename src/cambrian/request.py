@@ -119,7 +119,7 @@ def trial_of(number: int, request: Request, fidelity: Fidelity) -> Trial:
         method=_plain(request.method) if isinstance(request, TrainSupernet) else {},
         reason=_plain(request.reason),
         memory=_plain(request.memory),
-        prefers=() if isinstance(request, TrainSupernet) else request.prefers,
+        prefers=() if isinstance(request, TrainSupernet) else tuple(request.prefers),
     )
 
 

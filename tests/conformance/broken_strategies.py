@@ -173,6 +173,24 @@ class UnbornParents(Listed):
 
 
 @dataclass(frozen=True)
+class NotesInWords(Listed):
+    """Notes a text, where facts have names."""
+
+    def propose(self, state: Known, pending: Sequence[Trial], rng: Any) -> Proposal:
+        proposal = super().propose(state, pending, rng)
+        words: Any = "the next one"
+        return Evaluate(proposal.architecture, reason=words) if isinstance(proposal, Evaluate) else proposal
+
+
+@dataclass(frozen=True)
+class ForgetsReturn(Listed):
+    """Learns, and keeps what it learned to itself."""
+
+    def learn(self, state: Known, trial: Trial) -> Any:
+        super().learn(state, trial)
+
+
+@dataclass(frozen=True)
 class OddNotes(Listed):
     """Notes that are not JSON."""
 
@@ -217,6 +235,8 @@ BROKEN = [
     (Invents, "proposals_are_legal"),
     (UnbornParents, "parents_come_first"),
     (OddNotes, "notes_are_plain"),
+    (NotesInWords, "notes_are_plain"),
+    (ForgetsReturn, "waiting_ends"),
     (StopsForAWhile, "stopping_is_final"),
     (Nervous, "settings_are_a_spec"),
 ]

@@ -98,7 +98,7 @@ class _Only:
         self.architecture = architecture
 
     def start(self, problem):
-        return None
+        return ()
 
     def propose(self, state, pending, rng):
         from cambrian.request import Evaluate
@@ -106,4 +106,4 @@ class _Only:
         return Evaluate(self.architecture)
 
     def learn(self, state, trial):
-        return None
+        return state

@@ -5,12 +5,18 @@ from __future__ import annotations
 import random
 import time
 
+import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import mocks
+from cambrian.cli.app import app
 from cambrian.errors import RunBusy, UsageError
+from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Infeasible, Point, Trial
 from cambrian.search.search import Search
+from cambrian.watching import parts
+from cambrian.watching.run_view import RunReader
 from mock_search import contents
 
 
@@ -100,19 +106,63 @@ def test_an_open_conversation_holds_its_directory(tmp_path):
     [
         (0.5, Done),
         (float("nan"), Infeasible),
-        (None, Crashed),
-        ("good", Crashed),
+        (float("-inf"), Infeasible),
+        (np.float32(0.5), Done),
+        ({"accuracy": 0.5}, Done),
+        ({"value": 0.5, "loss": 1}, Done),
+        ({"value": float("nan"), "loss": 1}, Infeasible),
         (Infeasible("oom", "too large"), Infeasible),
         (Crashed("no"), Crashed),
         (Done(0.5, {"loss": 1.0}), Done),
     ],
 )
 def test_what_may_be_told(value, kind):
-    """A number, or an outcome; what is neither is a crashed trial."""
+    """A number, metrics, or an outcome; a number that is not finite is an outcome too."""
     talk = search()
     trial = talk.ask()
     talk.tell(trial.number, value)
     assert isinstance(talk._talk.ledger.row(trial.number).trial.outcome, kind)
+    talk.close()
+
+
+def test_metrics_are_told_as_an_estimator_returns_them():
+    """The value is the same metric, and the others stay beside it: whatever names it."""
+
+    def measure(architecture, fidelity):
+        return {"speed": 2.0, "accuracy": 0.5, "loss": 1.5}
+
+    for named in ({"objective": "accuracy"}, {"objective": "loss"}):
+        estimator = Function(measure, builds=False, **named)
+        ran = Search(mocks.Toy(9), "random", estimator, budget=1).run(quiet=True).trials[0].outcome
+        talk = Search(mocks.Toy(9), "random", estimator, budget=1)
+        number = talk.ask().number
+        talk.tell(number, measure(None, None))
+        told = talk._talk.ledger.row(number).trial.outcome
+        assert (told.value, told.metrics) == (ran.value, ran.metrics)
+        talk.close()
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (None, "trial 0 was told None, expected a number, a dictionary of metrics, or an outcome"),
+        ("good", "trial 0 was told 'good', expected a number"),
+        (True, "trial 0 was told True, expected a number"),
+        ({}, "trial 0 was told {}, expected a number"),
+        ((0.5, 2.0), r"trial 0 was told \(0.5, 2.0\), expected a number"),
+        ({"accuracy": "0.5"}, "trial 0 was told '0.5' as its metric 'accuracy', expected a number"),
+        ({"a": 0.5, "b": 1}, "trial 0 was told the metrics a, b, and it is open which one is the value"),
+        ({"value": 0.5, "loss": float("inf")}, "what trial 0 was told cannot be kept as JSON"),
+    ],
+)
+def test_what_may_not_be_told_leaves_the_trial_out(value, says):
+    """It is said at the call, costs nothing, and the trial can be told then."""
+    talk = search()
+    number = talk.ask().number
+    with pytest.raises(UsageError, match=says):
+        talk.tell(number, value)
+    talk.tell(number, 0.25)
+    assert talk._talk.ledger.row(number).trial.value == 0.25
     talk.close()
 
 
@@ -122,7 +172,9 @@ def test_mistakes_of_the_teller():
     with pytest.raises(UsageError, match="tell before ask"):
         talk.tell(0, 0.5)
     first, second = talk.ask(), talk.ask()
-    with pytest.raises(UsageError, match=r"tell trials \[0, 1\] first"):
+    with pytest.raises(
+        UsageError, match=r"tell trial 0 first: with lag=2 trial 2 is .* begin a search with .*lag=5\)"
+    ):
         talk.ask()
     with pytest.raises(UsageError, match=r"trial 7 is not out: out are \[0, 1\]"):
         talk.tell(7, 0.5)
@@ -148,3 +200,72 @@ def test_a_conversation_ends_with_its_budget(tmp_path):
     time.sleep(0.02)
     assert brief.ask() is None
     brief.close()
+
+
+@pytest.mark.parametrize(("settings", "out"), [({}, 1), ({"workers": 3}, 6), ({"lag": 2, "workers": 3}, 2)])
+def test_as_many_are_out_as_the_caller_has_workers_for(settings, out):
+    """Without a word about the estimator, which ask and tell never call; told in any order."""
+    talk = Search(mocks.Toy(9), "random", lambda network: 0.5, budget=12, **settings)
+    trials = [talk.ask() for _ in range(out)]
+    with pytest.raises(UsageError, match=f"tell trial 0 first: with lag={out} "):
+        talk.ask()
+    for trial in reversed(trials):
+        talk.tell(trial.number, 0.5)
+    assert talk.ask().number == out
+    talk.close()
+
+
+def test_a_strategy_that_waits_is_named():
+    """No lag lets it propose, so none is advised."""
+    talk = Search(mocks.Toy(9), "nsga2(population=3)", mocks.Mock(), budget=12, lag=9)
+    for _ in range(3):
+        talk.ask()
+    with pytest.raises(UsageError, match=r"tell trials \[0, 1, 2\] first: strategy 'nsga2' waits for them$"):
+        talk.ask()
+    talk.close()
+
+
+def test_one_conversation_has_one_directory(tmp_path, monkeypatch):
+    """Another one is refused while it is open, and never answered from the first."""
+    monkeypatch.chdir(tmp_path)
+    talk = search()
+    talk.ask("one")
+    assert talk.ask(tmp_path / "one").number == 1
+    assert talk.ask().number == 2
+    with pytest.raises(UsageError, match=r"this search asks in .*one, and was asked in .*other: close\(\)"):
+        talk.ask("other")
+    assert not (tmp_path / "other").exists()
+    talk.close()
+    assert talk.ask("other").number == 0
+    talk.close()
+    inside = search()
+    inside.ask()
+    with pytest.raises(UsageError, match="this search asks in memory, and was asked in"):
+        inside.ask("one")
+    inside.close()
+
+
+def test_this_process_is_not_another_one(tmp_path):
+    """A search that would share the directory of one that asks in this process."""
+    talk = search()
+    talk.ask(tmp_path)
+    with pytest.raises(RunBusy, match=r"^this process is at work in .* already: close\(\) the search that"):
+        search().ask(tmp_path)
+    talk.close()
+
+
+def test_status_and_resume_agree_how_an_asked_run_goes_on(tmp_path):
+    """Its estimator is the caller's loop, which a command does not have; with a name it is resumed."""
+    cases = [(lambda network: 0.5, "continue the run from the program that began it"), (mocks.Mock(), "")]
+    for place, (estimator, says) in zip((tmp_path / "own", tmp_path / "named"), cases):
+        talk = Search(mocks.Toy(9), "random", estimator, budget=12)
+        talk.tell(talk.ask(place).number, 0.5)
+        talk.close()
+        said = CliRunner().invoke(app, ["status", str(place)], catch_exceptions=False).stdout
+        assert (f"go on with: cambrian resume {place}" in said) == (not says)
+        assert says in said
+        if says:
+            refused = CliRunner().invoke(app, ["resume", str(place)])
+            assert str(refused.exception) in said
+        page = parts.make_parts(RunReader(place).read())
+        assert any((says or f"go on with: cambrian resume {place}") in part for part in page.values())

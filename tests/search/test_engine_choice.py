@@ -159,9 +159,11 @@ def test_an_engine_made_ready_keeps_its_workers(workers: int | None, slots: int)
 def test_what_has_no_name_runs_serially_everywhere(settings: dict[str, Any]) -> None:
     """A plan does what a search does, says it, and reckons with a single trial at a time."""
     notice = "so the search runs serially: define it in a module to use several workers"
-    with pytest.warns(UserWarning, match="the estimator has no name"):
-        search = nameless(**settings)
+    search = nameless(**settings)
     assert (type(search.engine), search.notice) == (Serial, f"{REASON.format('estimator')}, {notice}")
+    with pytest.warns(UserWarning, match="the estimator has no name"):
+        search.run(quiet=True)
+    search.run(quiet=True)  # said once
     local = dataclass_space()
     with pytest.warns(UserWarning, match="the space has no name"):
         planned = plan("digits", 3, space=local, strategy="random", estimator="params", **settings)

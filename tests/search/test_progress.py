@@ -66,7 +66,7 @@ def test_a_running_search_says_its_share_its_level_and_its_time(tmp_path):
         by_trials = read_progress(run_of(tmp_path, 6, 2, "30", None), now=since + 3)
         assert by_trials.share == pytest.approx(6 / 30)
         assert by_trials.left == pytest.approx(15 / 6 * 24)
-        lines = list(status_lines(facts(run), "RUN"))
+        lines = list(status_lines(facts(run), "RUN", "resume it"))
         assert lines[0].startswith("running: search, 38 % done, ")
         assert "level 1 of 2: 4 of 8 trained" in lines
         assert not any("resume" in line for line in lines)
@@ -104,11 +104,11 @@ def test_a_search_in_a_table_is_finished_when_it_stops(tmp_path, budget, state):
     )
     run = run_of(tmp_path, 9, 0, budget, final=None, events=[stop])
     known = facts(run)
-    lines = "\n".join(status_lines(known, "RUN"))
+    lines = "\n".join(status_lines(known, "RUN", "resume it"))
     assert known["progress"].state == state
     assert f'"state": "{state}"' in as_json(known)
     assert lines.startswith(state)
-    assert "1 trial," in "\n".join(status_lines({**known, "trials": 1}, "RUN"))
+    assert "1 trial," in "\n".join(status_lines({**known, "trials": 1}, "RUN", "resume it"))
     assert "export" not in lines
     assert ("resume" in lines) == (state == "interrupted")
 
@@ -119,7 +119,7 @@ def test_status_counts_as_the_search_does(tmp_path):
     run = run_of(tmp_path, 8, 1, "9", final=None, events=[(1.0, "stop", {"reason": "r", **end})])
     ended = sum(trial.outcome is not None for trial in run.trials)
     assert ended < len(run.trials)
-    lines = "\n".join(status_lines(facts(run), "RUN"))
+    lines = "\n".join(status_lines(facts(run), "RUN", "resume it"))
     assert f"{ended} trials, 0 running" in lines
     assert re.search(r"best \d+\.\d\d % \(trial \d+\)", lines)
 
@@ -128,7 +128,7 @@ def test_status_says_why_trials_failed(tmp_path):
     """On the line that counts them, by the facts that `--json` gives."""
     run = run_of(tmp_path, 2, 0, "9", final=None)
     known = facts(run)
-    assert "2 trials, 0 running, 0 failed" in status_lines(known, "RUN")
+    assert "2 trials, 0 running, 0 failed" in status_lines(known, "RUN", "resume it")
     outcome = Infeasible("unbuildable", "layer '2' cannot take [2, 8, 6, 6]")
     rows = [
         msgspec.structs.replace(r, trial=msgspec.structs.replace(r.trial, outcome=outcome)) for r in run.rows
@@ -136,7 +136,7 @@ def test_status_says_why_trials_failed(tmp_path):
     known = facts(Result(PNAS(), None, rows, run.facts, [], tmp_path))
     assert [f["count"] for f in known["failures"]] == [known["failed"]] == [2]
     line = "2 trials, 0 running, 2 failed: 2 unbuildable (trial 0: layer '2' cannot take [2, 8, 6, 6])"
-    assert line in status_lines(known, "RUN")
+    assert line in status_lines(known, "RUN", "resume it")
 
 
 def test_rows_that_a_deadline_left_open_are_not_at_work(tmp_path):

@@ -282,10 +282,10 @@ def test_a_further_estimator_without_a_name_is_not_resumed_by_name(tmp_path):
 
 def test_a_further_estimator_without_a_name_runs_serially():
     further = {"own": Function(lambda architecture, fidelity: 1.0, builds=False)}
-    with pytest.warns(UserWarning, match="the estimator has no name"):
-        search = Search(mocks.Toy(), "random", mocks.Mock(), budget=2, estimators=further, workers=2)
+    search = Search(mocks.Toy(), "random", mocks.Mock(), budget=2, estimators=further, workers=2)
     assert search.engine.slots == 1
-    assert len(search.run().trials) == 2
+    with pytest.warns(UserWarning, match="the estimator has no name"):
+        assert len(search.run().trials) == 2
 
 
 class Estimates:

@@ -27,6 +27,7 @@ from cambrian.outcome import Crashed, Fidelity, Infeasible, Outcome, Trial, outc
 from cambrian.problem import Objective, Problem
 from cambrian.randomness import stream
 from cambrian.request import Evaluate, Stop, trial_of
+from cambrian.search.loop.answers import check_proposal, check_state
 from cambrian.search.parts.compatibility import check_axes, check_needs, check_serves
 from cambrian.search.parts.components import component
 from cambrian.spaces.space import Space
@@ -124,6 +125,8 @@ class StrategySampler(BaseSampler):  # type: ignore[misc, unused-ignore]  # Any 
         # The stream that a search has for this number.
         rng = stream(self._seed, "propose", number)
         proposal = self.strategy.propose(state, [trial for trial in trials if trial.outcome is None], rng)
+        # By arrival: the strategy may know trials with a higher number than this one.
+        check_proposal(self.strategy, proposal, max([number, *(t.number + 1 for t in trials)]))
         if isinstance(proposal, Evaluate):
             return proposal
         if isinstance(proposal, Stop):
@@ -137,9 +140,9 @@ class StrategySampler(BaseSampler):  # type: ignore[misc, unused-ignore]  # Any 
         numbers = [trial.number for trial in trials]
         learned, state = self._learned
         if not learned or numbers[: len(learned)] != learned:
-            learned, state = [], self.strategy.start(problem)
+            learned, state = [], check_state(self.strategy, "start", self.strategy.start(problem))
         for trial in trials[len(learned) :]:
-            state = self.strategy.learn(state, trial.turn_upwards())
+            state = check_state(self.strategy, "learn", self.strategy.learn(state, trial.turn_upwards()))
         self._learned = numbers, state
         return state
 

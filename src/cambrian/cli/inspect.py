@@ -24,6 +24,7 @@ def status(run: Run, as_json: Json = False) -> None:
     from cambrian.cli.display.status import status_lines
     from cambrian.cli.display.summary import facts
     from cambrian.search.identity.run_components import explain_absence
+    from cambrian.search.identity.settings import explain_resuming
     from cambrian.search.result import Result
 
     result = Result.open(run)
@@ -32,7 +33,9 @@ def status(run: Run, as_json: Json = False) -> None:
         give(run_facts)
         return
     # Without its space the network is not exported by a command, but in Python.
-    for line in status_lines(run_facts, shlex.quote(str(run)), explain_absence(result.space)):
+    place = shlex.quote(str(run))
+    resume = explain_resuming(place, result.facts)
+    for line in status_lines(run_facts, place, resume, explain_absence(result.space)):
         say(line)
 
 

@@ -86,10 +86,10 @@ class Function:
         self, result: object, job: Job, measures: dict[str, float] | None = None, **rest: Any
     ) -> Outcome:
         """The outcome of a result, with the `measures` of the network beside its own metrics."""
-        first, *others = job.problem.objectives
-        named = [self.objective or first.name, "value", *([job.task.metric] if job.task else ())]
         try:
-            value, metrics = split_metrics(result, named, {o.name for o in others})
+            value, metrics = split_metrics(
+                result, self, job.problem.objectives, job.task, "the function returned"
+            )
         except UsageError as error:
             return Crashed(str(error), seconds=rest.get("seconds", 0.0))
         return outcome_of(value, metrics={**(measures or {}), **metrics}, **rest)

@@ -7,11 +7,15 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import UsageError
 from cambrian.options import shorten
 from cambrian.outcome import Fidelity
+
+if TYPE_CHECKING:
+    from cambrian.problem import Objective
+    from cambrian.tasks.task import Task
 
 WANTED = "an estimator is a function f(network) or f(network, fidelity)"
 _PLACES = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -64,46 +68,49 @@ def is_curve(result: object) -> bool:
 
 
 def split_metrics(
-    result: object, named: Sequence[str], further: Collection[str]
+    result: object, estimator: object, objectives: Sequence[Objective], task: Task | None, said: str
 ) -> tuple[object, dict[str, float]]:
-    """The value, and all other metrics by name, of a number or of a dictionary of numbers. The value is the
-    first of the `named` metrics that is there, or the only one that is not among the `further` objectives.
-    Raises UsageError where that does not decide it, and for a tuple."""
+    """The value, and all other metrics by name, of a number or of a dictionary of numbers, such as an
+    `estimator` gives. The value is the metric that it names as its `objective`; else the first of the
+    objectives, "value", the task's metric, or the only one that is not a further objective.
+    Raises UsageError where that does not decide it, and for a tuple: `said` opens its sentence."""
     if isinstance(result, tuple):
         # Read as a curve, its last number would be maximised, which may be a time.
         raise UsageError(
-            f"the function returned the tuple {shorten(result)}, whose numbers have no names: return a"
+            f"{said} the tuple {shorten(result)}, whose numbers have no names: return a"
             f" dictionary of metrics, as {{'accuracy': 0.9, 'latency': 0.02}}, or a list for a learning curve"
         )
     if not isinstance(result, Mapping) or not result:
         return result, {}
-    metrics = {str(name): _read_number(str(name), number) for name, number in result.items()}
-    name = _name_value(metrics, named, further)
+    metrics = {str(name): _read_number(str(name), number, said) for name, number in result.items()}
+    first, *others = objectives
+    named = [getattr(estimator, "objective", "") or first.name, "value", *([task.metric] if task else ())]
+    name = _name_value(metrics, named, {o.name for o in others}, said)
     return metrics.pop(name), metrics
 
 
-def _name_value(metrics: Mapping[str, float], named: Sequence[str], further: Collection[str]) -> str:
+def _name_value(
+    metrics: Mapping[str, float], named: Sequence[str], further: Collection[str], said: str
+) -> str:
     others = [name for name in metrics if name not in further]
     name = next((name for name in named if name in others), None)
     if name is None and len(others) == 1:
         return others[0]
     if name is None:
         raise UsageError(
-            f"the function returned the metrics {', '.join(metrics)}, and it is open which one is the value"
+            f"{said} the metrics {', '.join(metrics)}, and it is open which one is the value"
             f" that is searched for: call it 'value', or say Function(f, objective={next(iter(metrics))!r})"
         )
     return name
 
 
-def _read_number(name: str, number: Any) -> float:
+def _read_number(name: str, number: Any, said: str) -> float:
     try:
         if number is None or isinstance(number, str | bytes | bool):
             raise TypeError
         return float(number)
     except (TypeError, ValueError, OverflowError):
-        raise UsageError(
-            f"the function returned {shorten(number)} as its metric {name!r}, expected a number"
-        ) from None
+        raise UsageError(f"{said} {shorten(number)} as its metric {name!r}, expected a number") from None
 
 
 def _is_network(value: object) -> bool:

@@ -65,8 +65,8 @@ class Search:
 
     `engine` is "serial", "processes", "ray", with settings as "ray(gpus=0.5)", or an Engine; named ones of
     several workers have a worker for each core, unless `workers` or their text says how many. Components
-    without a name run serially, and `Search.notice` says so. `lag` is how many trials a proposal may be
-    behind (see `Order`).
+    without a name run serially, of which `run` warns (`Search.notice`). `lag` is how many trials a proposal
+    may be behind (see `Order`).
     The search ends with a final stage that leaves a trained network, where the estimator trains any: `final`
     describes it, and `final=None` leaves it out. `device` is a torch device; "auto" takes the GPU, if there
     is one. `limits` are hard bounds on measures of the network, as
@@ -140,12 +140,12 @@ class Search:
         self.engine, self.notice = choose_engine(
             engine, workers, self.space, self.estimators, memory=memory, device=self.device
         )
-        if self.notice is not None:
-            warnings.warn(self.notice, stacklevel=2)
+        self._unsaid = self.notice  # until `run`: `ask` needs no engine
+        self.workers = workers
         self.lag_is_open = lag is None  # a resumed run's lag is taken then
-        # One worker knows all outcomes; of several, each may run a trial and have another one waiting.
-        self.lag = lag or (1 if self.engine.slots == 1 else 2 * self.engine.slots)
+        self.lag = lag or _choose_lag(self.engine.slots)
         self._talk: Conversation | None = None
+        self._asked: Path | None = None  # where, while a conversation is open
         self._held = ExitStack()
         check_compatible(self)
         check_direction(self.objective, self.estimator, self.task, said=minimize is not None)
@@ -236,6 +236,9 @@ class Search:
     ) -> Result:
         from cambrian.search.result import Result
 
+        if self._unsaid is not None:
+            warnings.warn(self._unsaid, stacklevel=3)
+            self._unsaid = None
         check_task(self)
         with self._choose_place(directory) as place:
             if watch is None:
@@ -263,23 +266,42 @@ class Search:
     # -- ask and tell -----------------------------------------------------------------------------
 
     def ask(self, directory: str | Path | None = None) -> Trial | None:
-        """The next trial for the caller to evaluate; None when the search has ended. Every asked
-        trial is to be told, in any order; at most `lag` may be out at once. With a directory a later
-        search goes on there, once `close` was called or this process has ended."""
-        if self._talk is not None:
-            return self._talk.ask()
+        """The next trial for the caller to evaluate; None when the search has ended. Every asked trial is to
+        be told. Several may be out at once, and told in any order: with a `lag`, trial n is proposed knowing
+        trials 0 to n - lag; left open, it is 1, or of `workers` of the caller's twice their number. With a
+        directory a later search goes on there, once `close` was called or this process has ended; without
+        one, the first call's. Raises UsageError where trial n - lag is to be told first, and for another
+        directory while one is open."""
         place = None if directory is None else Path(directory).absolute()
+        if self._talk is not None:
+            if place is not None and (self._asked is None or place.resolve() != self._asked.resolve()):
+                here = "in memory" if self._asked is None else f"in {self._asked}"
+                raise UsageError(
+                    f"this search asks {here}, and was asked in {place}: close() it first, or make another"
+                    " Search for the other directory"
+                )
+            return self._talk.ask()
+        if self.lag_is_open:  # the caller's workers need no engine
+            self.lag = _choose_lag(max(self.workers or 1, self.engine.slots))
         with ExitStack() as held:
             # Locked until `close`: two processes that ask would each propose the same numbers.
             ledger = held.enter_context(at_work(place))
-            talk = Conversation(make_coordinator(self, ledger, agree(self, ledger)), ledger, self.budget)
+            talk = Conversation(
+                make_coordinator(self, ledger, agree(self, ledger)),
+                ledger,
+                self.budget,
+                self.estimators,
+                self.task,
+            )
             trial = talk.ask()
             # Only a conversation that has begun holds the lock: after a refusal another one may begin.
-            self._talk, self._held = talk, held.pop_all()
+            self._talk, self._asked, self._held = talk, place, held.pop_all()
         return trial
 
     def tell(self, number: int, value: object) -> None:
-        """Take the result of trial `number`: a number to maximise (or to `minimize`), or an Outcome."""
+        """Take the result of trial `number`: a number to maximise (or to `minimize`), a dictionary of
+        metrics as an estimator gives it, or an Outcome. A number that is not finite is an outcome too:
+        `Infeasible("nan")`. Raises UsageError for anything else, and the trial stays out."""
         if self._talk is None:
             raise UsageError("tell before ask: no trial is out")
         self._talk.tell(number, value)
@@ -326,3 +348,9 @@ class Search:
     def settings(self) -> dict[str, Any]:
         """All that must be the same when a run is resumed, as JSON."""
         return describe_settings(self)
+
+
+def _choose_lag(slots: int) -> int:
+    """The usual lag. One worker knows all outcomes; of several, each may run a trial and have another one
+    waiting."""
+    return 1 if slots == 1 else 2 * slots

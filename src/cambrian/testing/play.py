@@ -11,13 +11,14 @@ from typing import Any
 
 import msgspec
 
-from cambrian.architecture import Architecture, replay
+from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
 from cambrian.codec import decode, encode
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.request import Evaluate, Proposal, Stop, TrainSupernet, Wait, trial_of
+from cambrian.search.loop.answers import replay_proposed
 from cambrian.search.loop.order import Order
 from cambrian.spaces.space import Pick, Signature, Space
 from cambrian.strategies.strategy import Strategy
@@ -145,7 +146,9 @@ class Game:
         trial = trial_of(len(self.trials), proposal, self.case.fidelity)
         if isinstance(proposal, TrainSupernet):
             return trial
-        return msgspec.structs.replace(trial, architecture=replay(self.space, trial.architecture))
+        return msgspec.structs.replace(
+            trial, architecture=replay_proposed(self.case.strategy, self.space, trial.architecture)
+        )
 
     def _add(self, trial: Trial) -> None:
         outcome = self.measure(msgspec.structs.replace(trial, outcome=None))

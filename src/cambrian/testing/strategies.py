@@ -7,6 +7,7 @@ import json
 
 from cambrian.architecture import replay
 from cambrian.codec import encode
+from cambrian.errors import StrategyError
 from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
@@ -30,7 +31,7 @@ def check_needs_are_declared(case: StrategyCase) -> None:
     """It plays as well on a space without any knowledge beyond the strategy's declared needs."""
     try:
         Game(case, lag=2, space=case.bare).play(case.trials)
-    except NotApplicable:
+    except (NotApplicable, StrategyError):  # which says more than that it is broken
         raise
     except Exception as error:
         declared = [n.__name__ for n in case.strategy.needs]
@@ -205,7 +206,7 @@ def _survives(case: StrategyCase, measure: Measure) -> None:
     for lag in (1, 4):
         try:
             game = Game(case, lag=lag, measure=measure).play(case.trials)
-        except NotApplicable:
+        except (NotApplicable, StrategyError):
             raise
         except Exception as error:
             expect(False, f"broken by a failed trial: {type(error).__name__}: {error}")

@@ -42,6 +42,7 @@ from cambrian.search.display.progress import (
     describe_level,
     describe_progress,
 )
+from cambrian.search.identity.settings import explain_resuming
 from cambrian.spaces.space import Space
 from cambrian.watching.run_view import View
 
@@ -94,7 +95,9 @@ def _state(view: View) -> str:
         return element("p", view.trouble, "lead")
     sentence = verdict(view.story)
     if view.progress is not None and view.progress.state == "interrupted":
-        sentence = f"Interrupted; go on with: cambrian resume {shlex.quote(str(view.place))}. {sentence}"
+        assert view.result is not None
+        way = explain_resuming(shlex.quote(str(view.place)), view.result.facts)
+        sentence = f"Interrupted; {way}. {sentence}"
     return element("p", sentence, "lead")
 
 

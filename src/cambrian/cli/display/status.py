@@ -10,9 +10,9 @@ from cambrian.search.display.progress import describe_level, describe_progress
 from cambrian.search.display.tally import number_text
 
 
-def status_lines(facts: Mapping[str, Any], run: str, export: str = "") -> Iterator[str]:
-    """`run` is the run directory as a shell takes it; `export` says how its network is taken home, where a
-    command does not do that."""
+def status_lines(facts: Mapping[str, Any], run: str, resume: str, export: str = "") -> Iterator[str]:
+    """`run` is the run directory as a shell takes it; `resume` says how it goes on, and `export` how its
+    network is taken home, where a command does not do that."""
     progress, best, winner = facts["progress"], facts["best"], facts["winner"]
     minimize = facts["objective"]["minimize"]
 
@@ -32,6 +32,6 @@ def status_lines(facts: Mapping[str, Any], run: str, export: str = "") -> Iterat
     if progress.state == "interrupted":
         # Why the search ended is not why its last training did.
         reason = "the final training is not finished" if progress.stage == "final" else facts["stopped"]
-        yield f"{reason or 'not finished'}; go on with: cambrian resume {run}"
+        yield f"{reason or 'not finished'}; {resume}"
     elif progress.state == "finished" and winner is None:
         yield f"{facts['stopped']}; see it: cambrian report {run}"

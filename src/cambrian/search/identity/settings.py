@@ -146,16 +146,11 @@ def resume_search(
     if "settings" not in facts:
         raise RunError(f"{directory} was never started: nothing to resume")
     parts = {kind: facts["settings"][kind] for kind in ("space", "strategy", "estimator")}
-    others = {f"estimator {name!r}": spec for name, spec in facts["settings"].get("estimators", {}).items()}
-    for component, spec in (parts | others).items():
-        if not spec or "name" not in spec:
-            if own is not None and own.get(component) is not None:
-                parts[component] = own[component]
-                continue
-            raise RunError(
-                f"the {component} of {directory} has no name it could be loaded by: continue the run from"
-                " the program that began it"
-            )
+    given = {kind: each for kind, each in (own or {}).items() if each is not None}
+    for component in _list_nameless(facts["settings"]):
+        if component not in given:
+            raise RunError(explain_resuming(str(directory), facts))
+        parts[component] = given[component]
     begun = facts["engine"]
     resumed = _choose_engine(begun, engine)
     task = Task.open(directory / "task") if facts["settings"]["task"] else None
@@ -182,6 +177,25 @@ def resume_search(
         choose=choose or facts.get("choose"),
         order=facts["settings"].get("order", "number"),
     )
+
+
+def explain_resuming(place: str, facts: Mapping[str, Any]) -> str:
+    """How the run with these facts goes on: by a command, which has `place` as a shell takes it, or where a
+    component has no name that one could load it by, in the program that began it."""
+    nameless = _list_nameless(facts["settings"])
+    if not nameless:
+        return f"go on with: cambrian resume {place}"
+    return (
+        f"the {nameless[0]} of {place} has no name it could be loaded by: continue the run from the program"
+        " that began it"
+    )
+
+
+def _list_nameless(settings: Mapping[str, Any]) -> list[str]:
+    """The components that only the program of the user's has, as "space" or "estimator 'cheap'"."""
+    parts = {kind: settings.get(kind) for kind in ("space", "strategy", "estimator")}
+    others = {f"estimator {name!r}": spec for name, spec in settings.get("estimators", {}).items()}
+    return [kind for kind, spec in (parts | others).items() if not spec or "name" not in spec]
 
 
 def _choose_engine(begun: Mapping[str, Any], engine: Any) -> Any:

@@ -15,7 +15,7 @@ LOCK = "lock"
 
 class Lock:
     """Held from construction to `release`. The kernel frees the lock of a killed process. Raises
-    RunBusy where another process holds it."""
+    RunBusy where another process holds it, or this one does already."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / LOCK
@@ -46,6 +46,11 @@ class Lock:
         except BlockingIOError:
             holder = os.pread(file, 32, 0).decode(errors="replace").strip() or "unknown"
             os.close(file)
+            if holder == str(os.getpid()):
+                raise RunBusy(
+                    f"this process is at work in {self.path.parent} already: close() the search that asks"
+                    " there, or wait until what runs there has ended"
+                ) from None
             raise RunBusy(
                 f"another process (pid {holder}) is at work in {self.path.parent}: wait for it or stop it"
                 " first"

@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from cambrian.codec import decode, encode
 from cambrian.errors import UsageError
+from cambrian.estimators.function_calls import split_metrics
+from cambrian.options import shorten
 from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Trial, outcome_of, set_direction
 from cambrian.request import Stop, Wait
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row, read_spent
+from cambrian.search.loop.answers import name_strategy
 from cambrian.search.loop.coordinator import Coordinator
 from cambrian.search.loop.epochs import PaidEpochs
 from cambrian.search.planning.budget import Budget
 
+if TYPE_CHECKING:
+    from cambrian.tasks.task import Task
+
 
 class Conversation:
     """ask and tell over a coordinator. Trials that an earlier session asked and that were never told are
-    asked again."""
+    asked again. `estimators` by name and the `task` say which of several metrics is the value."""
 
-    def __init__(self, coordinator: Coordinator, ledger: Ledger, budget: Budget) -> None:
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        ledger: Ledger,
+        budget: Budget,
+        estimators: Mapping[str, Any],
+        task: Task | None,
+    ) -> None:
         self.coordinator, self.ledger, self.budget = coordinator, ledger, budget
+        self.estimators, self.task = estimators, task
         rows = [r for r in ledger.rows() if not r.final]
         self._out: dict[int, Row] = {r.trial.number: r for r in rows if r.state == "running"}
         self._again = list(self._out.values())
@@ -39,8 +55,7 @@ class Conversation:
             if isinstance(row, Stop):
                 return None
             if isinstance(row, Wait):
-                out = sorted(self._out)
-                raise UsageError(f"tell trials {out} first: the next one cannot be known before")
+                raise UsageError(self._explain_wait())
             # The ledger first: a kill between the two leaves a row that is asked again, never one unrecorded.
             self.ledger.record(claimed=[row], clock=self._seconds_elapsed())
             self.coordinator.claim(row)
@@ -53,8 +68,9 @@ class Conversation:
         if number not in self._out:
             raise UsageError(f"trial {number} is not out: out are {sorted(self._out)}")
         # `tell` takes values in the user's own sign; the outcome remembers which way is better.
-        minimize = self.coordinator.means[self._out[number].trial.estimator].minimize
-        outcome = set_direction(_outcome(number, value), minimize)
+        trial = self._out[number].trial
+        minimize = self.coordinator.means[trial.estimator].minimize
+        outcome = set_direction(self._read(trial, value), minimize)
         learned = self.coordinator.finish(number, outcome)
         elapsed = self._seconds_elapsed()
         ended = (number, self._out[number].attempt, outcome, elapsed)
@@ -78,14 +94,38 @@ class Conversation:
     def _seconds_elapsed(self) -> float:
         return time.monotonic() - self._began
 
+    def _explain_wait(self) -> str:
+        """What is to be told before the next trial can be known, and how more may be out at once."""
+        order, out = self.coordinator.order, sorted(self._out)
+        if not order.is_due():  # a larger lag would not help
+            return f"tell trials {out} first: {name_strategy(self.coordinator.strategy)} waits for them"
+        return (
+            f"tell trial {out[0]} first: with lag={order.lag} trial {len(order.trials)} is proposed knowing"
+            f" that one; for more trials out at once begin a search with Search(..., lag={order.lag + 3})"
+        )
 
-def _outcome(number: int, value: object) -> Outcome:
-    """The outcome that was told. Raises UsageError for one that JSON cannot hold."""
-    if not isinstance(value, Done | Infeasible | Crashed):
-        return outcome_of(value)
-    # Through JSON and back: a strategy learns the same value now as in a run that is resumed.
-    try:
-        outcome: Outcome = decode(encode(value), Outcome)
-    except (msgspec.MsgspecError, TypeError, ValueError) as error:
-        raise UsageError(f"what trial {number} was told cannot be kept as JSON: {error}") from None
-    return outcome
+    def _read(self, trial: Trial, value: object) -> Outcome:
+        """The outcome that was told: a number, a dictionary of metrics as an estimator's, or an outcome.
+        Raises UsageError for anything else, and for what JSON cannot hold."""
+        said = f"trial {trial.number} was told"
+        if isinstance(value, Done | Infeasible | Crashed):
+            outcome: Outcome = value
+        else:
+            number: object = value
+            metrics: dict[str, float] = {}
+            if isinstance(value, Mapping):
+                estimator, objectives = self.estimators[trial.estimator], self.coordinator.problem.objectives
+                number, metrics = split_metrics(value, estimator, objectives, self.task, said)
+            outcome = outcome_of(number, metrics=metrics)
+            # Of an estimator that is a crash; here the caller is told, and may yet tell the value.
+            if isinstance(outcome, Crashed):
+                raise UsageError(
+                    f"{said} {shorten(value)}, expected a number, a dictionary of metrics, or an outcome,"
+                    " as Crashed('why') for a trial that failed"
+                )
+        # Through JSON and back: a strategy learns the same value now as in a run that is resumed.
+        try:
+            plain: Outcome = decode(encode(outcome), Outcome)
+        except (msgspec.MsgspecError, TypeError, ValueError) as error:
+            raise UsageError(f"what {said} cannot be kept as JSON: {error}") from None
+        return plain

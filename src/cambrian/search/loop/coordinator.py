@@ -12,8 +12,7 @@ from typing import Any
 
 import msgspec
 
-from cambrian.architecture import Architecture, replay
-from cambrian.errors import CambrianError, did_you_mean
+from cambrian.errors import StrategyError, did_you_mean
 from cambrian.estimators.estimator import SERVES
 from cambrian.outcome import Artifact, Fidelity, Outcome, Trial
 from cambrian.problem import Problem
@@ -22,6 +21,7 @@ from cambrian.request import Request, Stop, TrainSupernet, Wait, trial_of
 from cambrian.search.ledger.keys import supernet_key, trial_key
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
+from cambrian.search.loop.answers import check_recommended, name_strategy, replay_proposed
 from cambrian.search.loop.breaker import Breaker
 from cambrian.search.loop.order import ARRIVAL, NUMBER, Order
 from cambrian.search.loop.supervised import Supervised
@@ -68,6 +68,7 @@ class Coordinator:
         """With `keeps_all` the artifacts of all rows are kept, whatever the strategy may name."""
         self.problem, self.space, self.strategy, self.ledger = problem, problem.space, strategy, ledger
         self.means, self._keeps_all = means, keeps_all
+        self._strategy = name_strategy(strategy)  # once: it is looked up in all registries
         self.canonical = know(self.space, Canonical) is not None
         rows = [r for r in ledger.rows() if not r.final]
         self._numbers: dict[str, int] = {}
@@ -180,7 +181,7 @@ class Coordinator:
         if not isinstance(self.strategy, Recommends):
             return []
         with self._supervised.measure_time():
-            chosen: Sequence[Architecture] = self.strategy.recommend(self.order.state)
+            chosen = check_recommended(self.strategy, self.strategy.recommend(self.order.state))
         aside = list_aside(self.strategy, self.order.state)
         measured = find_measurements((t for t in known if t.number not in aside), self.problem.fidelity)
         preferred = [measured[a] for a in chosen if a in measured]
@@ -195,7 +196,9 @@ class Coordinator:
         if isinstance(request, TrainSupernet):
             key = supernet_key(request, trial.fidelity, means.recipe)
         else:
-            trial = msgspec.structs.replace(trial, architecture=replay(self.space, request.architecture))
+            trial = msgspec.structs.replace(
+                trial, architecture=replay_proposed(self.strategy, self.space, request.architecture)
+            )
             key = trial_key(
                 self.space,
                 trial.architecture,
@@ -215,28 +218,26 @@ class Coordinator:
         return Row(trial, key, state, 1, self.learned, thinking, learned=learned)
 
     def _check_wait(self, number: int) -> None:
-        """Raises CambrianError where no outcome can ever come that ends the strategy's waiting."""
+        """Raises StrategyError where no outcome can ever come that ends the strategy's waiting."""
         if not self.order.open:
-            raise CambrianError(
-                f"{type(self.strategy).__name__} waits though nothing is pending after {number} trials"
-            )
+            raise StrategyError(f"{self._strategy} waits though nothing is pending after {number} trials")
 
     def _check(self, number: int, request: Request) -> Means:
-        """The estimator that carries out the request. Raises CambrianError where none can."""
-        strategy, name = type(self.strategy).__name__, request.estimator
+        """The estimator that carries out the request. Raises StrategyError where none can."""
+        strategy, name = self._strategy, request.estimator
         if name not in self.means:
             known = did_you_mean(name, self.means)
-            raise CambrianError(f"{strategy} asks for the estimator {name!r}, which this run lacks{known}")
+            raise StrategyError(f"{strategy} asks for the estimator {name!r}, which this run lacks{known}")
         for kind in (type(request), type(request.weights)):
             if kind not in self.means[name].serves:
-                raise CambrianError(f"{strategy} asks for {kind.__name__}, which no estimator here can do")
+                raise StrategyError(f"{strategy} asks for {kind.__name__}, which no estimator here can do")
         # A row that the strategy has not learned may never have weights: it may crash, or be another one's
         # repeat.
         row = source_row(request.weights)
         if row is not None and (not 0 <= row < number or row in self.order.open):
-            raise CambrianError(f"{strategy} asks for the weights of row {row}, of which it has not learned")
+            raise StrategyError(f"{strategy} asks for the weights of row {row}, of which it has not learned")
         if isinstance(request.weights, Shared) and self.trials[request.weights.row].kind != "supernet":
-            raise CambrianError(f"{strategy} asks to share the weights of row {row}, which is not a supernet")
+            raise StrategyError(f"{strategy} asks to share the weights of row {row}, which is not a supernet")
         return self.means[name]
 
     def _original(self, trial: Trial) -> Any:

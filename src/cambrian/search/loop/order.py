@@ -20,6 +20,7 @@ from cambrian.outcome import Outcome, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.request import Evaluate, Proposal, Wait
+from cambrian.search.loop.answers import check_proposal, check_state
 from cambrian.spaces.knowledge import Begins, know
 from cambrian.strategies.inner import has_trait
 from cambrian.strategies.strategy import Strategy
@@ -50,7 +51,7 @@ class Order:
         self.first = () if begins is None else tuple(begins.begins.items())
         # A strategy that learns its own trials alone is not told of those that the space begins with.
         self.alone = bool(getattr(strategy, "own_trials", False))
-        self.state: Any = strategy.start(self._leave_hidden(problem))
+        self.state: Any = check_state(strategy, "start", strategy.start(self._leave_hidden(problem)))
 
     @property
     def learned(self) -> int:
@@ -64,25 +65,30 @@ class Order:
     def next_proposal(self) -> Proposal:
         """The strategy's proposal when it has learned its due; Wait where an outcome is not known yet, or
         where the strategy waits though nothing is open."""
-        if self.by == NUMBER:
-            while self.learned < len(self.trials) - self.lag + 1:
-                if not self._learn_next():
-                    return Wait()
+        while self.is_due():
+            if not self._learn_next():
+                return Wait()
         proposal = self.propose()
         # By arrival nothing known is left to learn: only an outcome that comes can end the waiting.
         while isinstance(proposal, Wait) and self.by == NUMBER and self._learn_next():
             proposal = self.propose()
         return proposal
 
+    def is_due(self) -> bool:
+        """Whether a trial is to be learned before the next proposal: in the order of numbers, by the lag."""
+        return self.by == NUMBER and self.learned < len(self.trials) - self.lag + 1
+
     def propose(self) -> Proposal:
         """The proposal by now, whatever its due: one that the space begins with, or the strategy's. Changes
-        nothing here."""
+        nothing here. Raises StrategyError for what is no proposal."""
         if len(self.trials) < len(self.first):
             name, architecture = self.first[len(self.trials)]
             return Evaluate(architecture, reason={"begins": name})
         # A stream per number: an interrupted search, asked again for this proposal, draws the same.
         rng = stream(self.seed, "propose", len(self.trials))
-        return self.strategy.propose(self.state, self.pending(), rng)
+        proposal = self.strategy.propose(self.state, self.pending(), rng)
+        check_proposal(self.strategy, proposal, len(self.trials))
+        return proposal
 
     def add(self, trial: Trial) -> None:
         """Add the next trial. By arrival, the strategy learns at once of a repeat whose outcome is known."""
@@ -108,7 +114,8 @@ class Order:
         """Let the strategy learn trial `number`, which has an outcome."""
         self.trials[number] = trial = self.resolve(self.trials[number])
         if not self._is_hidden(number):
-            self.state = self.strategy.learn(self.state, trial.turn_upwards())
+            state = self.strategy.learn(self.state, trial.turn_upwards())
+            self.state = check_state(self.strategy, "learn", state)
         self.sequence.append(number)
         del self.open[number]
 
