@@ -270,7 +270,7 @@ def test_a_surrogate_is_a_setting_of_other_strategies(task: cambrian.Task, colum
     asked = dataclasses.replace(task, columns=columns)
     with pytest.raises(Unread, match=r"bayes takes a surrogate as 'bayes\(surrogate=ridge\)': leave it out"):
         plan(asked, 4, strategy="bayes", surrogate="ridge")
-    with pytest.raises(Unread, match="the strategy is random|are rows of a table"):
+    with pytest.raises(Unread, match=r"the strategy is random|are rows of a table"):
         plan(asked, 4, strategy="random", surrogate="ridge")
 
 

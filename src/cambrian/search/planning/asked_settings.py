@@ -1,5 +1,5 @@
-"""Settings that would do nothing: a space asks for them itself, nothing is trained, or the strategy takes them
-elsewhere."""
+"""Settings that would do nothing: a space asks for them itself, nothing is trained, or a strategy has them
+among its own."""
 
 from __future__ import annotations
 
