@@ -23,7 +23,14 @@ def split_call(text: str, kind: str) -> tuple[str, str]:
         raise UsageError(
             f"cannot read the {kind} {text!r}: write NAME, NAME(paper) or NAME(setting=value, ...)"
         )
-    return match[1], (match[2] or "").strip()
+    inside = (match[2] or "").strip()
+    # Else the next piece would be taken for the first one, or a setting that was forgotten for none.
+    if inside and "" in _split(inside):
+        raise UsageError(
+            f"cannot read the {kind} {text!r}: beside a comma there is no setting: write one there, or leave"
+            " out the comma"
+        )
+    return match[1], inside
 
 
 def read_arguments(inside: str, kind: str, text: str) -> dict[str, Any]:
@@ -43,6 +50,11 @@ def parts(text: str) -> list[str]:
     >>> parts('random, evolution(population=20, sample=5)')
     ['random', 'evolution(population=20, sample=5)']
     """
+    return [piece for piece in _split(text) if piece]
+
+
+def _split(text: str) -> list[str]:
+    """The same, with those that are empty."""
     pieces, depth, quoted = [""], 0, False
     for letter in text:
         quoted ^= letter == '"'
@@ -51,7 +63,7 @@ def parts(text: str) -> list[str]:
             pieces.append("")
         else:
             pieces[-1] += letter
-    return [piece.strip() for piece in pieces if piece.strip()]
+    return [piece.strip() for piece in pieces]
 
 
 def _setting(part: str, kind: str, text: str) -> tuple[str, Any]:

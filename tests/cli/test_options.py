@@ -140,6 +140,15 @@ def test_settings_of_another_strategy_are_refused(table: Path, name: str) -> Non
     assert f"{name} is for --strategy progressive, and the strategy is random" in str(refused.exception)
 
 
+def test_a_surrogate_is_a_setting_of_other_strategies(table: Path) -> None:
+    """Beside one that has such a setting, the refusal says how it is written there."""
+    refused = search("--benchmark", str(table), "--strategy", "bayes", "--surrogate", "ridge")
+    assert str(refused.exception) == (
+        "--surrogate is for --strategy progressive, and bayes takes a surrogate as 'bayes(surrogate=ridge)':"
+        " leave it out"
+    )
+
+
 @pytest.mark.parametrize("name", ["--questions", "--depth", "--replicates"])
 def test_options_of_tables_need_one(name: str) -> None:
     """They are refused without --benchmark, and beside a published table, whose questions are known."""

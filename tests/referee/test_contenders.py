@@ -56,6 +56,9 @@ def test_random_search_is_always_there_once():
     assert taken == {"random": Evolution(), "random search": Random()}
 
 
+EMPTY = (",paper", "paper,", ",sample=3", "population=20,,sample=3", "sample=3, ", ",")
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "sentence"),
     [
@@ -64,6 +67,7 @@ def test_random_search_is_always_there_once():
         ("random(paper)", UsageError, "no settings of a paper's own"),
         ("evolution(paper, popluation=3)", UsageError, "did you mean 'population'?"),
         ("evolution(sample=3, paper)", UsageError, "paper stands before the settings"),
+        *((f"evolution({inside})", UsageError, "beside a comma there is no setting") for inside in EMPTY),
         ("evolution(3)", UsageError, "write setting=value"),
         ("evolution(population=20", UsageError, "cannot read the strategy"),
         ("evolution(population=3, sample=5)", UsageError, "sample must be between 1 and the population of 3"),

@@ -91,8 +91,11 @@ def test_a_network_needs_the_space(begun: cambrian.Result, tmp_path: Path) -> No
             RunError, match=r"give the space: cambrian\.Result\.open\('.*run', space=\.\.\.\)"
         ):
             take()
-    with pytest.raises(RunError, match="give the space"):
-        invoke("export", begun.directory, tmp_path / "out")
+    for command in (("export", begun.directory, tmp_path / "out"), ("train", begun.directory, "digits")):
+        with pytest.raises(
+            RunError, match=r"give the space: .* in a program of yours; for commands, put the"
+        ):
+            invoke(*command)
     assert not (tmp_path / "out").exists()
 
 

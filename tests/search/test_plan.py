@@ -270,6 +270,16 @@ def test_settings_of_progressive_search_are_refused_elsewhere(
         plan(task, strategy=Progressive(levels=2), changes=changes)
 
 
+@pytest.mark.parametrize("columns", [(), ("one", "two")])
+def test_a_surrogate_is_a_setting_of_other_strategies(task: cambrian.Task, columns: tuple[str, ...]) -> None:
+    """Who gives it beside one that has such a setting is told how it is written there, of a table too."""
+    asked = dataclasses.replace(task, columns=columns)
+    with pytest.raises(Unread, match=r"bayes takes a surrogate as 'bayes\(surrogate=ridge\)': leave it out"):
+        plan(asked, 4, strategy="bayes", surrogate="ridge")
+    with pytest.raises(Unread, match=r"the strategy is random|are rows of a table"):
+        plan(asked, 4, strategy="random", surrogate="ridge")
+
+
 def test_entrants_need_a_race(task: cambrian.Task) -> None:
     """A number of trials is searched, not raced."""
     with pytest.raises(Unread, match="entrants is for a race"):

@@ -110,7 +110,7 @@ class Growing(mocks.Toy):
     ("change", "says"),
     [
         ({"space": mocks.Toy(4)}, "space.arguments.questions was 3, now 4"),
-        ({"strategy": "progressive"}, "strategy.name was 'random', now 'progressive'"),
+        ({"strategy": "progressive"}, "strategy was random, now progressive. Give the same"),
         ({"estimator": mocks.Mock(0.5)}, "estimator.arguments.delay was 0.0, now 0.5"),
         ({"seed": 1}, "seed was 0, now 1"),
         ({"lag": 3}, "lag was 1, now 3"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from refusals import refused
 
 from cambrian.errors import DataError
 from cambrian.tasks import Task, load, read_rows
-from cambrian.tasks.cells import Mark, find_marks, read_numbers
+from cambrian.tasks.cells import Mark, find_marks, find_wrong, read_numbers
 from cambrian.tasks.features import Column, encode, fit_column, read_columns
 
 ROWS = 40
@@ -240,3 +241,23 @@ def test_categories_that_are_numbers(tmp_path: Path) -> None:
     assert np.array_equal(read_rows({"grade": cells}, of_memory.columns), of_file.inputs)
     assert fit_column("x", repeat("007", "7"), category=True) == Column("x", ("007", "7"))
     assert fit_column("x", repeat("1.0", "1.10", "beta")) == Column("x", ("1.0", "1.10", "beta"))
+
+
+@pytest.mark.parametrize("written", [list, lambda cells: np.array(cells, object)])
+def test_the_cell_that_is_no_number_is_named(written: Any) -> None:
+    """Whatever cells stand together: a column that is not one of numbers has a cell by which it is not, and
+    an error names it. A truth value beside numbers had none, and ended in a StopIteration."""
+    odd = ["1.5", "1,5", "12,34", "1,234.5", "1.234,5", "1,234,567", "1e5", "x", "½", "", None]
+    odd += [True, 1, 2.5, 10**400, 10**5000, 1j, float("inf")]
+    columns = [
+        written(list(cells))
+        for cells in itertools.product(odd, repeat=3)
+        if not {type(cell) for cell in cells} <= {int, float, bool}
+    ]
+    wrong = [column for column in columns if read_numbers(column) is None]
+    assert len(wrong) > 1000
+    assert all(0 <= find_wrong(column) < 3 for column in wrong)
+    with pytest.raises(
+        DataError, match="the rows, row 2: 'True' in column 'x' is not a number: mend the row"
+    ):
+        encode((Column("x"),), {"x": written(["2.5", True])}, "the rows")

@@ -100,6 +100,20 @@ def test_targets_that_do_not_fit(column: Any, sentence: str, settings: Any, tmp_
     refused(write_csv(tmp_path / "t.csv", **column), sentence, target="y", **settings)
 
 
+@pytest.mark.parametrize(
+    ("values", "sentence", "goal"),
+    [
+        (np.array([True, 2.5, 3.5, 1.0], object), "'True' is not a number: write numbers", "numbers"),
+        ([2.5, [1.0, 2.0], 3.5, 1.0], "one number per example to predict, got lists of several", "numbers"),
+        ([2.5, np.array([1.0, 2.0]), 3.5, 1.0], "several labels a row", None),
+        (["x", 10**5000, "x", 2], "some labels are strings and some are numbers", None),
+    ],
+)
+def test_odd_values_in_memory(values: Any, sentence: str, goal: Any) -> None:
+    """Values of Python that no file has are refused as those of a file are."""
+    refused((np.arange(8.0).reshape(4, 2), values), sentence, features=True, goal=goal)
+
+
 def test_cells_of_several_labels(tmp_path: Path) -> None:
     """Cells with a sign between labels that repeat are rows of 0 and 1; an empty set is refused as a missing
     label in a CSV, and is a row of zeros in memory."""

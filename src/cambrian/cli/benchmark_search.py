@@ -162,6 +162,7 @@ def _count_rows(benchmark: Benchmark) -> str:
 def _strategy(text: str, context: typer.Context) -> Any:
     """The strategy, read as `compare` reads it; plain `progressive` gets the settings that are options, and
     any other refuses them."""
+    from cambrian.search.planning.asked_settings import point_to_surrogate
     from cambrian.strategies import STRATEGIES
 
     if text == "progressive":
@@ -169,5 +170,7 @@ def _strategy(text: str, context: typer.Context) -> Any:
         named = {name: context.params[name] for name in PROGRESSIVE if name in given}
         return {"name": text, "arguments": {"surrogate": "mlp-ensemble", **named}}
     # A text such as progressive(keep=32) has its settings already.
-    refuse_these(context, PROGRESSIVE, f"for --strategy progressive, and the strategy is {text}")
-    return STRATEGIES.parse(text)
+    strategy = STRATEGIES.parse(text)
+    other = point_to_surrogate(strategy, context.params["surrogate"]) or f"the strategy is {text}"
+    refuse_these(context, PROGRESSIVE, f"for --strategy progressive, and {other}")
+    return strategy

@@ -81,6 +81,11 @@ def read_both(cells: Cells) -> Readings:
     if array.dtype.kind in "uifb":
         numbers = _finite(array.astype(np.float64))
         return Readings(numbers, numbers, numbers)
+    return _read_each(cells)
+
+
+def _read_each(cells: Cells) -> Readings:
+    """The same, cell by cell: of Python's values and words."""
     rows: list[tuple[float | None, ...]] = []
     possible, grouped = [True] * 3, dict[str, str]()
     bare = long = False
@@ -122,8 +127,10 @@ def read_numbers(cells: Cells, mark: Mark = "") -> NDArray[np.float64] | None:
 def find_wrong(cells: Cells) -> int:
     """The place of the cell by which a column is not one of numbers: a word, or a number that is written in
     another way than the others."""
-    words = (i for i, cell in enumerate(cells) if read_numbers([cell]) is None)
-    return next(chain(words, (i for i, cell in enumerate(cells) if read_both([cell]).mixed is None)))
+    # As in the column: an array of a truth value alone is one of numbers, and True beside numbers is a word.
+    alone = [_read_each([cell]) for cell in cells]
+    words = (i for i, readings in enumerate(alone) if readings.numbers() is None)
+    return next(chain(words, (i for i, readings in enumerate(alone) if readings.mixed is None)))
 
 
 def read_word(cell: Any) -> str | None:
@@ -133,7 +140,10 @@ def read_word(cell: Any) -> str | None:
         return None
     if isinstance(cell, float | np.floating) and float(cell).is_integer():
         cell = int(cell)
-    text = str(cell).strip()
+    try:
+        text = str(cell).strip()
+    except ValueError:  # a whole number of more digits than Python writes, which is beyond all floats too
+        text = "inf"
     return None if text.lower() in MISSING else text
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import DataError
+from cambrian.options import shorten
 from cambrian.tasks.cells import MISSING, read_numbers
 from cambrian.tasks.nouns import IMAGES, ROWS, one_of, singular
 from cambrian.tasks.phrases import list_names, short
@@ -264,7 +265,7 @@ def _of_objects(values: list[Any], where: str, noun: str) -> NDArray[Any]:
         first, other = words.index(True), words.index(False)
         raise DataError(
             f"{where}: some labels are strings and some are numbers ({values[first]!r:.60} of"
-            f" {singular(noun)} {first}, {values[other]!r:.60} of {singular(noun)} {other}):"
+            f" {singular(noun)} {first}, {shorten(values[other]):.60} of {singular(noun)} {other}):"
             " write all as strings or all as integers"
         )
     array = np.array(values)  # of objects, where an integer needs more than 64 bits

@@ -128,15 +128,20 @@ def count_axes(values: Any) -> int:
     """The axes of an array, or of a list whose rows may be of several lengths."""
     if hasattr(values, "ndim"):
         return int(values.ndim)
-    return 2 if any(isinstance(value, list | tuple | set) for value in values) else 1
+    return 2 if any(isinstance(v, list | tuple | set) or getattr(v, "ndim", 0) for v in values) else 1
 
 
 def _read_measured(values: Any, where: str, name: str) -> Targets:
     array = values.detach().cpu() if hasattr(values, "detach") else values
-    if np.ndim(array) == 2 and np.shape(array)[1] == 1:
-        array = np.asarray(array)[:, 0]
-    if np.ndim(array) != 1:
+    try:
         shape = list(np.shape(array))
+    except ValueError as error:
+        raise DataError(
+            f"{where}: expected one number per example to predict, got lists of several lengths"
+        ) from error
+    if len(shape) == 2 and shape[1] == 1:
+        array = np.asarray(array)[:, 0]
+    elif len(shape) != 1:
         raise DataError(f"{where}: expected one number per example to predict, got an array of shape {shape}")
     marks, notes = find_marks({name: array}, where)
     numbers = read_numbers(array, marks[name])

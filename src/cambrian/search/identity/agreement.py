@@ -134,6 +134,10 @@ def _differences(old: Any, new: Any, where: str) -> list[str]:
         return []
     if where in _SAID:
         return [_SAID[where]]
+    names = [_name(spec) for spec in (old, new)]
+    if None not in names and names[0] != names[1]:
+        # The settings of another component say nothing beside its name.
+        return [f"{where} was {names[0]}, now {names[1]}"]
     if isinstance(old, dict) and isinstance(new, dict):
         return [
             phrase
@@ -141,6 +145,13 @@ def _differences(old: Any, new: Any, where: str) -> list[str]:
             for phrase in _differences(old.get(k), new.get(k), f"{where}.{k}" if where else k)
         ]
     return [f"{where} was {_brief(old)}, now {_brief(new)}"]
+
+
+def _name(spec: Any) -> str | None:
+    """The name of the component that has this spec, or of one without a spec; None for all else."""
+    if not isinstance(spec, dict) or not spec.keys() <= {"name", "arguments", "unnamed"}:
+        return None
+    return spec.get("name", spec.get("unnamed"))
 
 
 def _brief(value: Any) -> str:

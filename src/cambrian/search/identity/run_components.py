@@ -64,9 +64,12 @@ def open_components(place: Path, facts: Mapping[str, Any], given: Any = None) ->
 
 
 def _load_space(place: Path, spec: Mapping[str, Any], task: Task | None) -> Space:
-    way = f"give the space: cambrian.Result.open({str(place)!r}, space=...)"
+    way = f"give the space: cambrian.Result.open({str(place)!r}, space=...) in a program of yours"
     if "name" not in spec:
-        reason = f"the space of {place} has no name by which it could be loaded; {way}"
+        reason = (
+            f"the space of {place} has no name by which it could be loaded: {way}; for commands, put the"
+            " space into a module, and search with --space MODULE:NAME"
+        )
         return AbsentSpace(str(spec.get("unnamed", "")), reason)
     try:
         return fit_space(spec, task)

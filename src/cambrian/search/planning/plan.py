@@ -231,12 +231,14 @@ def _refuse_for_supernets(request: PlanRequest) -> None:
     if request.audit:
         raise Unread(["audit"], "for strategies that train no supernet")
     unread = ["paper"] * request.paper + ["surrogate"] * (request.surrogate is not None)
-    if unread:
+    if request.paper:
         raise Unread(
             unread,
             "for progressive search: a strategy that trains a supernet has its paper's settings as"
             " NAME(paper), such as spos(paper)",
         )
+    if unread:
+        raise Unread(unread, "for progressive search, and the strategy trains a supernet")
 
 
 def _find_raced(request: PlanRequest) -> Space | None:

@@ -16,10 +16,11 @@ import msgspec
 
 from cambrian.errors import Unread, UsageError
 from cambrian.outcome import Fidelity
+from cambrian.registry import name_of
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.parts.components import component, find_published, space_for, usual
 from cambrian.search.parts.space_check import check_space
-from cambrian.search.planning.asked_settings import refuse_untrained
+from cambrian.search.planning.asked_settings import point_to_surrogate, refuse_untrained
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.choice import Wishes, choose_preset
 from cambrian.search.planning.climbing import finish_climb, lengthen_training, schedule_to_the_top
@@ -68,7 +69,7 @@ def plan_by_preset(request: PlanRequest) -> Plan:
     leveled = [name for name in LEVELED if name in changes] + ["surrogate"] * (request.surrogate is not None)
     chosen = _choose_strategy(request.strategy, facts, None if paper or leveled else limits.trials)
     if chosen is not None and leveled:
-        raise Unread(leveled, _explain_unread(chosen))
+        raise Unread(leveled, _explain_unread(chosen, request.surrogate))
     left = msgspec.structs.replace(limits, seconds=request.left)
     wishes = Wishes(facts, left, changes, by_levels=chosen is None, examples=len(task.train))
     usual = choose_optimiser(task, request.recipe, facts.space, facts.size(0))
@@ -153,11 +154,12 @@ def _choose_strategy(given: Any, facts: SpaceFacts, trials: int | None) -> Strat
     return strategy
 
 
-def _explain_unread(strategy: Strategy) -> str:
+def _explain_unread(strategy: Strategy, surrogate: str | None) -> str:
     """The reason why settings of progressive search do nothing beside this strategy."""
     if isinstance(strategy, Progressive):
         return "a setting of the strategy, which was given with settings of its own"
-    return f"for progressive search, and the strategy is {type(strategy).__name__.lower()}"
+    other = point_to_surrogate(strategy, surrogate) or f"the strategy is {name_of(strategy)}"
+    return f"for progressive search, and {other}"
 
 
 def _choose_baselines(names: tuple[str, ...] | None, space: Space) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.parts.components import component, find_published, space_for
-from cambrian.search.planning.asked_settings import refuse_asked, refuse_untrained
+from cambrian.search.planning.asked_settings import point_to_surrogate, refuse_asked, refuse_untrained
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.forked import Failed, call_each
 from cambrian.search.planning.limited_size import STEP, describe_left_out, narrow_begun
@@ -66,13 +66,13 @@ def plan_by_table(request: PlanRequest) -> Plan:
     """See `cambrian.plan`. Raises Unread for settings of other searches."""
     from cambrian.estimators.train import Train
 
-    _refuse_unread(request)
+    chosen: Strategy = component("strategy", STRATEGY if request.strategy is None else request.strategy)
+    _refuse_unread(request, chosen)
     task, changes, settings, crew = request.task, request.changes, request.settings, request.crew
     limits = request.limits if request.limits != Budget() else Budget(seconds=MINUTES)
     searched = space_for(SPACE if request.space is None else request.space, task)
     refuse_asked(request.recipe, searched)
     refuse_untrained(changes, settings.get("estimator"))
-    chosen: Strategy = component("strategy", STRATEGY if request.strategy is None else request.strategy)
     size, last = _choose_sizes(searched, changes)
     begun = know(searched, Begins)
     searched, size, last = _keep_limits(request, searched, size, last)
@@ -150,7 +150,7 @@ def _list_left_out(before: Begins | None, after: Begins | None) -> list[str]:
     return [name for name in (before.begins if before else ()) if after and name not in after.begins]
 
 
-def _refuse_unread(request: PlanRequest) -> None:
+def _refuse_unread(request: PlanRequest, strategy: Strategy) -> None:
     """Raise Unread for settings that such a search would not read."""
     unread = [name for name in request.changes if name not in CHANGES]
     unread += (
@@ -159,7 +159,8 @@ def _refuse_unread(request: PlanRequest) -> None:
         + ["surrogate"] * (request.surrogate is not None)
     )
     if unread:
-        raise Unread(unread, "for searches among images, and the data are rows of a table")
+        other = point_to_surrogate(strategy, request.surrogate) or "the data are rows of a table"
+        raise Unread(unread, f"for searches among images, and {other}")
 
 
 MEAN_LENGTH = 0.5
