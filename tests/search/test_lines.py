@@ -90,7 +90,8 @@ class Recommending:
         return (problem.space,)
 
     def propose(self, state: tuple[Any, ...], pending: Sequence[Trial], rng: np.random.Generator) -> Evaluate:
-        return Evaluate(sample(state[0], rng), prefers=(self.preferred,))
+        known = len(state) - 1
+        return Evaluate(sample(state[0], rng), prefers=(self.preferred,) if self.preferred < known else ())
 
     def learn(self, state: tuple[Any, ...], trial: Trial) -> tuple[Any, ...]:
         return (*state, trial.architecture)
