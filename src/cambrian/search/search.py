@@ -20,7 +20,7 @@ from cambrian.search.display.opening import announce
 from cambrian.search.engines.engine import Engine
 from cambrian.search.identity.agreement import agree
 from cambrian.search.identity.settings import describe_component, describe_settings, resume_search
-from cambrian.search.ledger.run_directory import at_work, choose_place
+from cambrian.search.ledger.run_directory import at_work, choose_place, name_place
 from cambrian.search.ledger.store import ROOM
 from cambrian.search.loop.ask_tell import Conversation
 from cambrian.search.loop.execution import ATTEMPTS, Watch
@@ -46,6 +46,7 @@ from cambrian.search.parts.direction import (
     take_reference,
 )
 from cambrian.search.parts.engine_choice import choose_engine
+from cambrian.search.parts.given import check_types, refuse_unknown
 from cambrian.search.parts.numbers import check_numbers
 from cambrian.search.planning.budget import Budget
 from cambrian.search.session import Session, open_session
@@ -59,9 +60,10 @@ if TYPE_CHECKING:
 
 
 class Search:
-    """The settings of a search, before it runs. Components are objects or registered names; without a
-    `strategy` a search of few trials is Bayesian optimisation, a larger one progressive where its space
-    grows, and one of epochs on a table with shorter trainings `bayes-asha`.
+    """The settings of a search, before it runs. Components are objects or registered names. Without a
+    `budget` it lasts until the strategy stops, or proposes nothing new. Without a `strategy` a search of few
+    trials is Bayesian optimisation, a larger one progressive where its space grows, and one of epochs on a
+    table with shorter trainings `bayes-asha`.
 
     `engine` is "serial", "processes", "ray", with settings as "ray(gpus=0.5)", or an Engine; named ones of
     several workers have a worker for each core, unless `workers` or their text says how many. Components
@@ -83,6 +85,7 @@ class Search:
     Raises Incompatible where space, strategy and estimator cannot work together, and Unread for `workers` or
     `memory` that the engine would not read."""
 
+    @refuse_unknown("Search")
     def __init__(
         self,
         space: Space | str | Mapping[str, Any] = "pnas",
@@ -110,6 +113,16 @@ class Search:
         room: int = ROOM,
     ) -> None:
         self.room = room
+        check_types(
+            fidelity=fidelity,
+            limits=limits,
+            device=device,
+            minimize=minimize,
+            estimators=estimators,
+            objectives=objectives,
+            choose=choose,
+            order=order,
+        )
         check_numbers(
             seed=seed, workers=workers, lag=lag, timeout=timeout, memory=memory, attempts=attempts, room=room
         )
@@ -127,7 +140,7 @@ class Search:
         self.device = choose_device(device, needed=getattr(self.estimator, "builds", True))
         self.minimize = choose_direction(self.estimator, self.task, minimize)
         self.reference: float | None = None
-        own, others = take_reference(list(map(read_objective, objectives)), self.objective)
+        own, others = take_reference(list(map(read_objective, objectives or ())), self.objective)
         self.reference, self.more_objectives = own.reference, tuple(others)
         self.order = read_order(order or str(getattr(self.strategy, "order", NUMBER)))
         self.fidelity = fidelity or Fidelity()
@@ -141,7 +154,7 @@ class Search:
             engine, workers, self.space, self.estimators, memory=memory, device=self.device
         )
         if self.notice is not None:
-            warnings.warn(self.notice, stacklevel=2)
+            warnings.warn(self.notice, stacklevel=3)  # beyond `refuse_unknown`
         self.lag_is_open = lag is None  # a resumed run's lag is taken then
         # One worker knows all outcomes; of several, each may run a trial and have another one waiting.
         self.lag = lag or (1 if self.engine.slots == 1 else 2 * self.engine.slots)
@@ -255,8 +268,7 @@ class Search:
         if directory is None and not needed:
             yield None
             return
-        named = None if directory is None else Path(directory)
-        with choose_place(named, self.task.name if self.task else "search") as place:
+        with choose_place(name_place(directory), self.task.name if self.task else "search") as place:
             # Absolute from here on: a worker may have another working directory.
             yield place.absolute()
 
@@ -268,7 +280,8 @@ class Search:
         search goes on there, once `close` was called or this process has ended."""
         if self._talk is not None:
             return self._talk.ask()
-        place = None if directory is None else Path(directory).absolute()
+        named = name_place(directory)
+        place = None if named is None else named.absolute()
         with ExitStack() as held:
             # Locked until `close`: two processes that ask would each propose the same numbers.
             ledger = held.enter_context(at_work(place))
