@@ -30,7 +30,7 @@ __all__ = ["COUNT", "POSITIVE", "SHARE", "Span", "check_numbers", "check_setting
 @dataclass(frozen=True)
 class Span:
     """The finite numbers from `low` to `high`. `above` excludes `low` itself, `below` `high`, and `whole`
-    fractions. NaN, infinity and truth values are never in a span.
+    fractions. NaN, infinity and truth values are never in a span. `unit` is that of the numbers, in words.
 
     >>> str(Span(1, 100)), str(Span(2)), str(Span(0, 1, above=True)), str(Span())
     ('1 to 100', 'at least 2', 'above 0 and at most 1', 'a number')
@@ -41,6 +41,7 @@ class Span:
     above: bool = False
     below: bool = False
     whole: bool = False
+    unit: str = ""
 
     def holds(self, value: object) -> bool:
         kind = Integral if self.whole else Real
@@ -58,11 +59,14 @@ class Span:
         return bool(low and high and -math.inf < number < math.inf)
 
     def _describe_expected(self, value: object) -> str:
-        """The expected numbers, for a sentence about `value`; "whole" and "finite" are mentioned only if
-        that is the fault."""
+        """The expected numbers, for a sentence about `value`; "number", "whole" and "finite" are mentioned
+        only if that is the fault."""
         fraction = isinstance(value, Real) and not isinstance(value, Integral)
         if self.whole and (fraction or isinstance(value, bool)) and self._bounds(value):
             return "a whole number"
+        if not isinstance(value, Real) or isinstance(value, bool):
+            kind = f"a {'whole ' * self.whole}number{self.unit and f' of {self.unit}'}"
+            return kind if str(self) == "a number" else f"{kind}, {self}"
         infinite = isinstance(value, float) and not math.isfinite(value) and math.isinf(self.high)
         return f"{self}{' and finite' if infinite else ''}"
 

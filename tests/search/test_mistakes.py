@@ -236,3 +236,87 @@ def test_modules_of_the_working_folder(
     )
     with pytest.raises(UsageError, match="work in its folder"):
         Search("absent_module:own")
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"limits": ["params=5"]}, r"limits is a dictionary, such as \{'params': 1e6\}, got \['params=5'\]"),
+        ({"limits": {3: 5}}, "limits: expected the name of a measure, such as 'params', got 3"),
+        ({"objectives": "latency"}, r"objectives is a list, such as \['latency', '-params'\], got 'latency'"),
+        ({"objectives": [3]}, "objectives: expected the name of a metric, such as 'latency', got 3"),
+        ({"objectives": ["latncy"]}, r"'-latncy' or '\+latncy', or did you mean 'latency'\?"),
+        ({"objectives": ["-latency(thread=2)"]}, "no setting 'thread'; did you mean 'threads'"),
+        ({"minimize": "yes"}, "minimize is True or False, got 'yes'"),
+        ({"choose": 3}, "choose is a text, such as 'latency<5ms', got 3"),
+        ({"device": 3}, "device is a text, such as 'cpu', got 3"),
+        ({"timeout": "5s"}, "timeout is a number of seconds, above 0, got '5s'"),
+        ({"timeout": True}, "timeout is a number of seconds, above 0, got True"),
+        ({"memory": "2GB"}, "memory is a whole number of bytes, at least 1, got '2GB'"),
+        ({"seed": "a"}, "seed is a whole number, at least 0, got 'a'"),
+        ({"workers": "2"}, "workers is a whole number, at least 1, got '2'"),
+        ({"bugdet": 3}, "has no setting 'bugdet'; did you mean 'budget'"),
+    ],
+)
+def test_settings_of_another_type_or_name(settings: Any, sentence: str, task: cambrian.Task) -> None:
+    """One sentence for each, before anything is measured, whether a search is made or planned."""
+    with pytest.raises(UsageError, match=sentence):
+        Search(net, "random", "train", task, **settings)
+    with pytest.raises(UsageError, match=sentence):
+        cambrian.plan(task, "10s", strategy="random", **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"fidelity": 3}, r"fidelity is a Fidelity, such as cambrian\.Fidelity\(epochs=3\), got 3"),
+        ({"estimators": ["train"]}, r"estimators is a dictionary, such as \{'train': 'train'\}"),
+    ],
+)
+def test_settings_of_a_search_alone(settings: Any, sentence: str, task: cambrian.Task) -> None:
+    """A plan makes these itself, and says which settings it has."""
+    with pytest.raises(UsageError, match=sentence):
+        Search(net, "random", "train", task, **settings)
+    with pytest.raises(UsageError, match=rf"plan has no setting '{next(iter(settings))}'.* \(valid: task, "):
+        cambrian.plan(task, "10s", **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"recipe": {"bath_size": 3}}, "a training has no setting 'bath_size'; did you mean 'batch_size'"),
+        ({"recipe": 3}, "recipe is a dictionary"),
+        ({"changes": {"epochs": "3"}}, "epochs is a whole number, at least 1, got '3'"),
+        ({"baselines": "random"}, r"baselines is a list, such as \['random'\], got 'random'"),
+    ],
+)
+def test_settings_of_a_plan(settings: Any, sentence: str, task: cambrian.Task) -> None:
+    """Of the training, of the amounts and of the networks beside the winner."""
+    with pytest.raises(UsageError, match=sentence):
+        cambrian.plan(task, "10s", **settings)
+
+
+@pytest.mark.parametrize("directory", ["", 3])
+def test_a_directory_that_is_none(directory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty text was the present folder, which the run was written into."""
+    monkeypatch.chdir(tmp_path)
+    search = Search("tiny-chain", "random", Function(lambda answers: 0.5, builds=False), budget=2)
+    for begin in (search.run, search.ask):
+        with pytest.raises(UsageError, match=f"the run directory is a path, .* got {directory!r}: leave it"):
+            begin(directory)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("written", ["limits", "objectives"])
+def test_a_measure_with_other_arguments(
+    written: str, task: cambrian.Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would fail every trial: refused when the search is made, as an estimator is."""
+    (tmp_path / "own_measures.py").write_text("def bare(): return 1.0\ndef full(n, b, d, e=1): return 1.0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    named = {"limits": lambda name: {name: 2}, "objectives": lambda name: [f"-{name}"]}[written]
+    Search(net, "random", "train", task, 2, **{written: named("own_measures:full")})
+    with pytest.raises(
+        UsageError, match=r"not a function of \(network, batch, device\) but bare\(\): give it"
+    ):
+        Search(net, "random", "train", task, 2, **{written: named("own_measures:bare")})

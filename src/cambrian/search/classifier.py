@@ -18,7 +18,7 @@ from cambrian.codec import encode
 from cambrian.errors import RunChanged, RunError, join_words
 from cambrian.goal import GoalName
 from cambrian.search.identity.settings import describe_component, resume_search
-from cambrian.search.ledger.run_directory import read_begun
+from cambrian.search.ledger.run_directory import name_place, read_begun
 from cambrian.search.parts.components import component
 from cambrian.search.planning.plan import plan
 from cambrian.search.search import Search
@@ -68,13 +68,13 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         shape = find_shape(X)
         options: dict[str, Any] = {"features": True} if len(shape) == 2 else {}
         task = load((X, y), test=self.test, goal=goal, **options)
-        place = self.directory
+        place = name_place(self.directory)
         if place is None:
             made = tempfile.mkdtemp(prefix="cambrian-")
             weakref.finalize(self, shutil.rmtree, made, ignore_errors=True)
             place = Path(made) / "run"
-        begun = read_begun(Path(place))
-        search = self._plan(task) if begun is None else self._go_on(task, Path(place), begun)
+        begun = read_begun(place)
+        search = self._plan(task) if begun is None else self._go_on(task, place, begun)
         result: Result = search.run(place, quiet=self.quiet)
         if result.winner is None:
             raise RunError("no network was trained within the budget: give more time")

@@ -20,7 +20,7 @@ from cambrian.search.display.opening import announce
 from cambrian.search.engines.engine import Engine
 from cambrian.search.identity.agreement import agree
 from cambrian.search.identity.settings import describe_component, describe_settings, resume_search
-from cambrian.search.ledger.run_directory import at_work, choose_place
+from cambrian.search.ledger.run_directory import at_work, choose_place, name_place
 from cambrian.search.ledger.store import ROOM
 from cambrian.search.loop.ask_tell import Conversation
 from cambrian.search.loop.execution import ATTEMPTS, Watch
@@ -46,6 +46,7 @@ from cambrian.search.parts.direction import (
     take_reference,
 )
 from cambrian.search.parts.engine_choice import choose_engine
+from cambrian.search.parts.given import check_types, refuse_unknown
 from cambrian.search.parts.numbers import check_numbers
 from cambrian.search.planning.budget import Budget
 from cambrian.search.session import Session, open_session
@@ -59,9 +60,10 @@ if TYPE_CHECKING:
 
 
 class Search:
-    """The settings of a search, before it runs. Components are objects or registered names; without a
-    `strategy` a search of few trials is Bayesian optimisation, a larger one progressive where its space
-    grows, and one of epochs on a table with shorter trainings `bayes-asha`.
+    """The settings of a search, before it runs. Components are objects or registered names. Without a
+    `budget` it lasts until the strategy stops, or proposes nothing new. Without a `strategy` a search of few
+    trials is Bayesian optimisation, a larger one progressive where its space grows, and one of epochs on a
+    table with shorter trainings `bayes-asha`.
 
     `engine` is "serial", "processes", "ray", with settings as "ray(gpus=0.5)", or an Engine; named ones of
     several workers have a worker for each core, unless `workers` or their text says how many. Components
@@ -83,6 +85,7 @@ class Search:
     Raises Incompatible where space, strategy and estimator cannot work together, and Unread for `workers` or
     `memory` that the engine would not read."""
 
+    @refuse_unknown("Search")
     def __init__(
         self,
         space: Space | str | Mapping[str, Any] = "pnas",
@@ -110,6 +113,16 @@ class Search:
         room: int = ROOM,
     ) -> None:
         self.room = room
+        check_types(
+            fidelity=fidelity,
+            limits=limits,
+            device=device,
+            minimize=minimize,
+            estimators=estimators,
+            objectives=objectives,
+            choose=choose,
+            order=order,
+        )
         check_numbers(
             seed=seed, workers=workers, lag=lag, timeout=timeout, memory=memory, attempts=attempts, room=room
         )
@@ -127,7 +140,7 @@ class Search:
         self.device = choose_device(device, needed=getattr(self.estimator, "builds", True))
         self.minimize = choose_direction(self.estimator, self.task, minimize)
         self.reference: float | None = None
-        own, others = take_reference(list(map(read_objective, objectives)), self.objective)
+        own, others = take_reference(list(map(read_objective, objectives or ())), self.objective)
         self.reference, self.more_objectives = own.reference, tuple(others)
         self.order = read_order(order or str(getattr(self.strategy, "order", NUMBER)))
         self.fidelity = fidelity or Fidelity()
@@ -258,8 +271,7 @@ class Search:
         if directory is None and not needed:
             yield None
             return
-        named = None if directory is None else Path(directory)
-        with choose_place(named, self.task.name if self.task else "search") as place:
+        with choose_place(name_place(directory), self.task.name if self.task else "search") as place:
             # Absolute from here on: a worker may have another working directory.
             yield place.absolute()
 
@@ -272,7 +284,8 @@ class Search:
         directory a later search goes on there, once `close` was called or this process has ended; without
         one, the first call's. Raises UsageError where trial n - lag is to be told first, and for another
         directory while one is open."""
-        place = None if directory is None else Path(directory).absolute()
+        named = name_place(directory)
+        place = None if named is None else named.absolute()
         if self._talk is not None:
             if place is not None and (self._asked is None or place.resolve() != self._asked.resolve()):
                 here = "in memory" if self._asked is None else f"in {self._asked}"

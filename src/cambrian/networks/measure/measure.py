@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -118,7 +119,23 @@ def find_measure(name: str, kind: str = "measure") -> Measure:
     if isinstance(measure, Measure):
         return measure
     if callable(measure) and not isinstance(measure, type):
+        _check_arguments(name, kind, measure)
         return FunctionMeasure(measure)
     raise UsageError(
         f"{kind} {name!r} is not a function of (network, batch, device) but {type(measure).__name__!r}"
     )
+
+
+def _check_arguments(name: str, kind: str, function: Callable[..., Any]) -> None:
+    """Raise UsageError for a function that cannot be called as a measure is: it would fail every trial."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some functions written in C do not tell their arguments
+        return
+    try:
+        signature.bind("network", "batch", "device")
+    except TypeError as error:
+        own = f"{getattr(function, '__name__', type(function).__name__)}{signature}"
+        raise UsageError(
+            f"{kind} {name!r} is not a function of (network, batch, device) but {own}: give it these three"
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -23,6 +24,19 @@ LEDGER = "ledger.sqlite"
 TASK, CHECKPOINTS = "task", "checkpoints"
 OURS = (LEDGER, *(f"{LEDGER}{side}" for side in SIDES), TASK)
 """What is made in a run directory before the first trial, besides its lock."""
+
+
+def name_place(directory: str | os.PathLike[str] | None) -> Path | None:
+    """The path of the run directory that is given; None where none is. Raises UsageError for an empty text,
+    which would be the present folder."""
+    if directory is None:
+        return None
+    if not isinstance(directory, str | os.PathLike) or not os.fspath(directory):
+        raise UsageError(
+            f"the run directory is a path, such as 'runs/mine', got {directory!r:.80}: leave it out for"
+            " a new one, or give '.' for the present folder"
+        )
+    return Path(directory)
 
 
 def claim(name: str, root: Path = Path("runs")) -> Path:

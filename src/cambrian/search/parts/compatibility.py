@@ -104,15 +104,18 @@ def check_objectives(strategy: Any, count: int) -> None:
 
 def _check_names(search: Search) -> None:
     """Raises UnknownName for an objective that is written almost as a measure is: a training has these, and
-    metrics of other names."""
+    metrics of other names. Raises UsageError for a measure that cannot be taken."""
     from cambrian.networks.measure import MEASURES
-    from cambrian.networks.measure.measure import is_measure
+    from cambrian.networks.measure.measure import find_measure, is_measure
     from cambrian.networks.trained import TRAINED_METRICS
     from cambrian.networks.trained.metric import is_trained_metric
 
     known = [search.objective.name, *MEASURES.names(), *TRAINED_METRICS.names()]
     for name in (objective.name for objective in search.more_objectives):
-        if is_measure(name) or is_trained_metric(name) or name in METRICS:
+        if is_measure(name):
+            find_measure(name, "objective")  # refuses its settings, and a function with other arguments
+            continue
+        if is_trained_metric(name) or name in METRICS:
             continue
         if difflib.get_close_matches(name, known, n=1, cutoff=ALMOST):
             raise UnknownName("objective", name, known)
@@ -224,11 +227,13 @@ def check_serves(strategy: Any, estimators: Mapping[str, Any]) -> None:
 
 
 def _refuse_supernet(strategy: Any, estimators: Mapping[str, Any]) -> str:
-    name, others = name_of(strategy), ", ".join(map(name_of, estimators.values()))
+    # The final stage's estimator is often the search's own one.
+    name, others = name_of(strategy), ", ".join(dict.fromkeys(map(name_of, estimators.values())))
     return (
-        f"{name} trains a supernet, and {others} cannot train one: search images with it, as `cambrian search"
-        f" digits --space nasbench201 --strategy {name}`, or take a strategy without one, as evolution; in a"
-        " Search of your own, the estimator is 'one-shot'"
+        f"{name} trains a supernet, and {others} cannot train one: let the search be planned, as"
+        f" cambrian.plan(task, '10m', space=net, strategy='{name}') or `cambrian search digits --space"
+        f" nasbench201 --strategy {name}`, or take a strategy without one, as evolution; in a Search of your"
+        " own, the estimator is 'one-shot'"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import msgspec
 
 from cambrian.errors import UsageError
+from cambrian.networks.measure import MEASURES
 from cambrian.outcome import Trial, set_direction
 from cambrian.problem import Objective, lower_is_better
 from cambrian.search.parts.conditions import has_condition, read_condition
@@ -97,7 +99,9 @@ def read_objective(text: Objective | str) -> Objective:
     name = text.lstrip("+-").strip()
     minimize = {"-": True, "+": False}.get(text[:1], lower_is_better(name))
     if not name or minimize is None:
-        raise UsageError(f"objective {text!r}: say whether lower is better: '-{name}' or '+{name}'")
+        near = difflib.get_close_matches(name, MEASURES.names(), n=1)
+        meant = f", or did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"objective {text!r}: say whether lower is better: '-{name}' or '+{name}'{meant}")
     return Objective(name, minimize)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from cambrian.settings import COUNT, POSITIVE, Span
+from cambrian.settings import COUNT, Span
 
 _SPANS = {
     "seed": Span(0, whole=True),
     "workers": COUNT,
     "lag": COUNT,
-    "memory": COUNT,
+    "timeout": Span(0, above=True, unit="seconds"),
+    "memory": Span(1, whole=True, unit="bytes"),
     "attempts": COUNT,
     "room": Span(0, whole=True),
 }
@@ -18,4 +19,4 @@ def check_numbers(**settings: float | None) -> None:
     """Raises UsageError for the first one that is out of bounds; None is a setting left open."""
     for name, value in settings.items():
         if value is not None:
-            _SPANS.get(name, POSITIVE).check(name, value)
+            _SPANS[name].check(name, value)

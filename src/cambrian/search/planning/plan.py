@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ from cambrian.search.parts.components import SEVERAL, component, name_estimators
 from cambrian.search.parts.devices import AUTO, choose_device, usual_workers
 from cambrian.search.parts.direction import read_objective
 from cambrian.search.parts.engine_choice import choose_engine
+from cambrian.search.parts.given import check_names, check_types
+from cambrian.search.parts.numbers import check_numbers
 from cambrian.search.planning.asked_settings import refuse_asked
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_request import PlanRequest
@@ -35,6 +38,7 @@ from cambrian.search.planning.pretrained import fit_search
 from cambrian.search.planning.race_search import plan_by_race
 from cambrian.search.planning.shared_search import plan_by_supernet
 from cambrian.search.planning.table_plan import plan_by_table
+from cambrian.settings import COUNT
 from cambrian.spaces.budgets import HasPortfolio
 from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space
@@ -58,6 +62,11 @@ RACED_TEXTS = "sequence-chain(favourite=n-grams)"
 RACE_CHANGES = {"filters", "entrants"}
 FEW_PIXELS = 500_000
 """Pixels of all training images up to which a search without a budget takes MINUTES."""
+COUNTED = {"levels", "keep", "epochs", "images", "final_epochs"}
+"""Changes that are numbers of something; others are of the networks, which check them."""
+NUMBERS = ("seed", "lag", "timeout", "memory", "attempts", "room")
+PASSED = (*NUMBERS, "estimator", "limits", "minimize", "objectives", "choose", "order")
+"""The settings of `Search` that a plan leaves to whoever asks for it."""
 MINUTES, HALF_HOUR = 120.0, 1800.0
 """Seconds of the budget where nobody names one: of few pixels, and of more."""
 
@@ -107,6 +116,12 @@ def plan(
 
     Raises Unread for a setting that the planned search would not read."""
     began = time.monotonic() if began is None else began
+    check_names("plan", settings, [*_list_settings(), *PASSED])
+    check_types(device=device, recipe=recipe, changes=changes, baselines=baselines, **settings)
+    check_numbers(workers=workers, **{name: settings[name] for name in NUMBERS if name in settings})
+    _check_training(recipe)
+    for name in COUNTED & (changes or {}).keys():
+        COUNT.check(name, (changes or {})[name])
     task, device = task_of(task), choose_device(device)
     limits, changes, recipe = Budget.parse(budget), dict(changes or {}), dict(recipe or {})
     _check_pretrained(recipe)
@@ -150,6 +165,19 @@ def plan(
         planned.search.notice = notice
         warnings.warn(notice, stacklevel=2)
     return planned
+
+
+def _list_settings() -> list[str]:
+    """The settings that `plan` reads itself."""
+    asked = inspect.signature(plan).parameters.values()
+    return [each.name for each in asked if each.kind != each.VAR_KEYWORD]
+
+
+def _check_training(recipe: Mapping[str, Any] | None) -> None:
+    """Raises UsageError for a setting that a training does not have."""
+    from cambrian.estimators.train import Train
+
+    check_names("a training", recipe or (), [field.name for field in fields(Train)])
 
 
 def _names_several(task: Task, settings: Mapping[str, Any]) -> bool:
