@@ -16,7 +16,8 @@ import cambrian
 from cambrian import Search
 from cambrian.errors import NothingSucceeded, Unbuildable, UnknownName, UsageError
 from cambrian.estimators.function import Function
-from cambrian.outcome import Done
+from cambrian.outcome import Done, Fidelity
+from cambrian.search.display.opening import announce
 
 
 @cambrian.space
@@ -320,3 +321,24 @@ def test_a_measure_with_other_arguments(
         UsageError, match=r"not a function of \(network, batch, device\) but bare\(\): give it"
     ):
         Search(net, "random", "train", task, 2, **{written: named("own_measures:bare")})
+
+
+def test_a_supernet_in_a_search_of_ones_own(task: cambrian.Task) -> None:
+    """Who is told what to do instead has a program, and trains by one estimator, named once."""
+    with pytest.raises(
+        UsageError, match=r"train cannot train one: .* cambrian\.plan\(task, '10m', space=net"
+    ):
+        Search(net, "darts", "train", task, 4)
+
+
+def test_the_opening_says_how_long_each_network_is_trained(
+    task: cambrian.Task, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the words of a plan, which say what so few steps are worth; nothing of a function's own trials."""
+    announce(Search(net, "random", "train", task, 4), None)
+    assert "accuracy, higher is better; 1 epoch of 77 images: 1 step, too few" in capsys.readouterr().err
+    long = Fidelity(epochs=200, fraction=0.5)
+    announce(Search(net, "random", "train", task, 4, fidelity=long), None)
+    assert "higher is better; 200 epochs of 38 images: 200 steps\n" in capsys.readouterr().err
+    announce(Search(net, "random", half, task, 4), None)
+    assert "epoch" not in capsys.readouterr().err

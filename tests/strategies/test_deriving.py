@@ -411,7 +411,7 @@ def test_a_table_is_refused_in_plain_words() -> None:
     from cambrian.benchmarks import benchmark
 
     planted = benchmark("planted")
-    with pytest.raises(Incompatible, match=r"darts trains a supernet, and .* cannot train one: search"):
+    with pytest.raises(Incompatible, match=r"darts trains a supernet, and .* cannot train one: let"):
         Search(NASBench201(), "darts", planted.estimator, None, 10)
 
 

@@ -6,8 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cambrian.outcome import ENDLESS
 from cambrian.search.display.lines import LineWatch, print_line
-from cambrian.search.planning.wording import describe_data, describe_final, describe_machine
+from cambrian.search.parts.compatibility import trains_supernets
+from cambrian.search.planning.wording import (
+    describe_data,
+    describe_final,
+    describe_machine,
+    describe_training,
+    find_training,
+)
+from cambrian.strategies.inner import has_trait
 
 if TYPE_CHECKING:
     from cambrian.search.search import Search
@@ -29,10 +38,22 @@ def _describe(search: Search) -> Iterator[tuple[str, str]]:
         yield "data", describe_data(search.task)
     yield "space", _name(search.space)
     yield "strategy", f"{_name(search.strategy)}, {search.budget}"
-    yield "each", f"{_name(search.estimator)}: {search.objective}"
+    yield "each", f"{_name(search.estimator)}: {search.objective}{_describe_length(search)}"
     if search.final is not None:
         yield "then", describe_final(search)
         yield "machine", describe_machine(search, search.engine.slots)
+
+
+def _describe_length(search: Search) -> str:
+    """The training of each network, as the end of a phrase; empty where none is trained for some epochs."""
+    fidelity, task = search.fidelity, search.task
+    # A supernet's epochs are the strategy's to say, and seconds end a training sooner.
+    asked = not trains_supernets(search.strategy) and fidelity.epochs < ENDLESS and fidelity.seconds is None
+    if task is None or not asked or find_training(search) is None:
+        return ""
+    images = max(1, round(fidelity.fraction * len(task.train)))
+    most = "at most " if has_trait(search.strategy, "list_fidelities") else ""
+    return f"; {most}{describe_training(search, fidelity.epochs, images)}"
 
 
 def _name(component: object) -> str:

@@ -12,9 +12,9 @@ import msgspec
 
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.cost import Cost
-from cambrian.search.planning.plan_rows import STEPS
 from cambrian.search.planning.presets import PRESETS, USUAL, Preset, join_parts, read_preset, stretch_preset
 from cambrian.search.planning.space_facts import SpaceFacts
+from cambrian.search.planning.wording import STEPS
 from cambrian.search.planning.workload import (
     Workload,
     change_workload,

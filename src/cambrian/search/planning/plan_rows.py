@@ -25,7 +25,9 @@ from cambrian.search.planning.wording import (
     describe_final,
     describe_fit,
     describe_machine,
+    describe_training,
     describe_whole_space,
+    find_training,
     list_limits,
     list_settings,
 )
@@ -35,10 +37,6 @@ from cambrian.spaces.knowledge import Begins, know
 from cambrian.spaces.size import estimate_size
 from cambrian.spaces.space import Space
 from cambrian.tasks.metrics import is_minimized, is_share
-from cambrian.tasks.nouns import IMAGES
-
-STEPS = 60
-"""Steps of training below which a network learns next to nothing; with few images, epochs count in steps."""
 
 DENSE = (
     "why",
@@ -109,7 +107,7 @@ def describe_table(
         ("space", describe_whole_space(search.space)),
         ("strategy", f"{name_of(search.strategy)}: {count}, each with a training of its own{first}"),
         *list_limits(search, left_out),
-        ("each", _describe_measure(search) if _find_training(search) is None else each),
+        ("each", _describe_measure(search) if find_training(search) is None else each),
         ("then", describe_final(search)),
         ("machine", describe_machine(search, workers)),
         ("time", f"budget: {search.budget}{f'; {notice}' if notice else ''}"),
@@ -182,7 +180,7 @@ def _measure(space: Space) -> str:
 
 
 def _describe_strategy(search: Search, facts: SpaceFacts, work: Workload | None, allowed: Workload) -> str:
-    verb = "trained" if _find_training(search) is not None else "scored"
+    verb = "trained" if find_training(search) is not None else "scored"
     count = _count_networks(search.budget, f"networks {verb}")
     rungs = describe_rungs(search)
     if rungs:
@@ -208,25 +206,11 @@ def _count_allowed(work: Workload, allowed: Workload) -> str:
 
 
 def _describe_trial(search: Search, epochs: int, images: int) -> str:
-    """The training of one trial, with its steps where they are few; the measure of a search by a proxy."""
-    training = _find_training(search)
-    if training is None:
+    """The training of one trial; the measure of a search by a proxy."""
+    if find_training(search) is None:
         return _describe_measure(search)
-    # Epochs say little where images are few: five epochs of forty images are five steps.
-    steps = epochs * training.batches(images)
     most = "at most " if list_levels(search) else ""
-    noun = IMAGES if search.task is None else search.task.noun
-    text = f"{most}{count_epochs(epochs)} of {images} {noun}{list_settings(search.fidelity)}"
-    if steps > 4 * STEPS:
-        return text
-    few = ", too few to learn much from, so that chance decides which is best" if steps < STEPS // 2 else ""
-    return f"{text}: {counted(steps, 'step')}{few}"
-
-
-def _find_training(search: Search) -> Any:
-    """The training that values are of; None where another estimator gives them."""
-    training = getattr(search.estimator, "estimator", search.estimator)  # within one that ends it early
-    return training if hasattr(training, "batches") else None
+    return f"{most}{describe_training(search, epochs, images)}"
 
 
 def _describe_measure(search: Search) -> str:
@@ -244,7 +228,7 @@ def _name_own(estimator: Any) -> str:
 def _describe_time(search: Search, work: Workload, allowed: Workload, cost: Cost) -> str:
     """The expected time, and where the budget ends it, the number of networks until then."""
     budget = search.budget
-    if _find_training(search) is None and not isinstance(search.estimator, Proxy):
+    if find_training(search) is None and not isinstance(search.estimator, Proxy):
         final = f"about {seconds_text(cost.final_seconds(allowed))} for what is trained in the end"
         return f"that of {_name_own(search.estimator)}, which is not known, and {final}; budget: {budget}"
     expected = f"about {seconds_text(cost.seconds(allowed))}"

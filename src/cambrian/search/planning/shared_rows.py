@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from cambrian.counts import counted, seconds_text
 from cambrian.registry import name_of
 from cambrian.search.parts.compatibility import learns_gates
-from cambrian.search.planning.plan_rows import STEPS
 from cambrian.search.planning.wording import (
+    STEPS,
     count_epochs,
     describe_beginning,
     describe_data,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cambrian.counts import counted
 from cambrian.estimators.limits import describe_limits
@@ -11,6 +11,7 @@ from cambrian.randomness import stream
 from cambrian.search.engines.gpus import count_gpus
 from cambrian.search.engines.processes import Processes
 from cambrian.spaces.size import estimate_size
+from cambrian.tasks.nouns import IMAGES
 from cambrian.tasks.sounds import describe_hearing
 from cambrian.tasks.texts import describe_script
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from cambrian.search.search import Search
     from cambrian.spaces.space import Space
     from cambrian.tasks.task import Task
+
+
+STEPS = 60
+"""Steps of training below which a network learns next to nothing; with few images, epochs count in steps."""
 
 
 def describe_data(task: Task) -> str:
@@ -66,6 +71,24 @@ def describe_beginning(search: Search) -> str:
     if final is not None and getattr(search.estimators[final.estimator], "pretrained", None):
         return "from the weights given"
     return "from scratch"
+
+
+def find_training(search: Search) -> Any:
+    """The training that values are of; None where another estimator gives them."""
+    training = getattr(search.estimator, "estimator", search.estimator)  # within one that ends it early
+    return training if hasattr(training, "batches") else None
+
+
+def describe_training(search: Search, epochs: int, images: int) -> str:
+    """The training of one trial, with its steps where they are few."""
+    # Epochs say little where images are few: five epochs of forty images are five steps.
+    steps = epochs * find_training(search).batches(images)
+    noun = IMAGES if search.task is None else search.task.noun
+    text = f"{count_epochs(epochs)} of {images} {noun}{list_settings(search.fidelity)}"
+    if steps > 4 * STEPS:
+        return text
+    few = ", too few to learn much from, so that chance decides which is best" if steps < STEPS // 2 else ""
+    return f"{text}: {counted(steps, 'step')}{few}"
 
 
 def describe_challenges(challenges: Challenges) -> str:
