@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import mocks
+from cambrian.cli import commands  # noqa: F401  (registers `status` and `resume`)
 from cambrian.cli.app import app
 from cambrian.errors import RunBusy, UsageError
 from cambrian.estimators.function import Function
