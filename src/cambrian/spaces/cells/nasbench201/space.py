@@ -17,8 +17,8 @@ from cambrian.settings import check_truths
 from cambrian.spaces.budgets import list_sizes
 from cambrian.spaces.cells.edge_cells import PATHS as PATHS
 from cambrian.spaces.cells.edge_cells import EdgeCells
+from cambrian.spaces.cells.edge_gates import EdgeGates
 from cambrian.spaces.cells.edges import NONE, Codes, live_edges
-from cambrian.spaces.gates import ForkGates
 from cambrian.spaces.growth.answer_morphs import AnswerMorphs
 from cambrian.spaces.sharing import PartialSharing
 from cambrian.spaces.small_images import small
@@ -54,7 +54,8 @@ class NASBench201(Space):
 
     @property
     def knowledge(self) -> tuple[object, ...]:
-        return (self.cells, ForkGates(self, COLLAPSED), PartialSharing(self), AnswerMorphs(self, MORPHS))
+        gates = EdgeGates(self, COLLAPSED, self.cells)
+        return (self.cells, gates, PartialSharing(self), AnswerMorphs(self, MORPHS))
 
     def program(self, pick: Pick) -> None:
         self.cells.ask(pick)
