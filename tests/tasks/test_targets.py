@@ -107,6 +107,9 @@ def test_targets_that_do_not_fit(column: Any, sentence: str, settings: Any, tmp_
         ([2.5, [1.0, 2.0], 3.5, 1.0], "one number per example to predict, got lists of several", "numbers"),
         ([2.5, np.array([1.0, 2.0]), 3.5, 1.0], "several labels a row", None),
         (["x", 10**5000, "x", 2], "some labels are strings and some are numbers", None),
+        (np.arange(4) % 2, "rows of 0 and 1, or lists of labels, got '0'", "labels"),
+        ([1e300, -2e300, 1e300, 0.5], "-2e.300 to 1e.300, are too large or too small", "numbers"),
+        ([1e-300, 2e-300, 1e-300, 0.0], "are too large or too small", "numbers"),
     ],
 )
 def test_odd_values_in_memory(values: Any, sentence: str, goal: Any) -> None:
@@ -129,6 +132,46 @@ def test_cells_of_several_labels(tmp_path: Path) -> None:
     assert of_memory.targets[4].tolist() == [0, 0, 0]
     marks = load((NUMBERS, of_memory.targets), features=True, goal="labels")
     assert (marks.targets == of_memory.targets).all()
+
+
+class Items:
+    """A data set of torch's kind: an image and a row of 0 and 1 each."""
+
+    def __init__(self, images: Any, rows: Any) -> None:
+        self.images, self.rows = images, rows
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, i: int) -> Any:
+        if i >= len(self):
+            raise IndexError(i)
+        return self.images[i], self.rows[i]
+
+
+def test_rows_of_labels_are_read_wherever_they_stand() -> None:
+    """Rows of 0 and 1 are labels each in one array, in those of two parts, in lists and in the items of a
+    data set; lists of labels of one length are labels by name."""
+    images = RNG.integers(0, 256, (ROWS, 6, 6, 1)).astype(np.uint8)
+    rows = RNG.integers(0, 2, (ROWS, 4))
+    halves = ((images[:50], rows[:50]), (images[50:], rows[50:]))
+    for source in ((images, rows), halves, (images, rows.tolist()), Items(images, rows)):
+        task = load(source, goal="labels")
+        assert task.labels == ("0", "1", "2", "3")
+        assert np.array_equal(task.targets, rows)
+    table = load((NUMBERS, rows.tolist()), features=True, goal="labels")
+    assert np.array_equal(table.targets, rows)
+    named = load(
+        (NUMBERS, [("a", "b", "c")[n % 2 : n % 2 + 2] for n in range(ROWS)]), features=True, goal="labels"
+    )
+    assert named.labels == ("a", "b", "c")
+
+
+def test_odd_numbers_of_labels_and_masks() -> None:
+    """Whole numbers of 16 bits are labels; masks of a single value are refused."""
+    images = RNG.integers(0, 256, (ROWS, 6, 6, 1)).astype(np.uint8)
+    assert load((images, (np.arange(ROWS) % 3).astype(np.float16))).labels == ("0", "1", "2")
+    refused((images, np.full((ROWS, 6, 6), 255)), "all masks hold 255 alone", goal="pixels")
 
 
 def test_several_columns(tmp_path: Path) -> None:

@@ -234,7 +234,8 @@ def _whole(array: NDArray[Any], where: str, noun: str) -> NDArray[Any]:
     if len(missing):
         raise _missing(where, noun, int(missing[0]), len(missing))
     # Beyond EXACT two whole numbers can be the same float, hence two classes one.
-    wrong = np.flatnonzero(~np.isfinite(array) | (array != np.floor(array)) | (np.abs(array) > EXACT))
+    sizes = np.abs(array.astype(np.float64))  # float16 does not reach EXACT
+    wrong = np.flatnonzero(~np.isfinite(array) | (array != np.floor(array)) | (sizes > EXACT))
     if len(wrong):
         raise DataError(
             f"{where}: label {array[wrong[0]]} of {singular(noun)} {wrong[0]} is not an integer: labels are"

@@ -9,7 +9,7 @@ several labels; `goal` says otherwise.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -158,6 +158,13 @@ def _read_measured(values: Any, where: str, name: str) -> Targets:
         raise DataError(
             f"{where}: all numbers to predict are {numbers[0]:g}, so that there is nothing to learn"
         )
+    with np.errstate(over="ignore"):
+        spread = float(numbers.std())
+    if not 0 < spread < np.inf:  # networks learn multiples of it
+        raise DataError(
+            f"{where}: the numbers to predict, {numbers.min():g} to {numbers.max():g}, are too large or too"
+            " small for their deviation to be computed: give them in another unit"
+        )
     return Targets(numbers, (name,), Goal("numbers"), notes)
 
 
@@ -178,6 +185,8 @@ def _read_masks(values: Any, where: str, names: Sequence[str] | None) -> Targets
     present = np.unique(masks).tolist()
     ignored = find_ignored(present)
     known = [value for value in present if value != ignored]
+    if len(known) < 2:
+        raise DataError(f"{where}: all masks hold {known[0]} alone, so that there is nothing to learn")
     low, classes = known[0], known[-1] + 1
     if low < 0 or not 2 <= classes <= MOST_OF_PIXELS:
         raise DataError(
@@ -212,8 +221,8 @@ def _split(cell: str, sign: str) -> list[str]:
 
 def _read_sets(values: Any, where: str, names: Sequence[str] | None, noun: str) -> Targets:
     """Rows of 0 and 1, or cells and lists of labels."""
-    if count_axes(values) == 2 and not isinstance(values, list | tuple):
-        rows = np.asarray(values)
+    rows = _find_rows(values)
+    if rows is not None:
         if not np.isin(rows, (0, 1)).all():
             raise DataError(f"{where}: several labels an example are rows of 0 and 1, got other numbers")
         labels = tuple(names or map(str, range(rows.shape[1])))
@@ -221,7 +230,7 @@ def _read_sets(values: Any, where: str, names: Sequence[str] | None, noun: str) 
             raise DataError(f"{where}: {len(labels)} names for {rows.shape[1]} labels: give one for each")
         return Targets(rows.astype(np.int64), labels, Goal("labels"))
     sign = _separates(values) or SIGNS[0]
-    sets = [_split(cell, sign) if isinstance(cell, str) else list(map(str, cell)) for cell in values]
+    sets = [_list_labels(cell, sign, where) for cell in values]
     words = sorted({label for labels in sets for label in labels})
     if len(words) < 2:
         raise DataError(f"{where}: expected two labels or more, as in the cell sun{SIGNS[0]}rain")
@@ -230,3 +239,29 @@ def _read_sets(values: Any, where: str, names: Sequence[str] | None, noun: str) 
     for row, labels_of_row in zip(rows, sets, strict=True):
         row[[place[label] for label in labels_of_row]] = 1
     return Targets(rows, tuple(words), Goal("labels"), describe_doubtful(words, where, noun))
+
+
+def _find_rows(values: Any) -> NDArray[Any] | None:
+    """Rows of numbers [n, labels]; None where the values are sets of labels, or cells. The rows may come one
+    by one, as those of several parts and of a data set's items do: lists of 0 and 1 alone, all as long, are
+    rows, since a set of labels would not have one of them twice."""
+    if count_axes(values) != 2:
+        return None
+    if not isinstance(values, list | tuple):
+        return np.asarray(values)
+    if any(isinstance(row, set | str) for row in values) or {len(np.shape(row)) for row in values} != {1}:
+        return None
+    lengths = {len(row) for row in values}
+    rows = np.asarray(values) if len(lengths) == 1 and min(lengths) > 1 else np.empty(0)
+    return rows if rows.size and rows.dtype.kind in "uifb" and np.isin(rows, (0, 1)).all() else None
+
+
+def _list_labels(cell: Any, sign: str, where: str) -> list[str]:
+    if isinstance(cell, str):
+        return _split(cell, sign)
+    if not isinstance(cell, Iterable):
+        raise DataError(
+            f"{where}: several labels an example are rows of 0 and 1, or lists of labels,"
+            f" got {str(cell)!r:.60}"
+        )
+    return list(map(str, cell))
