@@ -1,11 +1,13 @@
 """What trials say, against brute force and SciPy."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial, describe_failure
-from cambrian.pictures.charts import ticks
+from cambrian.pictures.charts import lines, scatter, steps, ticks
 from cambrian.reports.evidence import anytime, best_trials, failures, leaderboard, levels
 from report_cases import cells, finals, random_trials
 
@@ -101,3 +103,17 @@ def test_ticks_are_round_and_inside(seed):
     assert low - 1e-6 * step <= found[0] <= found[-1] <= high + 1e-6 * step
     mantissa = step / 10.0 ** np.floor(np.log10(step) + 1e-9)
     assert np.isclose(mantissa, [1, 2, 5], rtol=1e-3).any()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [(1e308, -1e308), (5e-324, 1e-323), (0.0, 1e-310), (1e16, 1e16 + 2), (-3.0, -3.0), (0.0, 0.0), (1.0,)],
+)
+def test_charts_of_any_numbers_are_drawn(values):
+    """Numbers at the ends of what a float holds, nearly equal ones and single ones have charts with finite
+    coordinates and short texts: a report was lost for one of them."""
+    points = [(float(n), value) for n, value in enumerate(values, 1)]
+    charts = [steps("a", points, "x", "y"), lines("a", [("b", points)], "x", "y")]
+    for drawn in [*charts, scatter("a", values, values, "x", "y")]:
+        assert not re.search(r"[^a-z](nan|inf)[^a-z]", drawn)
+        assert max(map(len, re.findall(">([^<]*)</text>", drawn))) < 30

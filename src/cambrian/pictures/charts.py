@@ -13,15 +13,19 @@ WIDTH, WIDE = 380.0, 1040.0
 """Of a chart that a phone shows whole, and of one that has a desktop page to itself."""
 _HEIGHT = 250.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 14.0, 34.0, 44.0
+EXACT = 1e15
+"""Whole numbers from here on have digits that a float does not hold."""
+_NEAR, _FAR = 1e-300, 5e307
+"""Differences of which no tick can be computed, and numbers whose differences are infinite."""
 Format = Callable[[float], str]
 
 
 def plain(value: float) -> str:
     """
-    >>> plain(1200.0), plain(0.25), plain(3.0)
-    ('1,200', '0.25', '3')
+    >>> plain(1200.0), plain(0.25), plain(3.0), plain(1e300)
+    ('1,200', '0.25', '3', '1e+300')
     """
-    return f"{value:,.0f}" if value == round(value) else f"{value:.4g}"
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < EXACT else f"{value:.4g}"
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
@@ -278,9 +282,9 @@ def shares(
 
 
 def _range(values: Sequence[float], pad: float) -> tuple[float, float]:
-    low, high = min(values), max(values)
+    low, high = (min(max(end, -_FAR), _FAR) for end in (min(values), max(values)))
     # Equal values have no range: a tenth around them puts the line in the middle of the chart.
-    around = pad * (high - low) if high > low else abs(low) * 0.1 or 1.0
+    around = pad * (high - low) if high - low > _NEAR else max(abs(low) * 0.1, _NEAR * 10) if low else 1.0
     if low >= 0 and 0 < high <= 1:  # shares, of which none is below nothing or above all
         return max(0.0, low - around), min(1.0, high + around)
     return low - around, high + around
