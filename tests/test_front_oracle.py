@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import moocore
 import numpy as np
 import pytest
@@ -29,3 +31,13 @@ def test_a_thousand_random_sets(objectives: int) -> None:
         reference = tuple(float(x) for x in rng.normal(-1, 1, objectives))
         expected = moocore.hypervolume(points, ref=np.array(reference), maximise=True)
         assert measure_hypervolume(rows, reference) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_thousands_of_points_on_one_front() -> None:
+    """Where no point dominates another, each would be compared with all: a report of so many trials took
+    minutes. In a tenth of a second of the processor here, and a second at most."""
+    angles = np.linspace(0, np.pi / 2, 4000)
+    rows = list(zip(np.cos(angles).tolist(), np.sin(angles).tolist(), [0.0] * 4000, strict=True))
+    begun = time.thread_time()
+    assert front_numbers(rows) == [0] * 4000
+    assert time.thread_time() - begun < 1
