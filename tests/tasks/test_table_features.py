@@ -116,6 +116,30 @@ def test_columns_are_those_of_the_training_rows(tmp_path: Path) -> None:
     assert not task.inputs[task.test, 0, 0, 1:].any()
 
 
+def test_columns_know_nothing_of_the_rows_that_are_carved_out(tmp_path: Path) -> None:
+    """Other cells in the validation and the test part change no column, in memory and in a file. A word among
+    numbers there makes categories of them, whichever is drawn."""
+    numbers = [float(n) for n in RNG.permutation(ROWS)]
+    kinds = ["ab"[n % 2] for n in range(ROWS)]
+    task = load(({"x": numbers, "kind": kinds}, np.arange(ROWS) % 2), features=True)
+    known = np.array(numbers)[task.train]
+    assert task.columns[0]["knots"][-1] == known.max()
+    assert task.columns[0]["fill"] == np.median(known)
+    carved = [*task.validation, *task.test]
+    for i in carved:
+        numbers[i], kinds[i] = 1e6, "c"
+    again = load(({"x": numbers, "kind": kinds}, np.arange(ROWS) % 2), features=True)
+    assert again.columns == task.columns
+    path = tmp_path / "t.csv"
+    for i in (task.train[0], carved[0]):
+        cells = [str(n % 9) for n in range(ROWS)]
+        cells[i] = "many"
+        rows = [f"{cell},{n % 2}" for n, cell in enumerate(cells)]
+        path.write_text("\n".join(["x,y", *rows]))
+        columns = load(path, target="y").columns
+        assert len(columns[0]["categories"]) == 9 + (i in task.train)
+
+
 def test_a_box_that_is_ticked_or_not(tmp_path: Path) -> None:
     """One word and gaps are one feature."""
     path = tmp_path / "t.csv"

@@ -70,6 +70,29 @@ def test_a_folder_of_texts(tmp_path: Path) -> None:
     refused(tmp_path, r"bad\.txt: not a text in UTF-8")
 
 
+def test_the_script_is_that_of_the_training_texts(tmp_path: Path) -> None:
+    """Neither characters nor lengths of the others are in it, of a column whose parts are carved out, and of
+    a folder with a test part; an empty text is named by its file."""
+    texts = [f"{text} {n}" for n, text in enumerate(WORDS * 6)]
+    targets = [str(n % 2) for n in range(len(texts))]
+    path = write_csv(tmp_path / "t.csv", ["text", "y"], list(map(list, zip(texts, targets, strict=True))))
+    task = load(path, target="y", text="text")
+    for i in (*task.validation, *task.test):
+        texts[i] = "\u4e16\u754c" * 100
+    write_csv(path, ["text", "y"], list(map(list, zip(texts, targets, strict=True))))
+    again = load(path, target="y", text="text")
+    assert again.rendering["text"] == task.rendering["text"]
+    for n, text in enumerate([*WORDS * 6, *["\u4e16\u754c"] * 4]):
+        folder = tmp_path / "f" / ("train" if n < 30 else "test") / targets[n % 30]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{n}.txt").write_text(text, encoding="utf-8")
+    task = load(tmp_path / "f")
+    assert len(task.test) == 4
+    assert "\u4e16" not in task.rendering["text"]["characters"]
+    (tmp_path / "f" / "train" / "0" / "2.txt").write_text(" ")
+    refused(tmp_path / "f", "the text of .*2.txt is empty: write it")
+
+
 def test_a_column_of_texts(tmp_path: Path) -> None:
     """The only other column, where its words hardly repeat, or the one that is named; rows of a further file
     are read from the column of that name."""
@@ -96,6 +119,5 @@ def test_a_column_of_texts(tmp_path: Path) -> None:
         read_texts([other], task.rendering)
     refused(more, "text= is for a table of texts, and .* or name the column to learn", text="said")
     refused(more, "text='kind' is a column that is not learned from", target="kind", text="kind")
-    refused(
-        write_csv(tmp_path / "e.csv", ["t", "y"], [["", "a"], *rows]), "text 1 is empty", target="y", text="t"
-    )
+    empty = write_csv(tmp_path / "e.csv", ["t", "y"], [["", "a"], *rows])
+    refused(empty, "the text of line 2 is empty", target="y", text="t")

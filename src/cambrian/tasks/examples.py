@@ -57,6 +57,10 @@ Decode = Callable[["NDArray[np.int64]", int | None], "Decoded | tuple[NDArray[An
 """`decode(indices, size)`: the images at `indices`, each resized to size x size unless `size` is None."""
 
 
+Fit = Callable[["NDArray[np.int64]"], Decode]
+"""`fit(train)`: the `decode` that has learned from the rows at these indices alone."""
+
+
 @dataclass(frozen=True, eq=False)
 class Examples:
     """`targets` int64[n] below `len(labels)`, or as `goal` has them; `parts` int8[n] of TRAIN, VALIDATION and
@@ -70,6 +74,9 @@ class Examples:
     goal: Goal = CLASSES
     noun: str = IMAGES
     """What they are called (see `cambrian.tasks.nouns`)."""
+    fit: Fit | None = None
+    """Where decoding learns from the data, as quantiles and vocabularies are, in place of `decode`: nothing
+    of the parts that are carved out goes into the network either."""
 
 
 @runtime_checkable

@@ -72,7 +72,8 @@ def load(
     # Split by the labels, so that only the images that are kept are decoded.
     chosen = split(examples, validation=validation, test=test, limit=limit, seed=seed)
     kept = np.sort(np.concatenate([chosen.train, chosen.validation, chosen.test]))
-    inputs, notes, rendering, columns, masks = Decoded(*examples.decode(kept, size))
+    decode = examples.decode if examples.fit is None else examples.fit(chosen.train)
+    inputs, notes, rendering, columns, masks = Decoded(*decode(kept, size))
     targets = examples.targets[kept] if masks is None else masks
     if examples.goal.kind == "pixels" and size is not None:
         targets = resize_masks(targets, size, size)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import compress
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,16 +11,16 @@ from cambrian.errors import DataError
 from cambrian.goal import GoalName
 from cambrian.tasks.arrays import with_notes
 from cambrian.tasks.cells import Decimal, find_marks, read_numbers, write_plainly
-from cambrian.tasks.examples import TRAIN, Examples
-from cambrian.tasks.features import Column, describe_columns, fit_column, fit_columns
+from cambrian.tasks.examples import Decode, Examples
+from cambrian.tasks.features import Column, describe_columns, fit_column
 from cambrian.tasks.nouns import ROWS, TEXTS
 from cambrian.tasks.phrases import list_names, short
 from cambrian.tasks.readers.csv_columns import COUNTERS, counters, find_column, find_parts, read_ignored
 from cambrian.tasks.readers.csv_options import OF_FEATURES, OF_TEXTS, refuse_unread
 from cambrian.tasks.readers.csv_pixels import convert_labels, marks_of
 from cambrian.tasks.readers.csv_text import Table
-from cambrian.tasks.readers.features import make_examples, name_lines
-from cambrian.tasks.readers.texts import decode_texts
+from cambrian.tasks.readers.features import fit_training, make_examples, name_lines
+from cambrian.tasks.readers.texts import decode_texts, refuse_empty
 from cambrian.tasks.targets import Targets, read_column, read_several
 from cambrian.tasks.texts import MOST_CHARACTERS
 
@@ -63,38 +62,37 @@ def read_features(
     written = _find_texts(table, features, text)
     given = {"target": target, "categories": categories, "length": length}
     refuse_unread(table, given, OF_FEATURES if written is None else OF_TEXTS)
-    columns: tuple[Column, ...] = ()
-    remarks = _say_unread(table, features, written)
     read = {called[i]: cells[i] for i in places}
     read |= {name: column for name, column in features.items() if written is None and name not in marked}
     decimals, grouped = find_marks(read, str(table.path), table.separator, decimal)
     marks = marks_of(table, part, lines, () if part is None else cells[part])
-    if written is None:
-        columns, remarks = fit_columns(_of_training(features, marks), str(table.path), marked, decimals)
     labels = {
         i: convert_labels(table, lines, write_plainly(cells[i], decimals[called[i]]), ROWS) for i in places
     }
     targets = _read_targets(table, labels, goal)
     learned = " and ".join(map(table.name, places)) + (" is" if len(places) == 1 else " are")
-    source = describe_columns(columns) if written is None else f"the texts of {short(written)}"
-    said = f"{table.path}: {learned} learned from {source}"
-    sentences, form = (*table.notes, *notes, said, *grouped, *remarks), table.form(places)
+    begin, form = f"{table.path}: {learned} learned from", table.form(places)
+
+    def describe(source: str, remarks: Iterable[str]) -> tuple[str, ...]:
+        return (*table.notes, *notes, f"{begin} {source}", *grouped, *remarks)
+
     if written is not None:
-        decode = decode_texts(str(table.path), features[written], length, MOST_CHARACTERS, written, form)
-        decode = with_notes(decode, (*sentences, *targets.notes))
-        return Examples(table.path.stem, targets.values, targets.labels, marks, decode, targets.goal, TEXTS)
-    return make_examples(
-        table.path.stem, columns, features, targets, marks, sentences, form, name_lines(lines)
-    )
+        said = describe(f"the texts of {short(written)}", _say_unread(table, features, written))
+        where, texts = str(table.path), features[written]
+        refuse_empty(where, texts, name_lines(lines))
 
+        def fit(train: NDArray[np.int64] | None) -> Decode:
+            decode = decode_texts(where, texts, length, MOST_CHARACTERS, written, form, train)
+            return with_notes(decode, (*said, *targets.notes))
 
-def _of_training(features: Mapping[str, Sequence[str]], marks: NDArray[np.int8]) -> dict[str, Sequence[str]]:
-    """The rows of the training part: nothing of a test part goes into the network."""
-    training = (marks == TRAIN).tolist()
-    # Without one, which the split refuses, any rows do.
-    if all(training) or not any(training):
-        return dict(features)
-    return {name: list(compress(cells, training)) for name, cells in features.items()}
+        name = table.path.stem
+        return Examples(name, targets.values, targets.labels, marks, fit(None), targets.goal, TEXTS, fit)
+
+    def fit_rows(train: NDArray[np.int64]) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+        columns, remarks = fit_training(features, train, marks, str(table.path), marked, decimals)
+        return columns, describe(describe_columns(columns), remarks)
+
+    return make_examples(table.path.stem, fit_rows, features, targets, marks, form, name_lines(lines))
 
 
 def _say_renamed(table: Table, columns: Sequence[int]) -> tuple[str, ...]:

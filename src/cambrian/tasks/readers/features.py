@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,9 @@ import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.goal import GoalName
-from cambrian.tasks.cells import Cells, find_marks
+from cambrian.tasks.cells import Cells, Mark, find_marks, read_numbers
 from cambrian.tasks.column_notes import describe_missing, find_unseen
-from cambrian.tasks.examples import TRAIN, Decoded, Examples
+from cambrian.tasks.examples import TRAIN, Decode, Decoded, Examples
 from cambrian.tasks.features import Column, count_features, describe_columns, encode, fit_columns
 from cambrian.tasks.limits import check_memory
 from cambrian.tasks.nouns import ROWS
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 ENDINGS = (".csv", ".tsv", ".txt")
 NAME = "table"
+FitRows = Callable[["NDArray[np.int64]"], tuple[tuple[Column, ...], tuple[str, ...]]]
+"""The columns that are learned from the rows at these indices, and the sentences that the user reads."""
 
 
 def read_tables(
@@ -50,13 +52,15 @@ def read_tables(
         numbered.append(np.full(rows, part, np.int8))
     cells = {name: _join(tables, name) for name in tables[0]}
     marks, remarks = find_marks({k: v for k, v in cells.items() if k not in categories}, NAME)
-    # The columns are those of the training part: nothing of a test part goes into the network.
-    fitted, notes = fit_columns(dict(tables[list(parts).index(TRAIN)]), NAME, categories, marks)
     targets = _read_targets([labels for _, labels in parts.values()], goal)
-    said = f"{NAME}: learned from {describe_columns(fitted)}"
     form = TableForm(width=len(tables[0])) if _are_numbered(tables[0]) else UNKNOWN
-    sentences = (said, *remarks, *notes)
-    return make_examples(NAME, fitted, cells, targets, np.concatenate(numbered), sentences, form)
+    parts_of_rows = np.concatenate(numbered)
+
+    def fit_rows(train: NDArray[np.int64]) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+        fitted, notes = fit_training(cells, train, parts_of_rows, NAME, categories, marks)
+        return fitted, (f"{NAME}: learned from {describe_columns(fitted)}", *remarks, *notes)
+
+    return make_examples(NAME, fit_rows, cells, targets, parts_of_rows, form)
 
 
 def _count_labels(labels: Any) -> int:
@@ -218,11 +222,10 @@ def _take(cells: Cells, indices: NDArray[np.int64]) -> Cells:
 
 def make_examples(
     name: str,
-    columns: tuple[Column, ...],
+    fit_rows: FitRows,
     cells: Mapping[str, Cells],
     targets: Targets,
     marks: NDArray[np.int8],
-    notes: tuple[str, ...],
     form: TableForm = UNKNOWN,
     rows: Sequence[str] = (),
 ) -> Examples:
@@ -230,15 +233,45 @@ def make_examples(
     are the features, so that they are normalised one by one. Sentences call the rows by their number, or as
     `rows` says."""
 
-    def decode(indices: NDArray[np.int64], size: int | None) -> Decoded:
-        if size not in (None, 1):
-            raise DataError(f"{name}: rows of a table are not images, and have no size: leave --size out")
-        check_memory(name, 4 * len(indices) * count_features(columns))
-        chosen = {column.name: _take(cells[column.name], indices) for column in columns}
-        called = [rows[i] if rows else f"row {i + 1}" for i in indices.tolist()]
-        inputs = encode(columns, chosen, name, called)[:, None, None, :]
-        facts = tuple(msgspec.to_builtins(column) for column in columns)
-        said = (*describe_missing(columns, chosen, name), *find_unseen(columns, chosen, name))
-        return Decoded(inputs, (*notes, *targets.notes, *said), form.record(), facts)
+    def fit(train: NDArray[np.int64]) -> Decode:
+        columns, notes = fit_rows(train)
 
-    return Examples(name, targets.values, targets.labels, marks, decode, targets.goal, ROWS)
+        def decode(indices: NDArray[np.int64], size: int | None) -> Decoded:
+            if size not in (None, 1):
+                raise DataError(f"{name}: rows of a table are not images, and have no size: leave --size out")
+            check_memory(name, 4 * len(indices) * count_features(columns))
+            chosen = {column.name: _take(cells[column.name], indices) for column in columns}
+            called = [rows[i] if rows else f"row {i + 1}" for i in indices.tolist()]
+            inputs = encode(columns, chosen, name, called)[:, None, None, :]
+            facts = tuple(msgspec.to_builtins(column) for column in columns)
+            said = (*describe_missing(columns, chosen, name), *find_unseen(columns, chosen, name))
+            return Decoded(inputs, (*notes, *targets.notes, *said), form.record(), facts)
+
+        return decode
+
+    def decode_all(indices: NDArray[np.int64], size: int | None) -> Any:
+        return fit(np.flatnonzero(marks == TRAIN))(indices, size)
+
+    return Examples(name, targets.values, targets.labels, marks, decode_all, targets.goal, ROWS, fit)
+
+
+def fit_training(
+    table: Mapping[str, Cells],
+    train: NDArray[np.int64],
+    marks: NDArray[np.int8],
+    where: str,
+    categories: Sequence[str],
+    decimals: Mapping[str, Mark],
+) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """`fit_columns` of the rows at `train`: nothing of a test part goes into the network, whether it is the
+    table's own or carved out. What is carved out decides one thing: a column of numbers with a word among
+    those rows is of categories, whichever rows are drawn."""
+    rows = {name: _take(cells, train) for name, cells in table.items()}
+    columns, notes = fit_columns(rows, where, categories, decimals)
+    carved = np.setdiff1d(np.flatnonzero(marks == TRAIN), train)
+    words = [
+        column.name
+        for column in columns
+        if not column.categories and read_numbers(_take(table[column.name], carved), column.decimal) is None
+    ]
+    return fit_columns(rows, where, (*categories, *words), decimals) if words else (columns, notes)

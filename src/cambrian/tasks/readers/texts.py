@@ -60,15 +60,19 @@ class Texts:
         targets = np.array([labels.index(name) for name in names], np.int64)
         marks = np.array(parts, np.int8)
         texts = read_files(files)
-        decode = decode_texts(show(root.name), texts, self.length, self.characters)
+        refuse_empty(show(root.name), texts, list(map(show, files)))
         notes = (
             f"{show(root)}: the folders are the classes, {list_names(labels)}",
             *remarks,
             *folders.remark(),
         )
-        return Examples(
-            show(root.resolve().name), targets, labels, marks, with_notes(decode, notes), noun=TEXTS
-        )
+
+        def fit(train: NDArray[np.int64] | None) -> Decode:
+            decode = decode_texts(show(root.name), texts, self.length, self.characters, train=train)
+            return with_notes(decode, notes)
+
+        name = show(root.resolve().name)
+        return Examples(name, targets, labels, marks, fit(None), noun=TEXTS, fit=fit)
 
 
 def decode_texts(
@@ -78,19 +82,17 @@ def decode_texts(
     characters: int,
     column: str = "",
     form: TableForm = UNKNOWN,
+    train: NDArray[np.int64] | None = None,
 ) -> Decode:
-    """A `decode` of these texts, whose script is that of the ones that are kept; those of a table are in that
-    `column`, and `form` is the table's. Raises DataError for a text without a character."""
-    empty = [n for n, text in enumerate(texts) if not clean(text)]
-    if empty:
-        more = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
-        raise DataError(f"{name}: text {empty[0] + 1} is empty{more}: write it, or leave it out")
+    """A `decode` of these texts, whose script is that of the ones at `train`, or of all that are kept; those
+    of a table are in that `column`, and `form` is the table's."""
 
     def decode(indices: NDArray[np.int64], size: int | None) -> Decoded:
         if size is not None:
             raise DataError(f"{name}: texts have no size: give --read length=100 instead")
         chosen = [texts[i] for i in indices.tolist()]
-        script = fit_script(chosen, length, characters, column)
+        known = chosen if train is None else [texts[i] for i in train.tolist()]
+        script = fit_script(known, length, characters, column)
         facts = {k: v for k, v in msgspec.to_builtins(script).items() if k != "corpus"}
         cut = sum(len(clean(text)) > script.length for text in chosen)
         note = (
@@ -100,6 +102,14 @@ def decode_texts(
         return Decoded(draw_texts(chosen, script, name), (note,), {"text": facts, **form.record()})
 
     return decode
+
+
+def refuse_empty(name: str, texts: Sequence[str], places: Sequence[str]) -> None:
+    """Raises DataError for a text without a character; `places` are the files or lines of the texts."""
+    empty = [n for n, text in enumerate(texts) if not clean(text)]
+    if empty:
+        more = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
+        raise DataError(f"{name}: the text of {places[empty[0]]} is empty{more}: write it, or leave it out")
 
 
 def read_files(files: Sequence[Path]) -> list[str]:
