@@ -89,7 +89,7 @@ def finals(trials, values=(0.9, 0.95, 0.94)):
 def full_tested():
     """A network that takes five of seven images for their class, with hostile names."""
     mistakes = (Mistake(3, EVIL, "b", 0.97, b"png"), Mistake(9, "b", EVIL, 0.5, b"png"))
-    return Tested((EVIL, "b"), np.array([[3, 1], [1, 2]]), 7, 360, mistakes)
+    return Tested((EVIL, "b"), {(0, 0): 3, (0, 1): 1, (1, 0): 1, (1, 1): 2}, 7, 360, mistakes)
 
 
 def full_story(count=30):

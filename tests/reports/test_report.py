@@ -144,7 +144,7 @@ def test_examples_are_called_what_they_are(facts, noun):
     """In the verdict, above the table of the data, and in the section on the test part."""
     trials = random_trials_done(10)
     task = {"metric": "accuracy", "test": 400, "channels": 1, "height": 2, "width": 3, **facts}
-    account = tested.Tested(("a", "b"), np.array([[2, 1], [0, 3]]), 6, 9)
+    account = tested.Tested(("a", "b"), {(0, 0): 2, (0, 1): 1, (1, 1): 3}, 6, 9)
     story = Story(
         "x", PNAS(), [*trials, *finals(trials)], task=task, winner=finals(trials)[1], tested=account
     )
@@ -182,7 +182,6 @@ def random_trials_done(count):
 
 def test_random_runs_have_reports():
     """Nothing in the mixture of endings, repeats and predictions trips it."""
-    import numpy as np
 
     for seed in range(5):
         rng = np.random.default_rng(seed)

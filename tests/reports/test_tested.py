@@ -3,6 +3,7 @@
 import io
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,10 +19,12 @@ from cambrian.pictures import charts
 from cambrian.pictures.draw import family_tree
 from cambrian.pictures.matrix import matrix
 from cambrian.pictures.shapes import Text
+from cambrian.reports import tested as accounts
 from cambrian.reports.contents import Story
+from cambrian.reports.mistakes import mistakes_section
 from cambrian.reports.naming import architecture_text, published_name
 from cambrian.reports.report import report_html
-from cambrian.reports.tested import WORST, draw_image, look_at_test_images
+from cambrian.reports.tested import WORST, _judge, draw_image, look_at_test_images
 from cambrian.search.ledger.rows import Row
 from cambrian.search.result import Result
 from cambrian.spaces.cells.pnas import PNAS
@@ -65,7 +68,7 @@ def test_test_images_are_looked_at_as_the_training_scored_them(tmp_path, resolut
     )
     accuracy = scores(network, batch, 7)["accuracy"]
     assert tested.count == tested.total == len(TASK.test)
-    assert np.trace(tested.confusion) / tested.count == pytest.approx(accuracy)
+    assert sum(tested.confused.get((i, i), 0) for i in range(3)) / tested.count == pytest.approx(accuracy)
     with torch.no_grad():
         expected = network(batch.inputs(batch.pixels)).softmax(1).numpy()
     wrong = {}
@@ -193,3 +196,25 @@ def test_a_chart_alone_has_a_drawing_for_a_desktop():
     cost = text[text.index("What it cost") :]
     assert f'viewBox="0 0 {charts.WIDTH:g} ' in cost
     assert f'viewBox="0 0 {charts.WIDE:g} ' in cost
+
+
+def test_many_examples_and_many_classes_make_no_large_report():
+    """A scatter of some points, the largest errors among them; of thousands of classes the commonest
+    confusions, without a matrix of all."""
+    numbers = [(float(n), float(n + n % 7)) for n in range(100_000)]
+    numbers[5] = (5.0, 999.0)
+    story = SimpleNamespace(
+        noun="rows", tested=accounts.Tested(count=100_000, total=100_000, pairs=tuple(numbers))
+    )
+    html = mistakes_section(story)
+    assert len(html) < 1_000_000
+    assert "each 50th test example and the largest errors" in html
+    assert "true 5, predicted 999" in html
+    labels, classes = tuple(f"c{n}" for n in range(50_000)), 50_000
+    task = SimpleNamespace(targets=np.arange(20) % 4, labels=labels, causal=False, rendering={"text": {}})
+    probabilities = np.zeros((20, classes), np.float32)
+    probabilities[:, 49_999] = 1
+    story.tested = _judge(SimpleNamespace(**vars(task), test=np.arange(20)), np.arange(20), probabilities)
+    html = mistakes_section(story)
+    assert "20 are classified wrongly" in html
+    assert re.search("c3</td><td[^>]*>c49999</td><td[^>]*>5</td><td[^>]*>100.0 %", html)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections import Counter
 
 from cambrian.goal import write_number
 from cambrian.pictures import charts
@@ -14,6 +14,8 @@ from cambrian.reports.tested import Tested
 _MATRIX = 24
 """Classes up to which a matrix is legible."""
 _PAIRS = 10
+_DRAWN = 2000
+"""Points of a scatter: of a hundred thousand the report would have tens of megabytes."""
 
 
 def mistakes_section(story: Story) -> Html | None:
@@ -44,19 +46,24 @@ def mistakes_section(story: Story) -> Html | None:
 
 def _scatter(tested: Tested) -> list[Html]:
     """The predicted numbers beside the true ones, and the largest errors."""
-    true, predicted = zip(*tested.pairs, strict=True)
-    caption = "each test example: its number, and the predicted one; on the line they agree"
+    worst = sorted(tested.pairs, key=lambda pair: -abs(pair[0] - pair[1]))[:_PAIRS]
+    drawn, which = tested.pairs, "each test example"
+    if len(drawn) > _DRAWN:
+        step = -(-len(drawn) // _DRAWN)
+        drawn = (*drawn[::step], *worst)
+        which = f"each {step:,}th test example and the largest errors"
+    true, predicted = zip(*drawn, strict=True)
+    caption = f"{which}: the number, and the predicted one; on the line they agree"
     picture = chart(
         lambda width: charts.scatter("predicted and true", true, predicted, "true", "predicted", width=width),
         caption,
     )
-    worst = sorted(tested.pairs, key=lambda pair: -abs(pair[0] - pair[1]))[:_PAIRS]
     rows = [[write_number(a), write_number(b), f"{b - a:+.4g}"] for a, b in worst]
     return [picture, element("h3", "Largest errors"), table(["true", "predicted", "error"], rows)]
 
 
 def _note(tested: Tested, noun: str) -> str:
-    wrong = int(tested.confusion.sum() - np.trace(tested.confusion))
+    wrong = sum(count for (i, j), count in tested.confused.items() if i != j)
     looked = f"{tested.count:,} test {noun}"
     if tested.count < tested.total:
         looked = f"{tested.count:,} of {tested.total:,} test {noun}, evenly over them"
@@ -68,12 +75,9 @@ def _confusion(tested: Tested) -> list[Html]:
     parts = []
     if len(tested.labels) <= _MATRIX:
         caption = "rows: the true class; columns: the class it was taken for"
-        parts.append(
-            chart(
-                lambda width: matrix("confusion matrix", tested.labels, tested.confusion.tolist(), width),
-                caption,
-            )
-        )
+        places = range(len(tested.labels))
+        counts = [[tested.confused.get((i, j), 0) for j in places] for i in places]
+        parts.append(chart(lambda width: matrix("confusion matrix", tested.labels, counts, width), caption))
     rows = _pairs(tested)
     if rows:
         parts.append(element("h3", "Most often confused"))
@@ -82,16 +86,14 @@ def _confusion(tested: Tested) -> list[Html]:
 
 
 def _pairs(tested: Tested) -> list[list[object]]:
-    wrong = tested.confusion.copy()
-    np.fill_diagonal(wrong, 0)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]
-    rows: list[list[object]] = []
-    for place in order:
-        i, j = divmod(int(place), len(tested.labels))
-        if wrong[i, j]:
-            share = 100 * wrong[i, j] / tested.confusion[i].sum()
-            rows.append([tested.labels[i], tested.labels[j], f"{wrong[i, j]:,}", f"{share:.1f} %"])
-    return rows
+    members: Counter[int] = Counter()
+    for (i, _), count in tested.confused.items():
+        members[i] += count
+    wrong = sorted((-count, i, j) for (i, j), count in tested.confused.items() if i != j)
+    return [
+        [tested.labels[i], tested.labels[j], f"{-count:,}", f"{100 * -count / members[i]:.1f} %"]
+        for count, i, j in wrong[:_PAIRS]
+    ]
 
 
 def _worst(tested: Tested) -> list[Html]:

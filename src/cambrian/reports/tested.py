@@ -7,6 +7,7 @@ The images decide nothing here: the winner has been chosen, and its score is on 
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -45,14 +46,15 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Tested:
-    """`confusion[i][j]` counts images of class i that were taken for class j. `count` of `total` test images
-    were looked at; `mistakes` are the surest ones first. Where nothing could be looked at, `reason` says
-    why. Of numbers, `pairs` are the true and the predicted one of each example; of several labels or heads,
-    `each` is a table with a row for each of them, the header first. `written` is a text that a network of
-    characters writes."""
+    """`confused[i, j]` counts images of class i that were taken for class j, where there are any: a matrix of
+    thousands of classes would not fit into memory. `count` of `total` test images were looked at;
+    `mistakes` are the surest ones first. Where nothing could be looked at, `reason` says why. Of numbers,
+    `pairs` are the true and the predicted one of each example; of several labels or heads, `each` is a table
+    with a row for each of them, the header first. `written` is a text that a network of characters
+    writes."""
 
     labels: tuple[str, ...] = ()
-    confusion: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    confused: Mapping[tuple[int, int], int] = field(default_factory=dict)
     count: int = 0
     total: int = 0
     mistakes: tuple[Mistake, ...] = ()
@@ -139,8 +141,7 @@ def _choose(test: NDArray[np.int64], macs: float | None) -> NDArray[np.int64]:
 def _judge(task: Any, which: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Tested:
     true, predicted = task.targets[which], probabilities.argmax(1)
     true = true[:, -1] if task.causal else true  # the character after the whole piece
-    classes = len(task.labels)
-    confusion = np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    confused = Counter(zip(true.tolist(), predicted.tolist(), strict=True))
     sure = probabilities.max(1)
     wrong = np.flatnonzero(true != predicted)
     # Stable, so that of equally sure ones the first in the data comes first.
@@ -158,7 +159,7 @@ def _judge(task: Any, which: NDArray[np.int64], probabilities: NDArray[np.float3
         for i in surest
     )
     labels = tuple(map(str, task.labels))
-    return Tested(labels, confusion, len(which), len(task.test), mistakes)
+    return Tested(labels, confused, len(which), len(task.test), mistakes)
 
 
 def draw_image(pixels: NDArray[Any]) -> bytes:
