@@ -11,11 +11,20 @@ from published import raw, told
 
 from cambrian.architecture import Architecture, completions, sample
 from cambrian.benchmarks import Benchmark, benchmark, play, table
-from cambrian.errors import CambrianError, DataError, IllegalArchitecture, Unbuildable, UnknownName
+from cambrian.errors import (
+    CambrianError,
+    DataError,
+    IllegalArchitecture,
+    RunChanged,
+    Unbuildable,
+    UnknownName,
+)
 from cambrian.estimators.tabular import Tabular
 from cambrian.neighbourhood import neighbours
 from cambrian.outcome import Infeasible
 from cambrian.randomness import stream
+from cambrian.referee import compare
+from cambrian.search.identity.agreement import same_settings
 from cambrian.search.search import Search
 from cambrian.spaces.knowledge import Grows
 from cambrian.spaces.program.function_space import Shape
@@ -222,6 +231,25 @@ def test_a_search_goes_on_by_name(small, tmp_path):
     assert [(t.architecture, t.value) for t in result.trials] == [
         (t.architecture, t.value) for t in straight.trials
     ]
+
+
+def test_nothing_goes_on_with_another_table(small, tmp_path):
+    """A run and a comparison of a file that has other values since are refused, though its best is the same;
+    a run that was begun before the file's digest was kept goes on."""
+    found = table(small)
+    Search(found.space, "random", found.estimator, budget=5).run(tmp_path / "run", quiet=True)
+    compare(found, "hill-climbing", seeds=1, budget=5, directory=tmp_path / "compared")
+    text = small.read_text()
+    small.write_text(text.replace("\nconv,conv,1,", "\nconv,conv,1,1", 1))
+    assert small.read_text() != text
+    with pytest.raises(RunChanged, match="the table's file has changed"):
+        Search.resume(tmp_path / "run", 12).run(tmp_path / "run", quiet=True)
+    again = table(small)
+    assert again.optimum == found.optimum
+    with pytest.raises(RunChanged, match="the table's file has changed"):
+        compare(again, "hill-climbing", seeds=2, budget=5, directory=tmp_path / "compared")
+    now = Search(again.space, "random", again.estimator).settings()
+    same_settings({name: value for name, value in now.items() if name != "table"}, now, None)
 
 
 @needs_tables

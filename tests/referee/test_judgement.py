@@ -36,6 +36,19 @@ def test_equal_strategies_are_told_apart_no_more_often_than_stated():
     assert_seldom(leads, 250, ALPHA, unlike=[0.3])
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1e-12, 1e-6, 1.0, 1e6, 1e300])
+def test_scores_in_any_unit_are_judged_alike(unit):
+    """Joules as well as their billionths: differences below nine digits after the point were ties."""
+    rng = default_rng(5)
+    rows = {name: [row + n for row in climbing(rng, 10, 6)] for n, name in enumerate("ab")}
+    found = judged(6, **{name: np.array(scores) * unit for name, scores in rows.items()})
+    expected = judged(6, **rows)
+    assert found.pairs[0].winner == expected.pairs[0].winner != 0
+    assert found.pairs[0].p.tolist() == expected.pairs[0].p.tolist()
+    same = judged(6, a=np.array(rows["a"]) * unit, b=np.array(rows["a"]) * (unit * (1 + 1e-15)))
+    assert not same.pairs[0].winner
+
+
 @pytest.mark.statistical
 def test_a_verdict_on_planted_curves():
     """A strategy that pulls away after 60 of 300 evaluations is said to win from there; two that have the

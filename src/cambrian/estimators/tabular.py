@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
 from typing import ClassVar
 
 from cambrian.effort import ANEW, Axis
@@ -47,6 +49,12 @@ class Tabular:
     def __post_init__(self) -> None:
         if self.replicates not in (None, *MODES):
             raise UsageError(f"replicates is {' or '.join(MODES)}, got {self.replicates!r}")
+
+    @property
+    def content(self) -> str:
+        """A digest of the file that is read; empty where there is none, as for a published table."""
+        path = Path(self.table)
+        return sha256(path.read_bytes()).hexdigest()[:16] if path.suffix and path.is_file() else ""
 
     def run(self, job: Job) -> Estimate:
         table = self.open()

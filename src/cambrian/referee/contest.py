@@ -13,7 +13,7 @@ from cambrian.benchmarks import Benchmark, benchmark
 from cambrian.effort import count_epochs
 from cambrian.errors import NothingSucceeded
 from cambrian.outcome import Fidelity, Trial
-from cambrian.referee.contest_protocol import Contest, limit_search, name_epochs, read_counts
+from cambrian.referee.contest_protocol import Contest, limit_search, name_epochs, name_table, read_counts
 from cambrian.referee.line import Line, line_of
 from cambrian.referee.outcome_cache import Cached
 from cambrian.referee.shared_data import name_folder, open_place
@@ -116,6 +116,7 @@ class OnBenchmark:
             "fidelity": msgspec.to_builtins(benchmark.fidelity),
             "optimum": benchmark.optimum,
             "each": self.each,
+            **name_table(benchmark.estimator),
             **name_epochs(self.epochs),
         }
 

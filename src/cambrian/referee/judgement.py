@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.referee.curves import Curves, checkpoints
-from cambrian.referee.statistics import holm, improvement, interval, mean_ranks, wilcoxon
+from cambrian.referee.statistics import holm, improvement, interval, mean_ranks, round_ties, wilcoxon
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,9 +57,9 @@ class Pair:
         interval and the signed-rank test of the differences less the margin both say no. The interval alone
         is too narrow for few seeds, of which the test knows that they say nothing."""
 
-        # Nine digits, as in `judge`: a difference of exactly the margin is a tie, whatever the rounding.
+        # As in `judge`: a difference of exactly the margin is a tie, whatever the rounding.
         def may_be(differences: NDArray[np.float64], low: float) -> bool:
-            statistic, p = wilcoxon(np.round(differences + margin, 9))
+            statistic, p = wilcoxon(round_ties(differences + margin, np.append(differences, margin)))
             return not (low > -margin and statistic > 0 and p < alpha)
 
         return may_be(self.ends, float(self.low[-1])), may_be(-self.ends, -float(self.high[-1]))
@@ -119,7 +119,7 @@ def judge(curves: Curves) -> Judgement:
     names, scores = chosen.strategies, chosen.oriented
     couples = list(itertools.combinations(range(len(names)), 2))
     # Rounded, so that two searches that found the same architecture tie exactly.
-    differences = [np.round(scores[a] - scores[b], 9) for a, b in couples]  # each [seeds, checkpoints]
+    differences = [round_ties(scores[a] - scores[b], scores) for a, b in couples]  # each [seeds, checkpoints]
     tests = np.array([[wilcoxon(column) for column in d.T] for d in differences])
     adjusted = holm(tests[:, :, 1])
     pairs = []

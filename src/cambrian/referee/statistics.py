@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESAMPLES = 10_000
+DIGITS = 11
 EXACT = 300
 """The most pairs for which the distribution of the rank sum is counted; with more it is as good as normal."""
 
@@ -54,6 +55,21 @@ def _tail(ranks: NDArray[Any], statistic: int) -> float:
         chance = (chance + shifted) / 2
     sums = 2 * np.arange(total + 1) - total
     return min(1.0, float(chance[np.abs(sums) >= statistic].sum()))
+
+
+def round_ties(differences: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The differences of `scores` without the rounding of floats, so that equal ones tie: to eleven digits of
+    the largest score, whatever their unit is.
+
+    >>> rounded = round_ties(np.array([0.3 - 0.2 - 0.1, 94.25 - 94.24]), np.array([94.25]))
+    >>> np.abs(rounded).round(12).tolist()
+    [0.0, 0.01]
+    """
+    largest = float(np.abs(scores).max(initial=0.0))
+    if not largest > 0:
+        return differences
+    unit = 10.0 ** min(math.floor(math.log10(largest)) + 1, 308)
+    return np.round(differences / unit, DIGITS) * unit if unit > 0 else differences
 
 
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -26,6 +26,7 @@ _QUESTIONS = ("questions", "fingerprint", "code")
 _SAID = {
     "fingerprint": "the space's program asks other questions than it did",
     "task.digest": "the data or their split are others",
+    "table": "the table's file has changed",
 }
 
 
@@ -74,6 +75,8 @@ def _seconds(budget: dict[str, Any] | None, otherwise: float | None) -> float | 
 def same_settings(old: dict[str, Any], new: dict[str, Any], path: Path | None) -> None:
     """Raises RunChanged, naming the settings that differ."""
     old, new = dict(old), dict(new)
+    if "table" not in old:  # of an older run, whose file nobody knows
+        new.pop("table", None)
     # Code is compared by its parts, and only of one space: of another one, all of it differs.
     changes = _edits(old.pop("code", None), new.pop("code", None)) if old["space"] == new["space"] else []
     if old["space"] != new["space"]:

@@ -74,6 +74,7 @@ def _describe_newer(search: Search) -> dict[str, Any]:
         "objectives": [msgspec.to_builtins(o) for o in search.more_objectives],
         "order": "" if search.order == NUMBER else search.order,
         "reference": search.reference,
+        "table": getattr(search.estimator, "content", ""),
     }
     # A reference of 0 is a value; every other default is empty or False.
     return {name: value for name, value in newer.items() if value or (name == "reference" and value == 0.0)}
