@@ -75,6 +75,14 @@ def test_goals_override_the_guess(tmp_path: Path) -> None:
     refused(ages, "class '0' has only 2 training rows", target="age", goal="classes")
 
 
+@pytest.mark.parametrize("first", [2**53, -(2**60), 2**64 - 3])
+def test_long_numbers_are_classes_as_they_are_written(first: int, tmp_path: Path) -> None:
+    """Floats do not hold all of them: one was called no integer, and two could be one class."""
+    names = [first, first + 1, first + 2]
+    task = load(write_csv(tmp_path / "t.csv", who=[names[n % 3] for n in range(ROWS)]), target="who")
+    assert set(task.labels) == set(map(str, names))
+
+
 def test_images_have_numbers(tmp_path: Path) -> None:
     """Fractions beside images are refused as labels, with the way to predict them."""
     images = RNG.random((ROWS, 6, 6)).astype(np.float32)

@@ -20,7 +20,9 @@ from cambrian.tasks.readers.csv_text import DECIMAL_COMMA, NUMBER, Table, is_num
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-INTEGER = re.compile(r"[+-]?(0|[1-9]\d{0,14})(\.0*)?", re.ASCII)
+INTEGER = re.compile(r"[+-]?(0|[1-9]\d{0,17})(\.0*)?", re.ASCII)
+"""A whole number that 64 bits hold."""
+LONG = re.compile(r"[+-]?(0|[1-9]\d*)", re.ASCII)
 LEADING_ZERO = re.compile(r"[+-]?0\d+", re.ASCII)
 MISSING = ("", "nan", "NaN", "<NA>")
 
@@ -67,7 +69,9 @@ def convert_labels(
     if wrong is not None:
         raise DataError(f"{table.path}, line {lines[wrong]}: there is no label: write one, or remove the row")
     if all(map(INTEGER.fullmatch, cells)):
-        return np.array([int(float(cell)) for cell in cells])
+        return np.array([int(cell.partition(".")[0]) for cell in cells])
+    if all(map(LONG.fullmatch, cells)):  # names, of which floats would make one of several
+        return np.array(cells)
     if all(map(is_number, cells)) and not any(map(LEADING_ZERO.fullmatch, cells)):
         return np.array([float(cell) for cell in cells])
     return np.array(cells)
