@@ -6,6 +6,7 @@ import sys
 import optuna
 import pytest
 
+from cambrian.bridges import optuna_sampler
 from cambrian.bridges.optuna_sampler import StrategySampler, suggest
 from cambrian.errors import Incompatible, MissingExtra, UsageError
 from cambrian.estimators.function import Function
@@ -155,3 +156,25 @@ def test_without_optuna_it_says_what_to_install(monkeypatch):
     monkeypatch.delitem(sys.modules, "cambrian.bridges.optuna_sampler")
     with pytest.raises(MissingExtra, match=r"pip install 'cambrian\[optuna\]'"):
         importlib.import_module("cambrian.bridges.optuna_sampler")
+
+
+def test_a_trial_that_has_ended_is_read_once(monkeypatch):
+    """However long the study is: each proposal walked through all trials before. Another study of the same
+    sampler is read from its own trials."""
+    sampler = StrategySampler("nasbench201", "random", seed=0)
+    read = []
+    whole = optuna_sampler._read_answers
+    monkeypatch.setattr(
+        optuna_sampler,
+        "_read_answers",
+        lambda space, frozen, known: read.append(1) or whole(space, frozen, known),
+    )
+
+    def objective(trial):
+        return float(len(suggest(sampler.space, trial)["node1/from0"]))
+
+    for _ in range(2):
+        read.clear()
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        study.optimize(objective, n_trials=30)
+        assert len(read) == 29

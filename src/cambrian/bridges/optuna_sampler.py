@@ -72,7 +72,9 @@ class StrategySampler(BaseSampler):  # type: ignore[misc, unused-ignore]  # Any 
         self.strategy: Strategy = component("strategy", strategy)
         self._seed, self._trials = seed, trials
         self._random = RandomSampler(seed)
+        self._study = ""
         self._learned: tuple[list[int], Any] = ([], None)
+        self._ended: dict[int, Trial | None] = {}
         self._parameters: dict[int, dict[str, Any]] = {}
         self._check()
 
@@ -90,6 +92,8 @@ class StrategySampler(BaseSampler):  # type: ignore[misc, unused-ignore]  # Any 
 
     def before_trial(self, study: Any, trial: Any) -> None:
         """Ask the strategy, and keep its request with the trial."""
+        if study.study_name != self._study:  # of the trials of another one nothing is known
+            self._study, self._learned, self._ended = study.study_name, ([], None), {}
         others = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
         known = _find_names(others)
         request = self._propose(study, others, known, trial.number)
@@ -147,7 +151,16 @@ class StrategySampler(BaseSampler):  # type: ignore[misc, unused-ignore]  # Any 
         return state
 
     def _read(self, frozen: Any, known: Known, problem: Problem) -> Trial | None:
-        """A trial of the study as the strategy sees it; None for one that it cannot learn."""
+        """A trial of the study as the strategy sees it; None for one that it cannot learn. One that has ended
+        is read once: reading walks through the space."""
+        if frozen.number not in self._ended:
+            trial = self._read_anew(frozen, known, problem)
+            if not frozen.state.is_finished():
+                return trial
+            self._ended[frozen.number] = trial
+        return self._ended[frozen.number]
+
+    def _read_anew(self, frozen: Any, known: Known, problem: Problem) -> Trial | None:
         request = self._read_request(frozen)
         architecture = _read_answers(self.space, frozen, known)
         if architecture is not None and (request is None or request.architecture != architecture):
@@ -182,7 +195,8 @@ def _find_names(trials: Sequence[Any]) -> Known:
     """The distribution with which each name was first asked, as `suggest` finds them."""
     known: Known = {}
     for trial in trials:
-        known = {**trial.distributions, **known}
+        for name, distribution in trial.distributions.items():
+            known.setdefault(name, distribution)
     return known
 
 
