@@ -138,7 +138,8 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
 
 
 def test_mlflow_is_told_each_number(monkeypatch):
-    """By its client's calls, on a stand-in of the four that are used: one request a trial, under one run."""
+    """By its client's calls, on a stand-in of the four that are used: one request a trial, under one run; of a
+    long curve several."""
     calls = []
     client = SimpleNamespace(
         get_experiment_by_name=lambda name: None,
@@ -164,6 +165,9 @@ def test_mlflow_is_told_each_number(monkeypatch):
     run = "experiment cambrian digits-1"
     assert [m for _, metrics in calls[:4] for m in metrics] == TOLD
     assert calls[4:] == [(run, "cambrian.stopped", "over"), (run,)]
+    calls.clear()
+    logger.write([("final/loss", 0.5, n) for n in range(2500)])  # a server takes 1,000 at once
+    assert [len(metrics) for _, metrics in calls] == [1000, 1000, 500]
 
     def refuse(*arguments, **named):
         raise ConnectionError("the server is away")

@@ -13,6 +13,8 @@ from cambrian.errors import MissingExtra, UsageError
 from cambrian.loggers.scalars import Scalar, ScalarWatch
 
 EXPERIMENT = "cambrian"
+MOST = 1000
+"""Numbers of a request: a server refuses one with more (MLflow's REST API, "Log Batch")."""
 
 
 class MLflow(ScalarWatch):
@@ -39,8 +41,9 @@ class MLflow(ScalarWatch):
         now = int(1000 * time.time())
         metrics = [self._metric(_clean(name), value, now, step) for name, value, step in scalars]
         with self._warning():
-            # In one request: a server far away is asked once a trial.
-            self._client.log_batch(self._run, metrics=metrics)
+            # In one request where it can be: a server far away is asked once a trial.
+            for first in range(0, len(metrics), MOST):
+                self._client.log_batch(self._run, metrics=metrics[first : first + MOST])
 
     def on_stop(self, reason: str) -> None:
         with self._warning():
