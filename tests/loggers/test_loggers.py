@@ -138,8 +138,8 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
 
 
 def test_mlflow_is_told_each_number(monkeypatch):
-    """By its client's calls, on a stand-in of the four that are used: one request a trial, under one run; of a
-    long curve several."""
+    """By its client's calls, on a stand-in of the four that are used: one request a trial, under one run;
+    of a long curve several."""
     calls = []
     client = SimpleNamespace(
         get_experiment_by_name=lambda name: None,

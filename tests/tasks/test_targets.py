@@ -175,6 +175,13 @@ def test_rows_of_labels_are_read_wherever_they_stand() -> None:
     assert named.labels == ("a", "b", "c")
 
 
+def test_a_part_without_a_label_is_refused() -> None:
+    """Its precision is not a number, so that no network could be chosen."""
+    rows = np.zeros((ROWS, 3), np.int64)
+    rows[0, 0] = 1
+    refused((NUMBERS, rows), "none of the .* rows has a label: give more", features=True, goal="labels")
+
+
 def test_odd_numbers_of_labels_and_masks() -> None:
     """Whole numbers of 16 bits are labels; masks of a single value are refused."""
     images = RNG.integers(0, 256, (ROWS, 6, 6, 1)).astype(np.uint8)
