@@ -113,6 +113,18 @@ def test_a_thousand_trials_are_drawn_within_a_second():
     assert len(str(drawing).splitlines()) == len(Family.of(trials).ancestors(Family.of(trials).best()))
 
 
+def test_a_long_line_is_no_tall_picture():
+    """Of a thousand steps the picture has the first and the last, and says how many are between; its text has
+    all."""
+    tree = family_tree(trials_of([None, *range(999)], range(1000)))
+    assert len(str(tree).splitlines()) == 1000
+    drawn = ElementTree.fromstring(tree.svg())
+    assert float(drawn.attrib["viewBox"].split()[3]) < 2000
+    texts = ["".join(node.itertext()) for node in drawn.iter() if node.tag.endswith("text")]
+    assert "… 950 more …" in texts
+    assert [text.split(":")[0] for text in texts if text.startswith("trial 9")][-1] == "trial 999"
+
+
 def test_the_line_of_descent_says_what_changed():
     """A line per ancestor, with its value and the answers that are others than its parent's."""
     made = [

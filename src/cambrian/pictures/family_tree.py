@@ -22,6 +22,7 @@ _CHILDREN, _RECENT = 6, 20  # of many: children shown of each of the winner's an
 _WIDTH, _ROW = 760.0, 11.0
 _SHADES = 7
 _CHANGES, _LONGEST = 3, 100
+_FIRST, _LAST = 10, 40  # steps of the winner's line that a picture has; its text has all
 
 Format = Callable[[float], str]
 
@@ -114,7 +115,7 @@ def family_sketch(family: Family, winner: int, title: str, show: Format = plain)
     """Trials from left to right by number, coloured by value; the winner's line on top, its steps below."""
     shown = family.thin_out(winner)
     tree = _tree(shown, winner, max(family.trials), show)
-    below = _steps(steps(family, winner, show))
+    below = _steps(_shorten(steps(family, winner, show)))
     return add_margin(join(title, [_legend(shown, len(family.trials), show), tree, below], 10, False), title)
 
 
@@ -235,6 +236,12 @@ def _legend(family: Family, total: int, show: Format) -> Sketch:
     shapes += [Text(left, 12 + 15 * i, row, "soft") for i, row in enumerate(rows)]
     width = max(left + text_width(row, SMALL, longest=_LONGEST) for row in rows)
     return Sketch("", max(_WIDTH, width), 3 + 15 * len(rows), tuple(shapes))
+
+
+def _shorten(lines: Sequence[str]) -> list[str]:
+    """The first and the last of many steps: a line of thousands would be taller than anybody scrolls."""
+    left = len(lines) - _FIRST - _LAST
+    return [*lines[:_FIRST], f"… {left:,} more …", *lines[-_LAST:]] if left > 1 else list(lines)
 
 
 def _steps(lines: Sequence[str]) -> Sketch:
