@@ -103,6 +103,17 @@ def test_the_reference_is_the_objectives_own_or_below_the_front() -> None:
     assert choose_reference(front, objectives) == pytest.approx((0.45, -4.2, -9.0))
 
 
+def test_a_front_of_one_value_has_a_reference_below_it() -> None:
+    """Else no point is above it, and no volume is left whatever the other objectives are."""
+    objectives = (Objective(), Objective("ms", minimize=True), Objective("bits", minimize=True))
+    front = [(1.0, -4.0, -8.0), (0.5, -2.0, -8.0)]
+    reference = choose_reference(front, objectives)
+    assert reference == pytest.approx((0.45, -4.2, -8.8))
+    plane = measure_hypervolume([p[:2] for p in front], reference[:2])
+    assert measure_hypervolume(front, reference) == pytest.approx(0.8 * plane)
+    assert choose_reference([(0.0, -4.0)], objectives[:2]) == pytest.approx((-0.1, -4.4))
+
+
 def test_the_front_of_trials() -> None:
     """Dominated trials, and those without a metric, add nothing."""
     objectives = (Objective(reference=0.0), Objective("ms", minimize=True, reference=4.0))

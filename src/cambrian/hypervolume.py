@@ -33,7 +33,12 @@ def measure_hypervolume(points: Sequence[Vector], reference: Vector) -> float:
 
 def choose_reference(front: Sequence[Vector], objectives: Sequence[Objective]) -> Vector:
     """The reference point of a front, higher being better: of each objective its own `reference`, else the
-    worst value on the front less a tenth of the range there."""
+    worst value on the front less a tenth of the range there; where all values are equal, a tenth of their
+    size, without which no point would be above it.
+
+    >>> choose_reference([(1.0, 8.0), (2.0, 8.0)], [Objective("accuracy"), Objective("bits")])
+    (0.9, 7.2)
+    """
     return tuple(
         _choose_low(values, objective) for values, objective in zip(zip(*front), objectives, strict=True)
     )
@@ -49,7 +54,8 @@ def measure_front(trials: Sequence[Trial], objectives: Sequence[Objective]) -> f
 def _choose_low(values: Sequence[float], objective: Objective) -> float:
     if objective.reference is not None:
         return -objective.reference if objective.minimize else objective.reference
-    return min(values) - MARGIN * (max(values) - min(values))
+    lowest = min(values)
+    return lowest - MARGIN * (max(values) - lowest or abs(lowest) or 1.0)
 
 
 def _slice(points: Sequence[Vector], reference: Vector) -> float:

@@ -38,6 +38,17 @@ def test_a_front_that_bends_once_has_its_knee_there() -> None:
     assert 3 not in numbers(choose_knees(trials, BOTH, 5))
 
 
+def test_an_objective_of_which_all_are_equal_leaves_the_knees() -> None:
+    """One network was chosen, as none of them added any volume."""
+    points = [(0.50, 1.0), (0.90, 2.0), (0.91, 10.0)]
+    both = numbers(choose_knees(make_trials(*points), BOTH, 3))
+    alike = [
+        Trial(n, Architecture({"q": n}), Fidelity(), outcome=Done(value, {"ms": ms, "bits": 8.0}))
+        for n, (value, ms) in enumerate(points)
+    ]
+    assert numbers(choose_knees(alike, (*BOTH, Objective("bits", minimize=True)), 3)) == both
+
+
 def test_the_choice_does_not_depend_on_units() -> None:
     rng = np.random.default_rng(0)
     points = [(float(a), float(b)) for a, b in rng.random((40, 2))]

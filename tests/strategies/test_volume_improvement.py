@@ -7,6 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from scipy.stats import norm
 
 from cambrian.architecture import completions
@@ -166,6 +167,46 @@ def test_the_users_reference_point_keeps_its_place_among_the_values():
     kept = [n for n, t in enumerate(trials) if t.value is not None]
     for j, bound in enumerate((0.4, -0.6)):
         assert ((lessons.scores[kept, j] > lessons.reference[j]) == (raw[:, j] > bound)).all()
+
+
+def test_a_reference_beyond_all_values_is_below_all_scores():
+    """What is still of use is then worth something, though nothing that was measured is as bad."""
+    _, trials = make_history(20)
+    far = (Objective("value", reference=-5.0), Objective("ms", minimize=True, reference=50.0))
+    lessons = read_lessons(trials, far, 300)
+    assert (lessons.scores.min(axis=0) > lessons.reference).all()
+
+
+def test_an_objective_of_which_all_are_equal_changes_nothing():
+    """The order of the candidates is that of the others: the front was given up, as none of its points was
+    above a reference point that had their own value there."""
+    everything, trials = make_history(24)
+    alike = [
+        t if t.value is None else replace(t, outcome=Done(t.value, {**t.outcome.metrics, "bits": 8.0}))
+        for t in trials
+    ]
+    hopes = []
+    for objectives in (BOTH, (*BOTH, Objective("bits", minimize=True))):
+        lessons = read_lessons(alike, objectives, 300)
+        learner = PathKernel(standardise=False).start(Toy(questions=3), 0)
+        models = [learner.fit(lessons.list_trials(j)) for j in range(len(objectives))]
+        hopes.append(hope_to_extend(models, lessons, [])(everything))
+    assert np.corrcoef(*hopes)[0, 1] > 0.999
+
+
+def test_a_front_of_one_point_can_be_extended():
+    """Better in one objective and worse in the other counts: a reference point in its only point said no."""
+    everything, _ = make_history(1)
+    values = [(1.0, 1.0), (0.5, 2.0), (0.4, 3.0), (0.3, 4.0)]
+    trials = [
+        Trial(n, a, Fidelity(), outcome=Done(v, {"ms": ms}))
+        for n, (a, (v, ms)) in enumerate(zip(everything, values, strict=False))
+    ]
+    lessons = read_lessons(trials, BOTH, 300)
+    top = lessons.scores.max(axis=0)
+    assert (lessons.reference < top).all()
+    front = [tuple(top)]
+    assert expect(front, lessons.reference, (top[0] + 0.1, top[1] - 0.1), (1e-9, 1e-9)) > 0
 
 
 def test_draws_are_of_the_posterior():

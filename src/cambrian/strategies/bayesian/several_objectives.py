@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.hypervolume import Vector, choose_reference
+from cambrian.hypervolume import MARGIN, Vector
 from cambrian.outcome import Trial
 from cambrian.predictors.gaussian_process import normal_scores
 from cambrian.predictors.predictor import Conditions, make_trials
@@ -146,15 +146,21 @@ def _choose_kept(vectors: dict[Architecture, Vector], memory: int) -> list[Archi
 
 
 def _score_reference(raw: Array, scores: Array, objectives: Sequence[Objective]) -> Vector:
-    """The reference point of `choose_reference` among the normal scores: the user's own at its place between
-    the values, any other from the front's scores."""
-    level = np.array(front_numbers([tuple(row) for row in raw.tolist()]))
-    front = [tuple(row) for row in scores[level == 0].tolist()]
-    usual = choose_reference(front, [Objective(o.name) for o in objectives])
+    """The reference point among the normal scores: the user's own at its place between the values, any other
+    as in `choose_reference`, from the front's scores."""
+    front = scores[np.array(front_numbers([tuple(row) for row in raw.tolist()])) == 0]
     return tuple(
-        usual[j] if o.reference is None else _find_score(_turn(o), raw[:, j], scores[:, j])
+        _choose_low(front[:, j], scores[:, j])
+        if o.reference is None
+        else _find_score(_turn(o), raw[:, j], scores[:, j])
         for j, o in enumerate(objectives)
     )
+
+
+def _choose_low(front: Array, scores: Array) -> float:
+    # Where the front has one value, as a front of one point, the range is that of all: without any nothing
+    # would count but what is better in this objective too.
+    return float(front.min() - MARGIN * (np.ptp(front) or np.ptp(scores) or 1.0))
 
 
 def _turn(objective: Objective) -> float:
@@ -163,5 +169,7 @@ def _turn(objective: Objective) -> float:
 
 
 def _find_score(value: float, raw: Array, scores: Array) -> float:
+    if value < raw.min():  # below all values, as any that the user still has a use for
+        return float(scores.min() - MARGIN * (np.ptp(scores) or 1.0))
     order = np.argsort(raw)
     return float(np.interp(value, raw[order], scores[order]))
