@@ -228,6 +228,15 @@ def test_accuracies_are_not_scaled():
     assert np.allclose(Scale.of(np.array([7.0, 7.0])).shrink(np.array([7.0])), 0.5)
 
 
+def test_the_few_above_chance_stay_apart():
+    """Where most networks are at chance the others are beyond any fence, and are those to tell apart; far
+    below, a loss that exploded does not count for the range."""
+    values = np.concatenate([np.linspace(9.9, 10.1, 80), np.linspace(15, 60, 20)])
+    assert len(set(Scale.of(values).shrink(values).tolist())) == 100
+    exploded = np.concatenate([np.linspace(-2, -1, 50), [-1e6]])
+    assert Scale.of(exploded) == Scale.of(exploded[:-1])
+
+
 @pytest.mark.parametrize("setting", ["members", "updates", "epochs", "batch", "embedding", "hidden", "lr"])
 def test_settings_must_be_positive(setting):
     """One sentence names the setting."""

@@ -87,6 +87,23 @@ def test_values_in_another_unit_are_predicted_in_it(name):
     np.testing.assert_allclose(other.deviation, 100 * one.deviation, rtol=1e-4, atol=1e-4)
 
 
+SCALED = [name for name in KERNELS if name != "gp-scores"]  # that reads normal scores, none of them far out
+CHEAP = {"gcn": {"members": 2, "epochs": 2}, "deep-ensemble": {"layers": 2, "epochs": 10}}
+
+
+@pytest.mark.parametrize("name", [*SCALED, "forest", "boosting", "gcn", "deep-ensemble"])
+def test_a_loss_that_exploded_is_the_worst_of_the_others(name):
+    """Its size would set the scale of all: beside three of -100 in 80, processes ranked others by chance."""
+    model = PREDICTORS.make({"name": name, "arguments": CHEAP.get(name, {})})
+    exploded, bounded = VALUES[:40].copy(), VALUES[:40].copy()
+    exploded[[3, 17]], bounded[[3, 17]] = -1e9, np.delete(VALUES[:40], [3, 17]).min()
+    one, other = (model.start(SPACE, 0).fit(make_trials(DRAWN[:40], v)) for v in (exploded, bounded))
+    np.testing.assert_array_equal(one.predict(DRAWN[40:]).mean, other.predict(DRAWN[40:]).mean)
+    if isinstance(one, Conditions):
+        one, other = (f.condition(make_trials(DRAWN[:40], v)) for f, v in ((one, exploded), (other, bounded)))
+        np.testing.assert_array_equal(one.predict(DRAWN[40:]).mean, other.predict(DRAWN[40:]).mean)
+
+
 def test_conditioned_on_more_trials_it_keeps_its_settings():
     """What is newly known is foretold almost surely, and nothing was fitted anew."""
     fitted = PathKernel().start(SPACE, 0).fit(make_trials(DRAWN[:20], VALUES[:20]))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -129,6 +132,19 @@ def test_a_run_is_known_by_its_steps() -> None:
     assert np.allclose(points.curves[place + steps - 1][: steps - 1], values[place : place + steps - 1])
     assert (values.min(), values.max()) == (0, 1)
     assert choose_run(state, [run]) is run
+
+
+def test_a_loss_that_exploded_is_the_worst_of_the_others() -> None:
+    """In units of the range of all the others would be equal."""
+    _, plain = play(measure, 12)
+    first = next(iter(plain.runs))
+    exploded = msgspec.structs.replace(plain.runs[first], scores=(-1e9,))
+    runs = {**{key: run for key, run in plain.runs.items() if key != first}, first: exploded}
+    points, values = list_known(replace(plain, runs=runs))
+    assert sorted(values)[:2] == [0.0, 0.0]
+    assert values.max() == 1
+    assert values.std() > 0.1
+    assert 0 <= points.curves.min() <= points.curves.max() <= 1
 
 
 def test_descriptions_have_one_length() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 import numpy as np
 import pytest
@@ -74,6 +76,20 @@ def test_parameters_are_fitted() -> None:
     fitted = fit_parameters(Parameters(), distances, curves, 25)
     before = condition(msgspec.structs.replace(Parameters(), mean=fitted.mean), distances, curves)
     assert condition(fitted, distances, curves).evidence > before.evidence
+
+
+def test_a_loss_that_exploded_is_the_worst_of_the_others() -> None:
+    """By its own size no other curves would differ: beside an eighth of such networks the best of 256 was
+    found in none of six searches, and is in all of them."""
+
+    def measure(size: float, trial: Trial) -> Done:
+        exploded = trial.number % 7 == 5
+        return Done(
+            size if exploded else stream(3, trial.architecture.key).random() - 1 / trial.fidelity.epochs
+        )
+
+    runs = [play(partial(measure, size), 25) for size in (-1e9, -1e2)]
+    assert [t.architecture for t in runs[0]] == [t.architecture for t in runs[1]]
 
 
 def test_the_step_that_tells_most_is_taken() -> None:

@@ -10,6 +10,7 @@ from cambrian.architecture import Architecture
 from cambrian.errors import UnknownName, UsageError
 from cambrian.outcome import Done, Trial
 from cambrian.predictors.features import Vector, answers_of, paths_of
+from cambrian.predictors.outliers import lift_outliers
 from cambrian.predictors.predictor import Values, read_lessons
 from cambrian.registry import Registry
 from cambrian.spaces.knowledge import Graphs, know
@@ -71,7 +72,7 @@ def read_vectors(
         trials = [t for t in trials if t.value is None or (t.fidelity.epochs or 0) == longest]
     features = Features(space, tuple(sources), curves)
     architectures, values = read_lessons(trials)
-    return features, [features.describe(a) for a in architectures], values
+    return features, [features.describe(a) for a in architectures], lift_outliers(values)
 
 
 def _read_curves(trials: Sequence[Trial], longest: int) -> dict[Architecture, Vector]:

@@ -22,6 +22,7 @@ from cambrian.one_thread import one_thread
 from cambrian.outcome import Trial
 from cambrian.predictors.features import graph_of
 from cambrian.predictors.neural import batches
+from cambrian.predictors.outliers import lift_outliers
 from cambrian.predictors.predictor import Prediction, Values, chunks, read_lessons
 from cambrian.randomness import stream
 from cambrian.settings import COUNT, POSITIVE, Span, check_settings
@@ -93,6 +94,7 @@ class Learner:
     def fit(self, trials: Sequence[Trial], former: Any = None) -> Fitted:
         """New networks, independent of the former ones."""
         architectures, values = read_lessons(trials)
+        values = lift_outliers(values)
         graphs = [graph_of(self.space, a) for a in architectures]
         labels = {label: n for n, label in enumerate(sorted({x for g in graphs for x in g.labels}))}
         # Equal values have no spread to scale by, and any scale will do.

@@ -23,6 +23,7 @@ from cambrian.predictors.gaussian_process import (
     posterior,
     solve_factor,
 )
+from cambrian.predictors.outliers import lift_outliers
 from cambrian.predictors.predictor import Prediction, Values, read_lessons
 from cambrian.predictors.unit import Unit
 from cambrian.randomness import stream
@@ -60,6 +61,10 @@ class KernelPredictor(ABC):
     def correlation(self, kernel: Any, some: Any, others: Any) -> Values:
         """The correlations float[n, m] under the settings `kernel`; 1 of an architecture with itself."""
 
+    def bound(self, values: Values) -> Values:
+        """The values to learn: of those that are scaled none is far out."""
+        return lift_outliers(values) if self.standardise else values
+
     def start(self, space: Space, seed: int, *purpose: int | str) -> KernelLearner:
         return KernelLearner(self, space, seed, purpose)
 
@@ -77,6 +82,7 @@ class KernelLearner:
     def fit(self, trials: Sequence[Trial], former: Any = None) -> FittedGaussian:
         """A process with the likeliest settings of the grid, independent of the former ones."""
         architectures, values = read_lessons(trials)
+        values = self.predictor.bound(values)
         unit = Unit.of(values) if self.predictor.standardise else Unit()
         targets = tuple(unit.shrink(values).tolist())
         kernel, signal, noise = self._fit_settings(architectures, values)
@@ -118,7 +124,7 @@ class FittedGaussian:
     def condition(self, trials: Sequence[Trial]) -> FittedGaussian:
         """The same process conditioned on `trials` and no others, in the unit of the fit."""
         architectures, values = read_lessons(trials)
-        targets = tuple(self.unit.shrink(values).tolist())
+        targets = tuple(self.unit.shrink(self.predictor.bound(values)).tolist())
         return replace(self, architectures=tuple(architectures), targets=targets)
 
     def draw(self, architectures: Sequence[Architecture], count: int, rng: np.random.Generator) -> Values:

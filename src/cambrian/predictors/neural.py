@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cambrian.one_thread import one_thread
+from cambrian.predictors.outliers import find_lowest
 from cambrian.predictors.predictor import Values, chunks
 from cambrian.predictors.token_learner import TokenLearner, start_learner
 from cambrian.predictors.token_model import Tokens, check_tokens
@@ -40,9 +41,6 @@ PAPER_BIAS = 1.8
 EDGE = 0.001
 """The distance from 0 or 1 below which a sigmoid of single precision hardly moves."""
 
-FENCE = 3.0
-"""The number of interquartile ranges beyond the quartiles at which Tukey calls a value far out."""
-
 STUCK = 0.01
 """A member is stuck if the spread of its predictions is less than this share of the spread of the values."""
 
@@ -56,7 +54,7 @@ Parameters = dict[str, Tensor]
 class Scale:
     """The affine map from values to the range of a sigmoid. Accuracies, in [0, 1] and not all at one end of
     it, stay as they are; any other range is mapped onto [0.1, 0.9]. Values far out (a loss that exploded)
-    are clipped to 0 or 1, and do not count for the range."""
+    are clipped to 0, and do not count for the range."""
 
     zero: float = 0.0
     one: float = 1.0
@@ -82,11 +80,8 @@ class Scale:
 
 
 def _range(values: Values) -> tuple[float, float]:
-    """The lowest and the highest of the values that are not far out."""
-    first, third = np.quantile(values, (0.25, 0.75))
-    reach = FENCE * (third - first) or np.inf  # of values that are mostly equal, none is far out
-    near = values[(values >= first - reach) & (values <= third + reach)]
-    return float(near.min()), float(near.max())
+    """The lowest of the values that are not far out, and the highest."""
+    return find_lowest(values), float(values.max())
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Trial
 from cambrian.predictors.deep_ensemble import Ensemble, Network, train
 from cambrian.predictors.features import Vector, graph_of, memoise
+from cambrian.predictors.outliers import lift_outliers
 from cambrian.predictors.paths import path_counts
 from cambrian.predictors.predictor import Prediction, read_lessons
 from cambrian.predictors.unit import Unit
@@ -58,7 +59,10 @@ class PathLearner:
     def fit(self, trials: Sequence[Trial], former: Any = None) -> FittedEnsemble:
         """An ensemble trained from new weights, as in the paper, independent of the former one."""
         architectures, values = read_lessons(trials)
-        unit = Unit.of(values) if self.predictor.standardise else Unit()
+        unit = Unit()
+        if self.predictor.standardise:
+            values = lift_outliers(values)
+            unit = Unit.of(values)
         vectors = [_bits(self.space, a) for a in architectures]
         rng = stream(self.seed, *self.purpose)
         return FittedEnsemble(self.space, unit, train(vectors, unit.shrink(values), self._network, rng))

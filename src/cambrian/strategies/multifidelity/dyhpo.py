@@ -16,6 +16,7 @@ import numpy as np
 from cambrian.architecture import Architecture
 from cambrian.outcome import Fidelity, Trial
 from cambrian.predictors.features import answers_of
+from cambrian.predictors.outliers import find_lowest
 from cambrian.problem import Problem
 from cambrian.randomness import integer_seed
 from cambrian.settings import Span
@@ -145,18 +146,17 @@ def expect_gain(
 def list_known(state: State) -> tuple[Points, NDArray[np.float64]]:
     """The points of all steps that were taken, and their scores in units of all scores' range."""
     pairs = [(run, step) for run in state.runs.values() for step in range(len(run.scores))]
-    zero, one = _read_range(state)
-    return make_points(state, pairs), np.array([(run.scores[step] - zero) / one for run, step in pairs])
+    scores = np.array([run.scores[step] for run, step in pairs])
+    return make_points(state, pairs), _shrink(scores, _read_range(state))
 
 
 def make_points(state: State, pairs: Sequence[tuple[Run, int]]) -> Points:
     """A run after so many steps, about to take the next one."""
     from cambrian.strategies.multifidelity.deep_kernel import Points
 
-    zero, one = _read_range(state)
-    curves = np.zeros((len(pairs), max(len(state.epochs), 3)))
+    ends, curves = _read_range(state), np.zeros((len(pairs), max(len(state.epochs), 3)))
     for row, (run, step) in enumerate(pairs):
-        curves[row, :step] = (np.array(run.scores[:step]) - zero) / one
+        curves[row, :step] = _shrink(np.array(run.scores[:step]), ends)
     described = [describe(state.problem.space, run.architecture) for run, _ in pairs]
     budgets = np.array([state.epochs[step] / state.epochs[-1] for _, step in pairs])
     return Points(np.array(described).reshape(len(pairs), WIDTH), budgets, curves)
@@ -172,7 +172,13 @@ def describe(space: Space, architecture: Architecture) -> NDArray[np.float64]:
 
 
 def _read_range(state: State) -> tuple[float, float]:
-    """The lowest score, and the distance to the highest."""
-    scores = [score for run in state.runs.values() for score in run.scores]
-    low, high = min(scores, default=0.0), max(scores, default=1.0)
+    """The lowest score that is not far out, and the distance to the highest."""
+    scores = np.array([score for run in state.runs.values() for score in run.scores])
+    low, high = (find_lowest(scores), float(scores.max())) if len(scores) else (0.0, 1.0)
     return low, (high - low) or 1.0
+
+
+def _shrink(scores: NDArray[np.float64], ends: tuple[float, float]) -> NDArray[np.float64]:
+    """The scores in units of the range; one far out is as bad as the lowest."""
+    low, span = ends
+    return np.maximum((scores - low) / span, 0.0)

@@ -20,6 +20,7 @@ from cambrian.curves.curve_process import (
     fit_parameters,
 )
 from cambrian.outcome import Fidelity, Trial
+from cambrian.predictors.outliers import lift_outliers
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.strategies.multifidelity.brackets import draw_new, list_requests
@@ -143,10 +144,11 @@ def measure_distances(architectures: Sequence[Architecture]) -> NDArray[np.float
 
 
 def _standardise(runs: Sequence[Run]) -> list[NDArray[np.float64]]:
-    """The curves, with mean 0 and variance 1 over all points."""
-    points = np.array([score for run in runs for score in run.scores])
+    """The curves, with mean 0 and variance 1 over all points, of which none is far out."""
+    points = lift_outliers(np.array([score for run in runs for score in run.scores]))
     deviation = float(points.std()) or 1.0
-    return [(np.array(run.scores) - points.mean()) / deviation for run in runs]
+    lifted = np.split(points, np.cumsum([len(run.scores) for run in runs])[:-1])
+    return [(curve - points.mean()) / deviation for curve in lifted]
 
 
 def expect_improvement(posterior: Posterior, known: int) -> NDArray[np.float64]:
