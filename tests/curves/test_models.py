@@ -10,7 +10,7 @@ import pytest
 
 from cambrian.architecture import Architecture
 from cambrian.curves import CURVE_MODELS
-from cambrian.curves.curve import Curve, Forecast
+from cambrian.curves.curve import Curve, Forecast, drop_exploded
 from cambrian.curves.curve_process import condition
 from cambrian.curves.describing import describe_architectures, measure_distances
 from cambrian.curves.freeze_thaw import FreezeThaw, read_points
@@ -96,6 +96,15 @@ def test_baselines_are_what_their_names_say() -> None:
     expected = {"last-value": 0.5, "best-so-far": 0.6, "mean-gain": 0.5 + gain}
     for name, value in expected.items():
         assert make(name).start(others, 20.0, 0).predict(curve, 20.0).mean == pytest.approx(value)
+
+
+def test_a_curve_that_exploded_is_left_out() -> None:
+    """Where it ended it is far below the others; one that ended early is not for being low then."""
+    curves = draw()
+    exploded = Curve(STEPS, -1e6 * STEPS, curves[0].description)
+    early = [curve.cut(2) for curve in curves[:3]]
+    assert drop_exploded([exploded, *curves, *early, Curve(STEPS[:0], STEPS[:0])]) == [*curves, *early]
+    assert drop_exploded([]) == []
 
 
 def test_the_features_of_a_beginning() -> None:

@@ -60,6 +60,20 @@ def measure(architectures: list[Architecture]) -> list[Trial]:
     ]
 
 
+def test_a_loss_that_exploded_is_no_measure_of_the_others() -> None:
+    """Two trainings of thirteen did: by their gains every other one had an even chance, and none ended."""
+    *others, worst = sorted(measure(draw(14)), key=lambda t: -(t.value or 0.0))
+    curve = tuple(Point(epoch, {"value": -1e5 * epoch}) for epoch in range(1, 21))
+    exploded = Done(-2e6, curve=curve)
+    history = [
+        msgspec.structs.replace(t, outcome=exploded) if n in (3, 8) else t for n, t in enumerate(others)
+    ]
+    ended = learn(Extrapolated(Function(rise, builds=False), "mean-gain"), worst.architecture, history)
+    assert isinstance(ended, Done)
+    assert ended.data == {STOPPED: 2}
+    assert ended.value == pytest.approx(worst.value)
+
+
 def test_a_hopeless_training_ends_early() -> None:
     """With the mean gain of four others it is known at the first check: the trial says the predicted value,
     and what was saved; the best one, told the same curves, runs to its end."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cambrian.outliers import find_lowest
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -99,3 +101,17 @@ class Forecast:
 def list_complete(curves: Sequence[Curve], last: float) -> list[Curve]:
     """The curves of trainings that went on to step `last`."""
     return [curve for curve in curves if curve.reaches(last)]
+
+
+def drop_exploded(curves: Sequence[Curve]) -> list[Curve]:
+    """The curves without those that end far below where the others were then, as where a loss exploded: one
+    of them would be the scale of all, and says nothing of a training that goes well."""
+    begun = [curve for curve in curves if len(curve)]
+    lowest = {step: _find_lowest_at(begun, step) for step in {float(curve.steps[-1]) for curve in begun}}
+    return [curve for curve in begun if curve.values[-1] >= lowest[float(curve.steps[-1])]]
+
+
+def _find_lowest_at(curves: Sequence[Curve], step: float) -> float:
+    """The lowest of the values at a step that are not far out."""
+    reached = [np.interp(step, curve.steps, curve.values) for curve in curves if curve.reaches(step)]
+    return find_lowest(np.array(reached))

@@ -12,7 +12,7 @@ import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.curves import CURVE_MODELS
-from cambrian.curves.curve import Forecast, list_complete
+from cambrian.curves.curve import Forecast, drop_exploded, list_complete
 from cambrian.effort import STOPPED, Axis
 from cambrian.errors import UnknownName, UsageError
 from cambrian.estimators.early_end import end_early
@@ -167,6 +167,7 @@ class Watch:
         """The model that has read the other curves, once for all checks, and the architecture's description;
         None for the model where it has too few curves."""
         others, described = read_trials(self.known, self.job, self.name, self.unit)
+        others = drop_exploded(others)
         if len(list_complete(others, self.last)) < self.model.others:
             return None, described
         seed = integer_seed(self.job.seed, "extrapolated", self.job.identity)

@@ -9,8 +9,8 @@ from typing import Any
 from cambrian.architecture import Architecture
 from cambrian.errors import UnknownName, UsageError
 from cambrian.outcome import Done, Trial
+from cambrian.outliers import lift_outliers
 from cambrian.predictors.features import Vector, answers_of, paths_of
-from cambrian.predictors.outliers import lift_outliers
 from cambrian.predictors.predictor import Values, read_lessons
 from cambrian.registry import Registry
 from cambrian.spaces.knowledge import Graphs, know

@@ -20,9 +20,9 @@ from torch import Tensor
 from cambrian.architecture import Architecture
 from cambrian.one_thread import one_thread
 from cambrian.outcome import Trial
+from cambrian.outliers import lift_outliers
 from cambrian.predictors.features import graph_of
 from cambrian.predictors.neural import batches
-from cambrian.predictors.outliers import lift_outliers
 from cambrian.predictors.predictor import Prediction, Values, chunks, read_lessons
 from cambrian.randomness import stream
 from cambrian.settings import COUNT, POSITIVE, Span, check_settings

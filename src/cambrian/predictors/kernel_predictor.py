@@ -16,6 +16,7 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.outcome import Trial
+from cambrian.outliers import lift_outliers
 from cambrian.predictors.gaussian_process import (
     Posterior,
     likeliest,
@@ -23,7 +24,6 @@ from cambrian.predictors.gaussian_process import (
     posterior,
     solve_factor,
 )
-from cambrian.predictors.outliers import lift_outliers
 from cambrian.predictors.predictor import Prediction, Values, read_lessons
 from cambrian.predictors.unit import Unit
 from cambrian.randomness import stream

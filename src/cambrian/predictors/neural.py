@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cambrian.one_thread import one_thread
-from cambrian.predictors.outliers import find_lowest
+from cambrian.outliers import find_lowest
 from cambrian.predictors.predictor import Values, chunks
 from cambrian.predictors.token_learner import TokenLearner, start_learner
 from cambrian.predictors.token_model import Tokens, check_tokens

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
 from cambrian.outcome import Trial
+from cambrian.outliers import lift_outliers
 from cambrian.predictors.deep_ensemble import Ensemble, Network, train
 from cambrian.predictors.features import Vector, graph_of, memoise
-from cambrian.predictors.outliers import lift_outliers
 from cambrian.predictors.paths import path_counts
 from cambrian.predictors.predictor import Prediction, read_lessons
 from cambrian.predictors.unit import Unit

@@ -15,8 +15,8 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.outcome import Fidelity, Trial
+from cambrian.outliers import find_lowest
 from cambrian.predictors.features import answers_of
-from cambrian.predictors.outliers import find_lowest
 from cambrian.problem import Problem
 from cambrian.randomness import integer_seed
 from cambrian.settings import Span

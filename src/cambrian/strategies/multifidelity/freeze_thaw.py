@@ -20,7 +20,7 @@ from cambrian.curves.curve_process import (
     fit_parameters,
 )
 from cambrian.outcome import Fidelity, Trial
-from cambrian.predictors.outliers import lift_outliers
+from cambrian.outliers import lift_outliers
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.strategies.multifidelity.brackets import draw_new, list_requests

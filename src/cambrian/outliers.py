@@ -7,9 +7,14 @@ to tell apart.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from cambrian.predictors.predictor import Values
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Values = NDArray[np.float64]
 
 FENCE = 3.0
 """The number of interquartile ranges below the lower quartile at which Tukey calls a value far out."""
