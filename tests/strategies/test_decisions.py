@@ -14,7 +14,8 @@ from scipy.stats import uniform
 from cambrian.architecture import completions, sample
 from cambrian.choices import Integer, OneOf, Real, SomeOf
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
-from cambrian.policies.decisions import decide, decisions, reward, sample_by, walk_of, worse
+from cambrian.policies.decisions import decide, decisions, sample_by, walk_of
+from cambrian.policies.rewards import Rewards
 from cambrian.spaces.space import Space
 from chance import assert_drawn, assert_spread
 from reseeding import stream
@@ -165,9 +166,9 @@ def _after_seven_numbers():
 
 def test_failures_are_worth_the_worst_value_known():
     """Nothing as long as there is none."""
-    worst, found = None, []
+    rewards, found = Rewards(), []
     for n, outcome in enumerate([Crashed("x"), Done(0.5), Infeasible("nan"), Done(-2.0), Crashed("x")]):
         trial = Trial(n, sample(Kinds(), stream(n, "t")), Fidelity(), outcome=outcome)
-        worst = worse(trial, worst)
-        found.append(reward(trial, worst))
+        rewards = rewards.learn(trial)
+        found.append(rewards.read(trial))
     assert found == [None, 0.5, 0.5, -2.0, -2.0]

@@ -72,7 +72,7 @@ def test_eas_outlives_failures() -> None:
     game = play(EAS(networks=2, hidden=4), 8, fail)
     assert game.trials[1].weights == Fresh()
     assert game.trials[2].weights == Inherit(1, MORPHISM)
-    assert game.state.worst is not None
+    assert game.state.rewards.values
     assert set(EAS().keeps(game.state)) <= {1, 3}
 
 

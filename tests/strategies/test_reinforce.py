@@ -9,17 +9,20 @@ import pytest
 from kinds import Kinds
 from landscapes import planted, play, reaches, scores_on
 
+from cambrian.architecture import sample
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Trial
 from cambrian.policies import controller
-from cambrian.policies.decisions import reward, walk_of
+from cambrian.policies.decisions import walk_of
+from cambrian.policies.rewards import Rewards
 from cambrian.problem import Problem
 from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES, Evaluate
 from cambrian.strategies.reinforcement.ppo import PPO
+from cambrian.strategies.reinforcement.q_learning import QLearning
 from cambrian.strategies.reinforcement.reinforce import Reinforce, steepest
 from cambrian.testing import StrategyCase, StrategySuite
-from mocks import Toy
+from mocks import Toy, truth
 from published_tables import needs_tables
 from reseeding import stream
 
@@ -185,11 +188,43 @@ def test_rewards_of_any_size_are_learned_from(strategy, largest):
 def test_a_reward_is_a_power_with_its_sign():
     """Up to 1e100, above which all are one; a failed trial has the worst value's."""
     trial = lambda value: Trial(0, Toy().walk(lambda c: "a"), Fidelity(), outcome=Done(value))  # noqa: E731
+    reward = lambda value, power: Rewards((value,)).read(trial(value), power)  # noqa: E731
     failed = Trial(0, trial(0.0).architecture, Fidelity(), outcome=Crashed("made up"))
-    assert [reward(trial(x), None, 3) for x in (2.0, -2.0, 0.1)] == [8.0, -8.0, 0.1**3]
-    assert [reward(trial(x), None) for x in (0.1, -1e99)] == [0.1, -1e99]
-    assert [reward(trial(x), None, 3) for x in (1e50, -1e300)] == pytest.approx([1e100, -1e100])
-    assert (reward(failed, -2.0, 3), reward(failed, None, 3)) == (-8.0, None)
+    assert [reward(x, 3) for x in (2.0, -2.0, 0.1)] == [8.0, -8.0, 0.1**3]
+    assert [reward(x, 1) for x in (0.1, -1e99)] == [0.1, -1e99]
+    assert [reward(x, 3) for x in (1e50, -1e300)] == pytest.approx([1e100, -1e100])
+    assert (Rewards((-2.0,)).read(failed, 3), Rewards().read(failed, 3)) == (-8.0, None)
+
+
+def test_a_loss_that_exploded_is_rewarded_as_the_worst_of_the_others():
+    """As soon as eight values say what is far out; accuracies all count, and so does what a policy that has
+    settled finds a thousand times."""
+    losses = [-1.0, -1e9, -1.2, -1.4, -1.6, -1.8, -2.0]
+    assert Rewards(tuple(losses)).lowest == -1e9
+    assert Rewards((*losses, -2.2)).lowest == -2.2
+    assert Rewards((*losses, -2.2)).overturns(Rewards(tuple(losses)))
+    assert not Rewards((*losses, -2.2, -3.0)).overturns(Rewards((*losses, -2.2)))
+    assert Rewards((*losses, *[-1.0] * 1000, -2.2)).lowest == -2.2
+    assert Rewards((*(0.9 + n / 100 for n in range(9)), 0.1)).lowest == 0.1
+
+
+@pytest.mark.parametrize("strategy", [Reinforce(), PPO(batch=3), QLearning(horizon=40)])
+@pytest.mark.parametrize("place", [1, 10])
+def test_a_policy_learns_beside_losses_that_exploded(strategy, place):
+    """What it knows is the same whatever their size, also where nobody could know yet that one is far out. By
+    it the baseline and Adam's second moments were set for the rest of the search: of 300 trials the last ones
+    were drawn as at random."""
+    drawn = [sample(Toy(), stream(n, "exploded")) for n in range(14)]
+    after = []
+    for size in (1e3, 1e9):
+        state = strategy.start(Problem(Toy()))
+        for n, architecture in enumerate(drawn):
+            value = -size if n == place else -1 - truth(architecture, 0)
+            state = strategy.learn(state, Trial(n, architecture, Fidelity(), outcome=Done(value)))
+        after.append(state)
+    one, other = ([strategy.propose(s, [], stream(n, "p")).architecture for n in range(30)] for s in after)
+    assert one == other
+    assert after[0].rewards.lowest > -3
 
 
 class Nothing(Space):

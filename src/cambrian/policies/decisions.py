@@ -19,8 +19,6 @@ from cambrian.errors import Rejected
 if TYPE_CHECKING:
     import numpy as np
 
-    from cambrian.outcome import Trial
-
 
 @dataclass(frozen=True)
 class Decision:
@@ -52,8 +50,6 @@ Choose = Callable[[Decision, Before], int]
 Walk = tuple[tuple[Decision, int], ...]
 """The decisions that make an architecture, in order, each with the index of the option taken."""
 
-LARGEST = 1e100
-"""Rewards beyond it are taken for it: the gradients' squares, which Adam averages, must be finite."""
 RARE = 1e-6
 """The share of the weight for an option that is legal but that the space never draws: a policy may come to
 prefer it."""
@@ -110,21 +106,6 @@ def _decide(choose: Choose, rng: np.random.Generator, bins: int) -> Decide:
         return answer
 
     return answer_from_decisions
-
-
-def reward(trial: Trial, worst: float | None, power: int = 1) -> float | None:
-    """The reward of a trial: its value, or the worst value known if it failed, to this power with its sign,
-    within LARGEST; None before any value is known."""
-    value = worst if trial.value is None else trial.value
-    if value is None:
-        return None
-    bounded = min(abs(value), LARGEST ** (1 / power))
-    return math.copysign(float(bounded) ** power, value)  # monotone for negative values too
-
-
-def worse(trial: Trial, worst: float | None) -> float | None:
-    """The worst value known after learning `trial`."""
-    return min((v for v in (trial.value, worst) if v is not None), default=None)
 
 
 def _decision(choice: OneOf | Integer | Real, bins: int) -> Decision:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, sample
 from cambrian.outcome import Trial
-from cambrian.policies.decisions import worse
+from cambrian.policies.rewards import Rewards
 from cambrian.problem import Problem
 from cambrian.strategies.evolution.population import Member
 from cambrian.strategies.evolution.tournament import trivial
@@ -45,7 +45,7 @@ class State:
     episode: int = 0
     walks: tuple[tuple[Any, float | None], ...] = ()
     baseline: float = 0.0
-    worst: float | None = None
+    rewards: Rewards = Rewards()
     architectures: frozenset[Architecture] = frozenset()  # of this episode
 
     @property
@@ -110,7 +110,11 @@ def learn_trial(state: State, trial: Trial, walk: Any) -> State:
         return replace(state, leader=member, ranked=(member,), architectures=known, episode=1)
     ranked = tuple(rank_members([*state.ranked, member])[:RECOMMENDED])
     walks = (*state.walks, (walk, None if failed else member.value))
-    return replace(state, walks=walks, ranked=ranked, architectures=known, worst=worse(trial, state.worst))
+    state = replace(state, walks=walks, ranked=ranked, architectures=known)
+    rewards = state.rewards.learn(trial)
+    if rewards.overturns(state.rewards):
+        return replace(state, rewards=rewards, controller=None, baseline=0.0)
+    return replace(state, rewards=rewards)
 
 
 def end_episode(
@@ -119,7 +123,7 @@ def end_episode(
     """The state at the beginning of the next episode, with a controller that has learned from this one; the
     best network leads from now on where the search `moves_on`."""
     # A child that failed counts as the worst known; while none has a value, there is nothing to learn.
-    scored = [(walk, state.worst if value is None else value) for walk, value in state.walks]
+    scored = [(walk, state.rewards.bound(value)) for walk, value in state.walks]
     pairs = [(walk, shape_reward(value)) for walk, value in scored if value is not None]
     controller, baseline = state.controller, state.baseline
     if pairs:
@@ -132,7 +136,7 @@ def end_episode(
         state.ranked,
         state.episode + 1,
         baseline=baseline,
-        worst=state.worst,
+        rewards=state.rewards,
     )
 
 

@@ -18,8 +18,9 @@ import numpy as np
 from cambrian.errors import UsageError
 from cambrian.outcome import Trial
 from cambrian.policies import controller
-from cambrian.policies.decisions import Walk, reward, walk_of, worse
+from cambrian.policies.decisions import Walk, walk_of
 from cambrian.policies.lstm import Floats
+from cambrian.policies.rewards import Rewards
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.strategies.reinforcement.controlled import check_controller
@@ -52,7 +53,7 @@ class State:
     reranked: tuple[Trial, ...] = ()
     objectives: int = 1
     baseline: float | None = None
-    worst: float | None = None
+    rewards: Rewards = Rewards()
     batch: tuple[Lesson, ...] = ()
 
 
@@ -64,7 +65,7 @@ TRIALS = 300
 class PPO:
     """After every `batch` trials come `epochs` updates with ratios clipped at 1 +- `clip`; `entropy` is the
     weight of the policy's entropy, `decay` the decay of the moving average. A failed trial counts as the
-    worst value known.
+    worst value known, and so does one far below the others (see `Rewards`).
 
     With `rerank`, the search ends after `trials` trials (None: those of the run less those of the
     reranking), and the `rerank` best architectures are measured once more, for `rerank_epochs` epochs (None:
@@ -97,7 +98,7 @@ class PPO:
         return PPO(lr=3.5e-4, batch=20, rerank=250, rerank_epochs=300, trials=20_000)
 
     def start(self, problem: Problem) -> State:
-        policy = controller.start(problem.seed, self.layers, self.hidden, self.bound)
+        policy = self._begin(problem.seed)
         left = TRIALS if problem.trials is None else problem.trials - self.rerank
         if self.trials is None and left < 1 <= self.rerank:
             raise UsageError(
@@ -118,8 +119,8 @@ class PPO:
     def learn(self, state: State, trial: Trial) -> State:
         if _is_rerank(trial):
             return replace(state, reranked=(*state.reranked, trial))
-        state = replace(state, learned=(*state.learned, trial), worst=worse(trial, state.worst))
-        value = reward(trial, state.worst)
+        state = self._learn_value(replace(state, learned=(*state.learned, trial)), trial)
+        value = state.rewards.read(trial)
         if value is None:
             return state
         # The advantage is taken over the baseline before this trial, which is independent of it.
@@ -134,6 +135,17 @@ class PPO:
         if len(batch) < self.batch:
             return replace(state, batch=batch)
         return replace(state, batch=(), policy=self._update(state.policy, batch))
+
+    def _learn_value(self, state: State, trial: Trial) -> State:
+        """The state with the value of the trial; a policy that begins anew where this shows an earlier one to
+        be far out."""
+        rewards = state.rewards.learn(trial)
+        if not rewards.overturns(state.rewards):
+            return replace(state, rewards=rewards)
+        return replace(state, rewards=rewards, policy=self._begin(state.policy.seed), baseline=None, batch=())
+
+    def _begin(self, seed: int) -> controller.Policy:
+        return controller.start(seed, self.layers, self.hidden, self.bound)
 
     def recommend(self, state: State) -> Sequence[Architecture]:
         """The architectures that were reranked, best first; none before the best of the search is among them,

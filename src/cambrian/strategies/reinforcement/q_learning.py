@@ -15,7 +15,8 @@ from cambrian.architecture import Architecture
 from cambrian.choices import Answer
 from cambrian.errors import UsageError
 from cambrian.outcome import Trial
-from cambrian.policies.decisions import Before, Choose, Decision, decisions, reward, sample_by, worse
+from cambrian.policies.decisions import Before, Choose, Decision, decisions, sample_by
+from cambrian.policies.rewards import Rewards
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.settings import Span
@@ -68,7 +69,7 @@ class State:
     values: Values = field(default_factory=dict)
     memory: tuple[Episode, ...] = ()
     total: float = 0.0
-    worst: float | None = None
+    rewards: Rewards = Rewards()
     trials: int = 0
 
 
@@ -86,7 +87,7 @@ class QLearning:
     replayed after each trial. `schedule` are pairs of an epsilon and its share of the `horizon` trials (None:
     the run's); the last epsilon stays. `initial` is the value of an unknown option (None: the mean
     reward so far). `shaped` spreads a reward evenly over the decisions, as BlockQNN does. A failed trial
-    counts as the worst value known."""
+    counts as the worst value known, and so does one far below the others (see `Rewards`)."""
 
     horizon: Annotated[int | None, Span(1, 10**12)] = None
     schedule: tuple[tuple[float, float], ...] = BAKER
@@ -123,8 +124,8 @@ class QLearning:
         return Evaluate(architecture, reason={"epsilon": epsilon})
 
     def learn(self, state: State, trial: Trial) -> State:
-        state = replace(state, trials=state.trials + 1, worst=worse(trial, state.worst))
-        value = reward(trial, state.worst)
+        state = self._learn_value(replace(state, trials=state.trials + 1), trial)
+        value = state.rewards.read(trial)
         if value is None:
             return state
         memory = (*state.memory, (_steps(state.space, trial.architecture, self.bins), value))
@@ -133,6 +134,16 @@ class QLearning:
         unknown = total / len(memory) if self.initial is None else self.initial
         state = replace(state, memory=memory, total=total, unknown=unknown)
         return replace(state, values=self._replay_episodes(state))
+
+    def _learn_value(self, state: State, trial: Trial) -> State:
+        """The state with the value of the trial; a table that begins anew where this shows an earlier one to
+        be far out."""
+        rewards = state.rewards.learn(trial)
+        if not rewards.overturns(state.rewards):
+            return replace(state, rewards=rewards)
+        memory = tuple((steps, max(value, rewards.lowest)) for steps, value in state.memory)
+        total = sum(value for _, value in memory)
+        return replace(state, rewards=rewards, memory=memory, total=total, values={})
 
     def epsilon(self, trial: int, horizon: int) -> float:
         """The probability that a decision of `trial` is random, in a schedule for `horizon` trials."""

@@ -14,7 +14,8 @@ import numpy as np
 
 from cambrian.outcome import Trial
 from cambrian.policies import controller
-from cambrian.policies.decisions import Walk, reward, walk_of, worse
+from cambrian.policies.decisions import Walk, walk_of
+from cambrian.policies.rewards import Rewards
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.strategies.reinforcement.controlled import check_controller
@@ -32,7 +33,7 @@ class State:
     space: Space
     policy: controller.Policy
     baseline: float | None = None
-    worst: float | None = None
+    rewards: Rewards = Rewards()
     batch: tuple[tuple[Walk, float], ...] = ()
 
 
@@ -40,8 +41,8 @@ class State:
 class Reinforce:
     """The reward is `value ** power`. `decay` is the decay of the moving average, `batch` the number of
     trials per update, `bound` the bound of the initial weights. A failed trial counts as the worst value
-    known. The paper's learning rate is for thousands of trials; the defaults, a higher rate and a baseline
-    that adapts within a few trials, are for hundreds."""
+    known, and so does one far below the others (see `Rewards`). The paper's learning rate is for thousands of
+    trials; the defaults, a higher rate and a baseline that adapts within a few trials, are for hundreds."""
 
     lr: float = 2e-3
     decay: float = 0.8
@@ -63,14 +64,14 @@ class Reinforce:
         return Reinforce(lr=6e-4, decay=0.95, power=3, batch=8)
 
     def start(self, problem: Problem) -> State:
-        return State(problem.space, controller.start(problem.seed, self.layers, self.hidden, self.bound))
+        return State(problem.space, self._begin(problem.seed))
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         return Evaluate(controller.sample(state.policy, state.space, rng, self.bins))
 
     def learn(self, state: State, trial: Trial) -> State:
-        state = replace(state, worst=worse(trial, state.worst))
-        value = reward(trial, state.worst, self.power)
+        state = self._learn_value(state, trial)
+        value = state.rewards.read(trial, self.power)
         if value is None:
             return state
         # The baseline before this trial: one that included it would be correlated with the reward.
@@ -83,6 +84,17 @@ class Reinforce:
         walks, better = zip(*batch)
         policy = controller.ascend(state.policy, walks, steepest(better), self.lr)
         return replace(state, baseline=baseline, batch=(), policy=policy)
+
+    def _learn_value(self, state: State, trial: Trial) -> State:
+        """The state with the value of the trial; a policy that begins anew where this shows an earlier one to
+        be far out."""
+        rewards = state.rewards.learn(trial)
+        if not rewards.overturns(state.rewards):
+            return replace(state, rewards=rewards)
+        return State(state.space, self._begin(state.policy.seed), rewards=rewards)
+
+    def _begin(self, seed: int) -> controller.Policy:
+        return controller.start(seed, self.layers, self.hidden, self.bound)
 
 
 def steepest(better: Sequence[float]) -> controller.Slope:

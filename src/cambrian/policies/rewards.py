@@ -1,0 +1,67 @@
+"""The rewards of a policy: the values of trials, none of them so far below the others, as that of a loss that
+exploded, that it would be all that a policy learns.
+
+By one reward of -1e9 beside others of -1 the moving baseline stays below all that follow for dozens of
+trials, and Adam's second moments, which divide every step, stay high for thousands.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cambrian.outliers import find_lowest
+
+if TYPE_CHECKING:
+    from cambrian.outcome import Trial
+
+LARGEST = 1e100
+"""Rewards beyond it are taken for it: the gradients' squares, which Adam averages, must be finite."""
+ENOUGH = 8
+"""Different values that tell which of them is far out."""
+
+
+@dataclass(frozen=True)
+class Rewards:
+    """The `values` of all trials so far."""
+
+    values: tuple[float, ...] = ()
+
+    def learn(self, trial: Trial) -> Rewards:
+        """With the value of the trial, if it has one."""
+        return self if trial.value is None else Rewards((*self.values, trial.value))
+
+    @cached_property
+    def lowest(self) -> float:
+        """The lowest value that counts. Accuracies, from 0 to 1, count all, as in the papers."""
+        different = np.unique(self.values)
+        if len(different) < ENOUGH or (different[0] >= 0 and different[-1] <= 1):
+            return min(self.values, default=-math.inf)
+        # Of different ones, so that a policy which has settled still has a scale.
+        return find_lowest(different)
+
+    def bound(self, value: float | None) -> float | None:
+        """A value that is known here, None for a failure, or the lowest that counts where it is less; None
+        before any is known."""
+        if not self.values:
+            return None
+        return self.lowest if value is None else max(value, self.lowest)
+
+    def read(self, trial: Trial, power: int = 1) -> float | None:
+        """The reward of a trial: its value, bounded, to this power with its sign, within LARGEST; None before
+        any value is known."""
+        value = self.bound(trial.value)
+        if value is None:
+            return None
+        bounded = min(abs(value), LARGEST ** (1 / power))
+        return math.copysign(float(bounded) ** power, value)  # monotone for negative values too
+
+    def overturns(self, before: Rewards) -> bool:
+        """Whether it is known only now that a value `before`, which a policy has learned from as it was, is
+        far out: nothing that it has learned is worth keeping."""
+        first = len(np.unique(before.values)) < ENOUGH <= len(np.unique(self.values))
+        return first and self.lowest > min(self.values)
