@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 import mocks
+from cambrian.architecture import Architecture
 from cambrian.benchmarks import benchmark, play
 from cambrian.effort import Axis
 from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Trial
@@ -21,7 +22,10 @@ from cambrian.search.search import Search
 from cambrian.strategies.bayesian.bayes import Bayes
 from cambrian.strategies.multifidelity.asha import ASHA
 from cambrian.strategies.multifidelity.bayes_asha import BayesASHA, carry_up, measure_gains
+from cambrian.strategies.multifidelity.brackets import Entry
+from cambrian.strategies.multifidelity.ladder import Level
 from cambrian.strategies.multifidelity.pasha import PASHA
+from cambrian.strategies.multifidelity.rungs import State
 from cambrian.weights import Fresh
 from published_tables import needs_tables
 
@@ -90,6 +94,17 @@ def test_scores_are_carried_up_by_what_others_gained(minimize: bool) -> None:
     assert carried.pop(failed) is None
     measured = {trial.architecture: own(trial) + 6.0 for trial in trials if trial.architecture != failed}
     assert carried == pytest.approx(measured)
+
+
+def test_who_exploded_on_the_way_up_says_nothing_of_the_others() -> None:
+    """By its loss whoever stayed below would be learned as worse than all that went on."""
+    entries = [Entry(n, Architecture({"n": n}), float(n)) for n in range(8)]
+    above = [Entry(n + 8, e.architecture, n + 2.0 + n / 10) for n, e in enumerate(entries)]
+    above[3] = Entry(11, entries[3].architecture, -1e9)
+    ladder = (Level(Fidelity(1), 1), Level(Fidelity(3), 0))
+    state = State(Problem(mocks.Toy()), ladder, (tuple(entries), tuple(above)), 1)
+    gains = [2.0 + n / 10 for n in (0, 1, 2, 0, 4, 5, 6, 7)]  # the third as the worst of the others
+    assert measure_gains(state) == pytest.approx([sum(gains) / 8])
 
 
 def test_a_repeat_at_the_bottom_is_not_the_latest_word() -> None:

@@ -70,6 +70,16 @@ def test_objectives_are_scaled_to_their_ranges() -> None:
     assert scalarise_trial(state, trial(0, 3.0), (0.5, 0.5), 0.05).value is None
 
 
+def test_a_loss_that_exploded_is_no_end_of_its_range() -> None:
+    """By it all others would be alike, and the cheapest network the best along every direction."""
+    strategy = Scalarised("random", directions=3)
+    state = strategy.start(Problem(Toy(), OBJECTIVES))
+    for number in range(9):
+        state = strategy.learn(state, trial(number, float(number), cost=float(number)))
+    exploded = strategy.learn(state, trial(9, -1e9, cost=4.0))
+    assert (exploded.best, exploded.worst) == (state.best, state.worst) == ((8.0, 0.0), (0.0, -8.0))
+
+
 def test_states_are_those_of_the_last_ranges() -> None:
     """After each trial every direction is as if it had learned all trials with the ranges of now."""
     strategy, problem = Scalarised("evolution(population=4, sample=2)", 3), Problem(Toy(6), OBJECTIVES)

@@ -37,9 +37,9 @@ class Rewards:
 
     @cached_property
     def lowest(self) -> float:
-        """The lowest value that counts. Accuracies, from 0 to 1, count all, as in the papers."""
+        """The lowest value that counts. Accuracies all count, as in the papers."""
         different = np.unique(self.values)
-        if len(different) < ENOUGH or (different[0] >= 0 and different[-1] <= 1):
+        if len(different) < ENOUGH:
             return min(self.values, default=-math.inf)
         # Of different ones, so that a policy which has settled still has a scale.
         return find_lowest(different)

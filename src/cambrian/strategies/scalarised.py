@@ -13,11 +13,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 
 from cambrian.outcome import Done, Infeasible, Trial
+from cambrian.outliers import find_lowest
 from cambrian.problem import Objective, Problem
 from cambrian.randomness import stream
 from cambrian.settings import Span
@@ -26,16 +28,13 @@ from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop
 from cambrian.weights import Fresh
 
-if TYPE_CHECKING:
-    import numpy as np
-
 Vector = tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class State:
     """`weights` are the directions, `inner` the state of the strategy along each. `best` and `worst` are the
-    ends of each objective among the trials."""
+    ends of each objective among the trials, none of them far below the others."""
 
     problem: Problem
     weights: tuple[Vector, ...]
@@ -49,7 +48,7 @@ class State:
 class Scalarised(Passing):
     """`strategy` searches along `directions` weight vectors, drawn uniformly from the simplex by the run's
     seed. `rho` is the paper's ρ, the share of the weighted sum. Objectives are scaled to their ranges among
-    the trials so far; when a range grows, the states are made anew from all trials.
+    the trials so far; when a range changes, the states are made anew from all trials.
 
     With one objective it proposes the same as the strategy alone."""
 
@@ -82,8 +81,9 @@ class Scalarised(Passing):
         return proposal
 
     def learn(self, state: State, trial: Trial) -> State:
-        best, worst = _widen(state, trial)
-        grown = replace(state, trials=(*state.trials, trial), best=best, worst=worst)
+        grown = replace(state, trials=(*state.trials, trial))
+        best, worst = _find_ends(grown)
+        grown = replace(grown, best=best, worst=worst)
         if (best, worst) == (state.best, state.worst):
             return self._learn_along(grown, trial)
         # All values along the weights have changed with the ranges.
@@ -136,10 +136,11 @@ def combine_losses(losses: Sequence[float], weights: Sequence[float], rho: float
     return max(parts) + rho * sum(parts)
 
 
-def _widen(state: State, trial: Trial) -> tuple[Vector, Vector]:
-    """The best and the worst of each objective, this trial included."""
-    scores = () if trial.value is None else trial.scores(state.problem.objectives)
-    if not scores or not all(map(math.isfinite, scores)):
-        return state.best, state.worst
-    best, worst = state.best or scores, state.worst or scores
-    return tuple(map(max, best, scores)), tuple(map(min, worst, scores))
+def _find_ends(state: State) -> tuple[Vector, Vector]:
+    """The best and the worst of each objective. Beside a loss that exploded all others would be alike, and
+    the objective be given up: it is no end."""
+    scores = [t.scores(state.problem.objectives) for t in state.trials if t.value is not None]
+    known = np.array([each for each in scores if all(map(math.isfinite, each))])
+    if not len(known):
+        return (), ()
+    return tuple(known.max(axis=0).tolist()), tuple(find_lowest(column) for column in known.T)

@@ -21,6 +21,7 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Trial
+from cambrian.outliers import lift_outliers
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.strategies.bayesian.bayes import Bayes
@@ -122,10 +123,11 @@ def carry_up(state: State) -> tuple[Trial, ...]:
 
 
 def measure_gains(state: rungs.State) -> list[float]:
-    """For each level but the top the mean gain of those that went on from it; 0 while none did."""
+    """For each level but the top the mean gain of those that went on from it, of which one that exploded
+    there counts as the worst of the others; 0 while none did."""
     scores = [_read_scores(rung) for rung in state.rungs]
     gained = [[above[key] - below[key] for key in above if key in below] for below, above in pairwise(scores)]
-    return [float(np.mean(each)) if each else 0.0 for each in gained]
+    return [float(np.mean(lift_outliers(np.array(each)))) if each else 0.0 for each in gained]
 
 
 def _read_scores(rung: Iterable[Any]) -> dict[str, float]:
