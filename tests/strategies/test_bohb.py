@@ -138,6 +138,31 @@ def test_coordinates_give_the_architecture_back(name: str) -> None:
 
 
 @space
+def moving(pick: Any, task: Any) -> Any:
+    """Numbers whose range hangs on an answer before."""
+    high = pick("optimizer", ["adam", "sgd"]) == "sgd"
+    pick.real("rate", 0.1 if high else 1e-4, 1.0 if high else 1e-2, log=True)
+    pick.integer("warmup", 20 if high else 0, 40 if high else 4)
+    return lambda: None
+
+
+def test_numbers_are_read_in_their_own_range() -> None:
+    """In that of the question's first time all others were its ends: every proposal with the second optimizer
+    had the highest rate."""
+    coordinates = Coordinates({}, {})
+    drawn = [
+        Architecture({"optimizer": "adam", "rate": 1e-3, "warmup": 2}),
+        Architecture({"optimizer": "sgd", "rate": 0.5, "warmup": 31}),
+    ]
+    for architecture in drawn:
+        coordinates, row = coordinates.add(moving, architecture)
+        walked = coordinates.walk(moving, np.array([row[path] for path in coordinates.paths]), stream(0, "w"))
+        assert walked is not None
+        assert walked["rate"] == pytest.approx(architecture["rate"])
+        assert walked["warmup"] == architecture["warmup"]
+
+
+@space
 def joint(pick: Any, task: Any) -> Any:
     """An architecture and its training: every kind of question, two under conditions."""
     if pick("op", ["conv", "pool"]) == "conv":

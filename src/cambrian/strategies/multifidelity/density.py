@@ -41,7 +41,9 @@ class Coordinates:
         for choice in questions(space, architecture):
             first, answer = choices.setdefault(choice.path, choice), architecture[choice.path]
             if isinstance(first, Real | Integer) and isinstance(answer, int | float):
-                row[choice.path] = _read_number(first, answer)
+                # In the range of this question, which earlier answers may have moved.
+                asked = choice if isinstance(choice, Real | Integer) else first
+                row[choice.path] = _read_number(asked, answer)
                 continue
             known = answers.get(choice.path, choice.options if isinstance(choice, OneOf) else ())
             # By their texts: to Python 1 and True are one answer.
@@ -85,9 +87,14 @@ class Coordinates:
             return self.answers[choice.path][int(value)]
         if isinstance(choice, Real):
             return choice.at(value)
-        first = self.choices[choice.path]
-        assert isinstance(first, Integer)
-        return min(first.high, first.low + int(value * first.size))
+        asked = choice if isinstance(choice, Integer) else self.choices[choice.path]
+        return asked.at(value) if isinstance(asked, Real) else _find_whole(asked, value)
+
+
+def _find_whole(choice: Choice, value: float) -> int:
+    """The whole number at a place between 0 and 1."""
+    assert isinstance(choice, Integer)
+    return min(choice.high, choice.low + int(value * choice.size))
 
 
 def _read_number(choice: Real | Integer, answer: float) -> float:
