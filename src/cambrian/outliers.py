@@ -24,9 +24,10 @@ def find_lowest(values: Values) -> float:
     """The lowest of the values that are not far out."""
     if values.min() >= 0 and values.max() <= 1:
         return float(values.min())
-    first, third = np.quantile(values, (0.25, 0.75))
-    reach = FENCE * (third - first) or np.inf  # of values that are mostly equal, none is far out
-    return float(values[values >= first - reach].min())
+    with np.errstate(over="ignore"):  # of the largest numbers that there are
+        first, third = np.quantile(values, (0.25, 0.75))
+        reach = FENCE * (third - first) or np.inf  # of values that are mostly equal, none is far out
+        return float(values[values >= first - reach].min())
 
 
 def lift_outliers(values: Values) -> Values:

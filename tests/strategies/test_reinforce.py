@@ -196,16 +196,24 @@ def test_a_reward_is_a_power_with_its_sign():
     assert (Rewards((-2.0,)).read(failed, 3), Rewards().read(failed, 3)) == (-8.0, None)
 
 
+def know(*values):
+    rewards, architecture = Rewards(), Toy().walk(lambda c: "a")
+    for n, value in enumerate(values):
+        rewards = rewards.learn(Trial(n, architecture, Fidelity(), outcome=Done(value)))
+    return rewards
+
+
 def test_a_loss_that_exploded_is_rewarded_as_the_worst_of_the_others():
-    """As soon as eight values say what is far out; accuracies all count, and so does what a policy that has
-    settled finds a thousand times."""
+    """As soon as eight values say what is far out; accuracies all count, and what a policy that has settled
+    finds a thousand times counts once."""
     losses = [-1.0, -1e9, -1.2, -1.4, -1.6, -1.8, -2.0]
-    assert Rewards(tuple(losses)).lowest == -1e9
-    assert Rewards((*losses, -2.2)).lowest == -2.2
-    assert Rewards((*losses, -2.2)).overturns(Rewards(tuple(losses)))
-    assert not Rewards((*losses, -2.2, -3.0)).overturns(Rewards((*losses, -2.2)))
-    assert Rewards((*losses, *[-1.0] * 1000, -2.2)).lowest == -2.2
-    assert Rewards((*(0.9 + n / 100 for n in range(9)), 0.1)).lowest == 0.1
+    assert know(*losses).lowest == -1e9
+    assert know(*losses, -2.2).lowest == -2.2
+    assert know(*losses, -2.2).overturns(know(*losses))
+    assert not know(-2.2, -2.0, -1.8, -1.6, -1.4, -1.2, -1.0, -1e9).overturns(know(*losses[2:], -1.0, -2.2))
+    assert not know(*losses, -2.2, -3.0).overturns(know(*losses, -2.2))
+    assert know(*losses, *[-1.0] * 1000, -2.2) == know(*losses, -2.2)
+    assert know(*(0.9 + n / 100 for n in range(9)), 0.1).lowest == 0.1
 
 
 @pytest.mark.parametrize("strategy", [Reinforce(), PPO(batch=3), QLearning(horizon=40)])

@@ -8,6 +8,7 @@ trials, and Adam's second moments, which divide every step, stay high for thousa
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -27,22 +28,25 @@ ENOUGH = 8
 
 @dataclass(frozen=True)
 class Rewards:
-    """The `values` of all trials so far."""
+    """The different `values` of the trials so far, ascending."""
 
     values: tuple[float, ...] = ()
 
     def learn(self, trial: Trial) -> Rewards:
-        """With the value of the trial, if it has one."""
-        return self if trial.value is None else Rewards((*self.values, trial.value))
+        """With the value of the trial, if it has one that is new."""
+        if trial.value is None:
+            return self
+        place = bisect_left(self.values, trial.value)
+        if self.values[place : place + 1] == (trial.value,):
+            return self
+        return Rewards((*self.values[:place], trial.value, *self.values[place:]))
 
     @cached_property
     def lowest(self) -> float:
         """The lowest value that counts. Accuracies all count, as in the papers."""
-        different = np.unique(self.values)
-        if len(different) < ENOUGH:
-            return min(self.values, default=-math.inf)
         # Of different ones, so that a policy which has settled still has a scale.
-        return find_lowest(different)
+        few = len(self.values) < ENOUGH
+        return min(self.values, default=-math.inf) if few else find_lowest(np.array(self.values))
 
     def bound(self, value: float | None) -> float | None:
         """A value that is known here, None for a failure, or the lowest that counts where it is less; None
@@ -63,5 +67,4 @@ class Rewards:
     def overturns(self, before: Rewards) -> bool:
         """Whether it is known only now that a value `before`, which a policy has learned from as it was, is
         far out: nothing that it has learned is worth keeping."""
-        first = len(np.unique(before.values)) < ENOUGH <= len(np.unique(self.values))
-        return first and self.lowest > min(self.values)
+        return len(before.values) < ENOUGH <= len(self.values) and before.values[0] < self.lowest
