@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from cambrian.outcome import Done, Infeasible, Trial
 from cambrian.outliers import find_lowest
@@ -28,6 +29,8 @@ from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop
 from cambrian.weights import Fresh
 
+EXPLODED = 100.0
+"""The times by which a value far below the others makes a range longer, from which on it is no end of it."""
 Vector = tuple[float, ...]
 
 
@@ -143,4 +146,10 @@ def _find_ends(state: State) -> tuple[Vector, Vector]:
     known = np.array([each for each in scores if all(map(math.isfinite, each))])
     if not len(known):
         return (), ()
-    return tuple(known.max(axis=0).tolist()), tuple(find_lowest(column) for column in known.T)
+    return tuple(known.max(axis=0).tolist()), tuple(_find_worst(column) for column in known.T)
+
+
+def _find_worst(values: NDArray[np.float64]) -> float:
+    # Not of every tail: its end would move with the quartiles, and each time all states are made anew.
+    low, lowest, high = float(values.min()), find_lowest(values), float(values.max())
+    return lowest if high - low > EXPLODED * (high - lowest) else low
