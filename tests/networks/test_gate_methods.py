@@ -277,6 +277,22 @@ def test_options_that_a_stage_dropped_do_not_run() -> None:
     assert all(gate == [0, 0.5, 0, 0.5, 0] for gate in step.gates().values())
 
 
+@pytest.mark.parametrize("method", ["p-darts", "drnas"])
+def test_options_that_were_dropped_do_not_run_for_gates_and_curvature(method: str) -> None:
+    """Of five operations two are left: in the pass of the gates, in that of the weights and in that of the
+    curvature, the others run for no fork. A deep last stage would else take as much memory as a first one of
+    that depth (Chen et al. 2019, Sec. 3.2)."""
+    supernet, step = gate_cases.make_step(gate_cases.make_job(method, {"curvature": 1}))
+    step.kept |= {site: torch.tensor([False, True, False, True, False]) for site in supernet.sites}
+    ran: set[int] = set()
+    for fork in (m for m in supernet.modules() if isinstance(m, Fork) and m.gate):
+        for i, candidate in enumerate(fork.candidates):
+            candidate.register_forward_hook(lambda *_, i=i: ran.add(i))
+    assert torch.isfinite(gate_cases.take(step, 0, 1))
+    assert step.data()["course"]["eigenvalue"][0] is not None
+    assert ran == {1, 3}
+
+
 def test_drnas_drops_options_between_its_stages() -> None:
     """Three of five are left from the second of two epochs on, with all of the probability; gates rest in
     the first epoch of each stage of two."""

@@ -21,6 +21,7 @@ from cambrian.networks.sharing.methods.gate_rules import (
     Rules,
     find_best,
     keep_shares,
+    list_kept,
 )
 from cambrian.networks.sharing.methods.gate_step import GateSettings, GateStep
 from cambrian.networks.sharing.mixing import Weighted
@@ -68,12 +69,7 @@ class DrNAS(GateSettings):
         return first if epoch < self._find_stage() else self.channel_share
 
     def relax(self, logits: Logits, progress: Progress) -> Mixtures:
-        # `rsample` is differentiable with respect to the concentration. What was dropped is drawn as well,
-        # and the others are given its share (the released code).
-        return {
-            site: Weighted(keep_shares(Dirichlet(concentrate(logit)).rsample(), progress.kept.get(site)))
-            for site, logit in logits.items()
-        }
+        return {site: sample_shares(logit, progress.kept.get(site)) for site, logit in logits.items()}
 
     def rests(self, epoch: int) -> bool:
         """Whether gates rest in that epoch, at the beginning of a stage."""
@@ -102,6 +98,13 @@ class DrNAS(GateSettings):
             self.relax, find_mean, self.penalise, drop=self.drop, rests=self.rests, find_share=self.find_share
         )
         return GateStep(self, rules, supernet, recipe, validation)
+
+
+def sample_shares(logit: Tensor, kept: Tensor | None) -> Weighted:
+    """The mixture of the candidates that are left, by a sample of the distribution."""
+    # `rsample` is differentiable with respect to the concentration. What was dropped is drawn as well, and
+    # the others are given its share (the released code).
+    return Weighted(keep_shares(Dirichlet(concentrate(logit)).rsample(), kept), list_kept(kept))
 
 
 def concentrate(logit: Tensor) -> Tensor:

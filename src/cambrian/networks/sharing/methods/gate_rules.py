@@ -46,13 +46,20 @@ Penalty = Callable[[Logits, Progress], Tensor]
 
 
 def mix_softmax(logits: Logits, progress: Progress) -> Mixtures:
-    """Every candidate, weighted by the softmax of its site's logits (Liu et al., Eq. 2)."""
-    return {site: Weighted(keep_softmax(logit, progress.kept.get(site))) for site, logit in logits.items()}
+    """Every candidate that is left, weighted by the softmax of its site's logits (Liu et al., Eq. 2)."""
+    kept = progress.kept
+    return {s: Weighted(keep_softmax(g, kept.get(s)), list_kept(kept.get(s))) for s, g in logits.items()}
 
 
 def keep_softmax(logit: Tensor, kept: Tensor | None) -> Tensor:
-    """The softmax over the options that are left; the others have exactly no weight, and do not run."""
+    """The softmax over the options that are left; the others have exactly no weight."""
     return logit.softmax(0) if kept is None else logit.masked_fill(~kept, -torch.inf).softmax(0)
+
+
+def list_kept(kept: Tensor | None) -> list[int] | None:
+    """The options that are left, which alone run; None for all of them."""
+    # Weights of 0 do not say so in the gates' own pass: they have gradients, for which candidates are run.
+    return None if kept is None else kept.nonzero().flatten().tolist()
 
 
 def keep_shares(probabilities: Tensor, kept: Tensor | None) -> Tensor:
