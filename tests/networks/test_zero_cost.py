@@ -201,6 +201,29 @@ def test_a_stride_is_a_matter_of_channels() -> None:
     assert correlate_gradients(arrived, probe).tolist() == [[0.25]] * 4
 
 
+@pytest.mark.parametrize(("size", "halved"), [((7, 8), (4, 4)), ((9, 7), (5, 4))])
+def test_the_stride_of_an_odd_image_is_that_of_the_even_one(
+    size: tuple[int, int], halved: tuple[int, int]
+) -> None:
+    """A convolution with stride 2 and padding halves 7 pixels to 4, as those of Fashion-MNIST are after two
+    strides: the last row and column that the image does not have are zeros."""
+    conv = nn.Conv2d(2, 3, 3, stride=2, padding=1)
+    inputs = torch.rand(2, 2, *size, requires_grad=True)
+    probe = torch.ones(2, 3, *halved)
+    arrived = torch.autograd.grad(conv(inputs), inputs, probe)[0]
+    filled = nn.functional.pad(arrived, (0, 2 * halved[1] - size[1], 0, 2 * halved[0] - size[0]))
+    assert torch.equal(correlate_gradients(arrived, probe), correlate_gradients(filled, probe))
+
+
+def test_trainability_of_a_block_that_enlarges_images() -> None:
+    """Each of the four positions that an input is spread to has the gradient of one, the signs of the probe
+    being its own: the top singular value of a doubling of images is that of four equal numbers, 2."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(64, 1, 16, 16, generator=generator, requires_grad=True)
+    outputs = nn.functional.interpolate(inputs, scale_factor=2)
+    assert trainability([inputs, outputs], generator) == pytest.approx(2 - 2 - 1 / 2, abs=0.02)
+
+
 class Instance(nn.Module):
     """Normalisation of each image alone, by torch's own function."""
 
@@ -235,6 +258,49 @@ def test_gradients_of_single_weights_are_those_of_autograd() -> None:
     columns, logits = differentiate_first_weights(ours, images)
     assert torch.allclose(columns, expected, atol=1e-5)
     assert torch.allclose(logits, forward(parameters), atol=1e-6)
+
+
+class Rows(nn.Module):
+    """Layers of the steps of a sequence: float[n, 2, 6, 6] as 6 rows of 12 numbers -> float[n, 3]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step, self.mixed = nn.Linear(12, 4), nn.Conv1d(4, 4, 3, padding="same", dilation=2)
+        self.norm, self.head = nn.BatchNorm1d(4, affine=True), nn.Linear(4, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        steps = self.step(images.transpose(1, 2).flatten(2)).transpose(1, 2)
+        logits: Tensor = self.head(self.norm(torch.tanh(self.mixed(steps)).mean(2)))
+        return logits
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        Rows(),
+        nn.Sequential(nn.Conv2d(2, 3, 3, padding="same"), nn.Flatten(), nn.Linear(108, 3)),
+        nn.Sequential(
+            nn.Conv2d(2, 3, 4, padding="valid", dilation=1, stride=2), nn.Flatten(), nn.Linear(12, 3)
+        ),
+        nn.Sequential(nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect"), nn.Flatten(), nn.Linear(108, 3)),
+    ],
+)
+def test_gradients_of_single_weights_of_other_layers(network: nn.Module) -> None:
+    """Of linear layers of the steps of a sequence, of its convolutions and of vectors, whose normalisation
+    leaves an image as it is, and of the ways to say a padding."""
+    normalise_by_image(network)
+    images = torch.randn(4, 2, 6, 6, generator=torch.Generator().manual_seed(0))
+    parameters = {name: p.detach() for name, p in network.named_parameters()}
+    full = jacrev(lambda given: functional_call(network, given, (images,)))(parameters)
+    names = [name for name, p in network.named_parameters()]
+    expected = torch.stack([full[name].flatten(2)[:, :, 0] for name in names], 2)
+    assert torch.allclose(differentiate_first_weights(network, images)[0], expected, atol=1e-5)
+
+
+def test_weights_of_layers_that_do_not_read_images_have_no_single_gradients() -> None:
+    network = nn.Sequential(nn.Flatten(0, 1), nn.Flatten(), nn.Linear(36, 3), nn.Unflatten(0, (4, 2)))
+    with pytest.raises(Undefined, match="a layer Linear reads 8 rows of 4 images"):
+        differentiate_first_weights(network, torch.rand(4, 2, 6, 6))
 
 
 def test_fisher_information_of_equal_labels() -> None:

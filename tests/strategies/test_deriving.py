@@ -264,9 +264,10 @@ def test_a_factor_for_each_search_is_asked_for(factors: tuple[float, ...]) -> No
 
 
 def test_papers_settings_of_losses_reach_the_method() -> None:
-    """P-DARTS's clip and SNAS's resource term; both are off by default, and not in the request then."""
+    """The clips of P-DARTS and SNAS, and SNAS's resource term; all are off by default, and not in the request
+    then."""
     assert PDARTS.paper().method[1] == {"gate_clip": 5.0}
-    priced = {"cost": "macs", "cost_weight": 0.0015}
+    priced = {"cost": "macs", "cost_weight": 0.0015, "gate_clip": 10.0}
     assert SNAS.paper().method[1] == {"first_temperature": 1.0, "last_temperature": 0.03} | priced
     assert not {"cost", "cost_weight", "gate_clip"} & {*SNAS().method[1], *PDARTS().method[1]}
     with pytest.raises(UnknownName, match="cost"):

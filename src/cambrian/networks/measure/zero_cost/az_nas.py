@@ -59,14 +59,31 @@ def _pull_back(outputs: Tensor, inputs: Tensor, probe: Tensor) -> Tensor | None:
 
 def correlate_gradients(arrived: Tensor, probe: Tensor) -> Tensor:
     """float[channels in, channels out]: the mean over images and positions of arrived x probe. Where the
-    block has a stride, the positions that one output reads are channels of their own."""
-    stride = arrived.shape[2] // probe.shape[2]
-    if stride > 1:
-        height, width = probe.shape[2] * stride, probe.shape[3] * stride
-        arrived = F.pixel_unshuffle(arrived[:, :, :height, :width], stride)
-    g_in = arrived.double().transpose(0, 1).flatten(1)
-    g_out = probe.double().transpose(0, 1).flatten(1)
+    block has a stride, the positions that one output reads are channels of their own; where it enlarges
+    images, those that one input is spread to."""
+    rows, columns = (min(pair) for pair in zip(arrived.shape[2:], probe.shape[2:], strict=True))
+    g_in, g_out = (
+        _gather_places(g.double(), rows, columns).transpose(0, 1).flatten(1) for g in (arrived, probe)
+    )
     return g_in @ g_out.T / g_out.shape[1]
+
+
+def _gather_places(gradient: Tensor, rows: int, columns: int) -> Tensor:
+    """float[n, channels s t, rows, columns]: the s x t places that belong to each position as channels."""
+    n, channels, height, width = gradient.shape
+    s, t = _find_stride(height, rows), _find_stride(width, columns)
+    # An odd image that is halved has no last row and column: these are zeros, as its padding was.
+    whole = F.pad(gradient, (0, t * columns - width, 0, s * rows - height))
+    return whole.reshape(n, channels, rows, s, columns, t).permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
+
+
+def _find_stride(large: int, small: int) -> int:
+    """The stride of a layer that makes images of `small` pixels of `large` ones.
+
+    >>> [_find_stride(*sizes) for sizes in ((8, 8), (8, 4), (7, 4), (6, 5), (8, 3))]
+    [1, 2, 2, 1, 2]
+    """
+    return large // small if large >= 2 * small else round(large / small)
 
 
 @dataclass(frozen=True)

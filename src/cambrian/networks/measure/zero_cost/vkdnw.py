@@ -18,6 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from cambrian.networks.measure.layers import count_layers
+from cambrian.networks.measure.undefined import Undefined
 from cambrian.networks.measure.zero_cost.proxy import Batch, Proxy, compute_logits, layers_of
 
 DECILES = np.arange(0.1, 0.95, 0.1)
@@ -69,9 +70,15 @@ class VKDNW(Proxy):
 def differentiate_first_weights(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """The gradients float[n, classes, tensors] of each image's logits with respect to the first number of
     each parameter of convolutions, linear layers and normalisations; and the logits float[n, classes]. The
-    logits of an image must not depend on the other images."""
+    logits of an image must not depend on the other images. Raises Undefined for a network with a layer whose
+    rows are not the images."""
     with _record_runs(network) as runs:
         logits = compute_logits(network, images)
+    for module, inputs, _output in runs:
+        if len(inputs) != len(images):
+            raise Undefined(
+                f"a layer {type(module).__name__} reads {len(inputs)} rows of {len(images)} images"
+            )
     outputs = [output for _module, _input, output in runs]
     columns = []
     for c in range(logits.shape[1]):
@@ -92,7 +99,7 @@ def _read_columns(runs: list[Run], gradients: tuple[Tensor | None, ...]) -> Tens
         g = torch.zeros_like(output) if gradient is None else gradient
         shares = {"weight": _differentiate_weight(module, inputs, g)}
         if isinstance(module.bias, Tensor):
-            shares["bias"] = g[:, 0].reshape(len(g), -1).sum(1)
+            shares["bias"] = _first_outputs(module, g).sum(1)
         for name, share in shares.items():
             key = (id(module), name)
             columns[key] = columns[key] + share if key in columns else share
@@ -101,23 +108,44 @@ def _read_columns(runs: list[Run], gradients: tuple[Tensor | None, ...]) -> Tens
 
 def _differentiate_weight(module: nn.Module, inputs: Tensor, gradient: Tensor) -> Tensor:
     """float[n]: the gradient of each image with respect to the first number of the module's weight."""
-    first = gradient[:, 0].reshape(len(gradient), -1)  # (n, positions)
+    return (_first_outputs(module, gradient) * _first_inputs(module, inputs, gradient)).sum(1)
+
+
+def _first_outputs(module: nn.Module, gradient: Tensor) -> Tensor:
+    """float[n, positions]: the gradient at the first unit, of which a linear layer has the last axis."""
+    first = gradient[..., 0] if isinstance(module, nn.Linear) else gradient[:, 0]
+    return first.reshape(len(gradient), -1)
+
+
+def _first_inputs(module: nn.Module, inputs: Tensor, output: Tensor) -> Tensor:
+    """float[n, positions]: what the first number of the weight multiplies at each position of the output."""
     if isinstance(module, _BatchNorm):
-        return (first * _normalise(inputs[:, :1])[:, 0].flatten(1)).sum(1)
-    if isinstance(module, nn.Linear):
-        return first[:, 0] * inputs[:, 0]
-    assert isinstance(module, nn.Conv2d)
-    return (first * _first_taps(module, inputs, gradient)).sum(1)
+        first = _normalise(inputs[:, :1])
+    elif isinstance(module, nn.Linear):
+        first = inputs[..., 0]
+    else:
+        assert isinstance(module, _ConvNd)
+        first = _first_taps(module, inputs, output)
+    return first.reshape(len(inputs), -1)
 
 
-def _first_taps(module: nn.Conv2d, inputs: Tensor, output: Tensor) -> Tensor:
-    """float[n, positions]: the input that the first weight of a convolution multiplies at each position of
-    its output."""
-    vertical, horizontal = (p if isinstance(p, int) else 0 for p in module.padding)
-    padded = F.pad(inputs[:, 0], (horizontal, horizontal, vertical, vertical))
-    rows, columns = (int(s) for s in module.stride)
-    taps = padded[:, ::rows, ::columns]
-    return taps[:, : output.shape[2], : output.shape[3]].flatten(1)
+def _first_taps(module: _ConvNd, inputs: Tensor, output: Tensor) -> Tensor:
+    """float[n, *sizes of the output]: the input under the first place of a convolution's kernel."""
+    pads = [pad for axis in reversed(_list_padding(module)) for pad in axis]  # F.pad has the last axis first
+    mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
+    padded = F.pad(inputs[:, :1], pads, mode)
+    steps = zip(output.shape[2:], module.stride, strict=True)
+    return padded[(slice(None), 0, *(slice(0, (size - 1) * step + 1, step) for size, step in steps))]
+
+
+def _list_padding(module: _ConvNd) -> list[tuple[int, int]]:
+    """The pixels before and after the image, along each of its axes."""
+    if not isinstance(module.padding, str):
+        return [(pad, pad) for pad in module.padding]
+    if module.padding == "valid":
+        return [(0, 0) for _ in module.kernel_size]
+    sums = [d * (k - 1) for k, d in zip(module.kernel_size, module.dilation, strict=True)]
+    return [(total // 2, total - total // 2) for total in sums]  # "same"
 
 
 def _normalise(inputs: Tensor) -> Tensor:
@@ -152,7 +180,7 @@ def _record_runs(network: nn.Module) -> Iterator[list[Run]]:
         runs.append((module, inputs[0], output))
         return output.clone()  # what follows may work in place
 
-    kinds = (nn.Conv2d, nn.Linear, _BatchNorm)
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, _BatchNorm)
     modules = [m for m in network.modules() if isinstance(m, kinds) and isinstance(m.weight, Tensor)]
     hooks = [m.register_forward_hook(record) for m in modules]
     try:
