@@ -8,10 +8,43 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
+import cambrian
 import gate_cases
 from cambrian.networks.sharing.methods.gate_rules import Progress, clip_gradients
 from cambrian.networks.training.step import Moment
+
+
+class Attention(nn.Module):
+    """float[n, c, h, w] -> the same, by torch's fused kernel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(channels, 3 * channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        queries, keys, values = self.project(x.flatten(2).mT[:, None]).chunk(3, -1)
+        mixed = nn.functional.scaled_dot_product_attention(queries, keys, values)
+        return mixed[:, 0].mT.reshape(x.shape)
+
+
+class OnceAlone(nn.Module):
+    """A function of which torch has the first derivative alone, called where nothing can replace it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        squashed: Tensor = torch.ops.aten.hardsigmoid(x)
+        return squashed
+
+
+@cambrian.space
+def curved(pick: Any, task: Any, *, kind: str = "squeeze") -> nn.Module:
+    makers = {"squeeze": nn.Hardsigmoid, "attention": lambda: Attention(4), "once": OnceAlone}
+    parts = [nn.Conv2d(task.channels, 4, 3, padding=1)]
+    for i in range(2):
+        parts.append(pick.inside("layer", i).module("op", {"own": makers[kind], "skip": nn.Identity}))
+    return nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, task.classes))
+
 
 CONV3, CONV1 = 3, 2  # their places among the operations
 
@@ -33,6 +66,17 @@ def test_the_course_has_the_loss_of_validation(method: str) -> None:
     assert all(0 < loss < 100 for loss in learned)
     after = [*supernet.parameters(), *step.logits.values()]
     assert all(map(torch.equal, before, after))
+
+
+@pytest.mark.parametrize(("kind", "known"), [("squeeze", True), ("attention", True), ("once", False)])
+def test_the_curvature_of_functions_without_a_second_derivative(kind: str, known: bool) -> None:
+    """Torch has none of the hard sigmoid and of fused attention, which are computed otherwise; of others the
+    course does not have an eigenvalue, and the epoch ends as any other: it died of a RuntimeError."""
+    job = gate_cases.make_job("darts", {"epochs": 1}, curved, skeleton={"kind": kind})
+    _, step = gate_cases.make_step(job)
+    assert math.isfinite(gate_cases.take(step, 0, 1))
+    (eigenvalue,) = step.data()["course"]["eigenvalue"]
+    assert (eigenvalue is not None) == known
 
 
 @pytest.mark.parametrize("method", ["snas", "maskconnect", "darts"])

@@ -355,6 +355,24 @@ def test_permuted_channels_and_classes_have_the_same_score(name: str) -> None:
     assert again == pytest.approx(score, rel=2e-3, abs=1e-5)
 
 
+@pytest.mark.parametrize("squashed", [nn.Hardsigmoid(), nn.Sigmoid()])
+def test_grasp_differentiates_the_hard_sigmoid_twice(squashed: nn.Module) -> None:
+    """As the squeeze-and-excitation of MobileNetV3 has it; torch has its first derivative alone."""
+    network = nn.Sequential(two_blocks()[0], squashed, nn.Flatten(), nn.Linear(6 * 64, 3))
+    assert math.isfinite(find_measure("grasp")(network, torch.rand(32, 3, 8, 8), "cpu"))
+
+
+def test_grasp_without_a_second_derivative_is_not_defined() -> None:
+    class OnceAlone(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            squashed: Tensor = torch.ops.aten.hardsigmoid(x)
+            return squashed
+
+    network = nn.Sequential(nn.Flatten(), nn.Linear(4, 4), OnceAlone(), nn.Linear(4, 2))
+    with pytest.raises(Undefined, match="is not known to torch"):
+        find_measure("grasp")(network, torch.rand(32, 1, 2, 2), "cpu")
+
+
 def test_a_network_without_rectifiers_has_no_naswot() -> None:
     """The proxy says so; of several measures it is left out."""
     network = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))

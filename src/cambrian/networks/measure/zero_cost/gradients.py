@@ -10,7 +10,9 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
 
+from cambrian.networks.measure.undefined import Undefined
 from cambrian.networks.measure.zero_cost.proxy import Batch, Proxy, compute_loss, differentiate, weights_of
+from cambrian.networks.second_derivatives import is_unknown, twice_differentiable
 from cambrian.settings import Span
 
 
@@ -89,12 +91,18 @@ class Plain(Proxy):
 class Grasp(Proxy):
     """How well the gradient flows: the negative sum of weight x (Hessian x gradient). It is a difference of
     large terms, and between two drawings of the weights it may change its sign: it agrees with the reference
-    scores no better than with itself."""
+    scores no better than with itself. Not defined where torch does not know a second derivative."""
 
     phrase: ClassVar[str] = "negative sum of weight x (Hessian x gradient)"
 
     def score(self, network: nn.Module, batch: Batch) -> float:
-        return grasp(compute_loss(network, batch), weights_of(network))
+        try:
+            with twice_differentiable():
+                return grasp(compute_loss(network, batch), weights_of(network))
+        except RuntimeError as error:
+            if is_unknown(error):
+                raise Undefined(f"its {self.phrase} is not known to torch: {error}") from error
+            raise
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cambrian.networks.second_derivatives import is_unknown, twice_differentiable
+
 
 class Course:
     """Numbers of finished epochs, and the sum of the losses of the one that runs. `sizes` are the numbers of
@@ -57,7 +59,18 @@ class Course:
 
 def find_largest_eigenvalue(loss: Callable[[], Tensor], gates: Sequence[Tensor], iterations: int) -> float:
     """The eigenvalue of the largest size of the Hessian of `loss` with respect to `gates`, by power
-    iteration; NaN where it is not finite."""
+    iteration; NaN where it is not finite, or torch does not know the second derivative of a function."""
+    try:
+        with twice_differentiable():
+            return _iterate(loss, gates, iterations)
+    except RuntimeError as error:
+        # Nothing is learned by it: a training goes on, and the other signs of a collapse are left.
+        if is_unknown(error):
+            return math.nan
+        raise
+
+
+def _iterate(loss: Callable[[], Tensor], gates: Sequence[Tensor], iterations: int) -> float:
     slopes = torch.autograd.grad(loss(), list(gates), create_graph=True, allow_unused=True)
     pairs = [(g, s) for g, s in zip(gates, slopes, strict=True) if s is not None and s.requires_grad]
     if not pairs:
