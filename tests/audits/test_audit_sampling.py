@@ -34,10 +34,30 @@ def test_every_member_is_as_likely():
     order = [int(n) for n in default_rng(0).permutation(20)]
     counts = np.zeros(20, int)
     for draw in range(4000):
-        # Blocks of 2.5 may choose a member on an edge twice: what counts is how often on average.
+        # Blocks of 2.5: every second one begins in the midst of a member.
         for member in choose_systematically(order, 8, stream(draw, "systematic")):
             counts[member] += 1
     assert_drawn(counts, [1] * 20, [[0.5] + [1] * 19])
+
+
+@pytest.mark.parametrize(("pool", "count"), [(40, 30), (12, 8), (31, 30), (30, 30), (200, 30)])
+def test_no_member_is_chosen_twice(pool: int, count: int):
+    """Also of a pool that is not a multiple of the sample, as a small space's is: of 40 architectures a
+    sample of 30 had two or three twice. Each block has one, in order."""
+    for draw in range(50):
+        chosen = choose_systematically(range(pool), count, stream(draw, "distinct"))
+        assert sorted(set(chosen)) == chosen
+        assert all(k * pool // count <= n < (k + 1) * pool / count for k, n in enumerate(chosen))
+
+
+@pytest.mark.statistical
+def test_a_member_on_an_edge_is_as_likely():
+    """Of blocks of a third more than a member, in which nearly all of them are on an edge."""
+    counts = np.zeros(8, int)
+    for draw in range(4000):
+        for member in choose_systematically(range(8), 6, stream(draw, "edges")):
+            counts[member] += 1
+    assert_drawn(counts, [1] * 8, [[0.5] + [1] * 7])
 
 
 def test_kinds_are_in_proportion():

@@ -76,10 +76,30 @@ def order_by_kind(kinds: Kinds, count: int) -> list[int]:
 
 
 def choose_systematically(order: Sequence[int], count: int, rng: np.random.Generator) -> list[int]:
-    """One member at random of each of `count` blocks of equal length."""
-    edges = np.arange(count) * len(order) / count
-    places = np.floor(edges + rng.random(count) * len(order) / count).astype(int)
-    return [order[min(place, len(order) - 1)] for place in places]
+    """One member at random of each of `count` blocks of equal length. A member on the edge of two blocks is
+    chosen once at most, and as often as any other (Deville's systematic sampling: Deville & Tillé 1998,
+    "Unequal Probability Sampling Without Replacement Through a Splitting Method", Biometrika 85)."""
+    chosen: list[int] = []
+    for block in range(count):
+        places, shares = _list_shares(block, len(order), count)
+        if chosen and places[0] == chosen[-1]:
+            shares[0] = 0
+        elif shares[0] < count:
+            # It was not chosen for the part of it in the block before, which is made up for here.
+            shares[0] *= (len(order) - shares[0]) / (len(order) - count)
+        ends = np.cumsum(shares)
+        place = int(np.searchsorted(ends, rng.random() * ends[-1], side="right"))
+        chosen.append(int(places[min(place, len(places) - 1)]))
+    return [order[place] for place in chosen]
+
+
+def _list_shares(block: int, length: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The places of a block, one of `count` of a pool of `length`, and how much of each is in it, in whole
+    numbers: a place is `count` of them long, a block `length`."""
+    begin, end = block * length, (block + 1) * length
+    places = np.arange(begin // count, -(-end // count))
+    inside = np.minimum((places + 1) * count, end) - np.maximum(places * count, begin)
+    return places, inside.astype(float)
 
 
 def pair_functions(space: Space, count: int, seed: int) -> list[tuple[Architecture, Architecture]]:
