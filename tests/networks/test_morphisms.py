@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -241,6 +242,46 @@ def test_branches_of_what_was_nothing_begin_silent(seed: int) -> None:
     inherited = inherit_function(network, disturb(parent), IMAGE)
     assert inherited.exact
     assert inherited.difference < KEPT
+
+
+class Padded(nn.Module):
+    """Two layers that are added, what is between, and a layer that reads it."""
+
+    def __init__(self, width: int, between: nn.Module, deeper: bool = False) -> None:
+        super().__init__()
+        self.left, self.right = conv(3, width, 3), conv(3, width, 3)
+        self.between, self.head = between, conv(width, 4, 3)
+        self.deeper = nn.Sequential(conv(width, width, 3), nn.ReLU()) if deeper else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.deeper(self.between(torch.relu(self.left(x) + self.right(x))))).mean(
+            (2, 3)
+        )
+        return out
+
+
+@pytest.mark.parametrize("pad", [nn.ZeroPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.CircularPad2d])
+def test_wider_layers_before_any_padding(pad: Callable[[int], nn.Module]) -> None:
+    """Zeros around an image, or its own pixels: channel by channel, of a silent one still nothing."""
+    inherited = inherit_function(Padded(9, pad(1)), disturb(Padded(6, pad(1))), IMAGE)
+    assert inherited.exact
+    assert inherited.difference < KEPT
+
+
+def test_what_is_padded_by_a_number_is_not_claimed_to_be_kept() -> None:
+    """The number is in the channels that were silent, too."""
+    assert not inherit_function(
+        Padded(9, nn.ConstantPad2d(1, 0.5)), disturb(Padded(6, nn.ConstantPad2d(1, 0.5))), IMAGE
+    ).exact
+
+
+@pytest.mark.parametrize(("mode", "kept"), [("bilinear", True), ("bicubic", False)])
+def test_a_rectifier_behind_an_enlarged_image(mode: str, kept: bool) -> None:
+    """A new layer with a rectifier passes on what is never below 0, as bilinear interpolation of rectified
+    images is; bicubic overshoots, and was claimed to be passed on."""
+    parent, child = (Padded(6, nn.Upsample(scale_factor=2, mode=mode), deeper) for deeper in (False, True))
+    inherited = inherit_function(child, disturb(parent), IMAGE)
+    assert inherited.exact == kept == (inherited.difference < KEPT)
 
 
 def test_a_child_that_shrinks_keeps_its_strongest_filters() -> None:

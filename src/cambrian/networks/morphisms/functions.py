@@ -89,7 +89,8 @@ class Functions:
             return None
         if call.function in ADAPTIVE and self.shapes[call.slots[0]] == self.shapes[call.output]:
             return [value]
-        keeps = call.function not in ("leaky_relu",)
+        # Bicubic interpolation overshoots: of what is never below 0 it makes something that is.
+        keeps = call.function != "leaky_relu" and "bicubic" not in (*call.args, *call.named.values())
         symbols = []
         for symbol in value.symbols:
             mapped = self._map_symbol(call, symbol)
@@ -190,7 +191,8 @@ class Functions:
 
     def _pad(self, call: Call, values: Sequence[Value]) -> list[Value] | None:
         value, padding = values[0], call.args[1]
-        if call.named.get("mode", "constant") != "constant" or call.named.get("value") not in (None, 0):
+        # The other modes repeat pixels of each channel, which is as good as zeros.
+        if call.named.get("mode", "constant") == "constant" and call.named.get("value") not in (None, 0):
             return None
         before, after = (padding[4], padding[5]) if len(padding) == 6 else (0, 0)
         if len(padding) > 6:
