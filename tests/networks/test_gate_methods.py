@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ from cambrian.estimators.one_shot import OneShot
 from cambrian.estimators.training_data import training_images
 from cambrian.networks.sharing.methods.darts_pt import list_decided
 from cambrian.networks.sharing.methods.gate_rules import Progress
+from cambrian.networks.sharing.mixing import Weighted
+from cambrian.networks.sharing.norms import score_by_batch
 from cambrian.networks.sharing.switches import Fork
 from cambrian.networks.training import step as step_module
 from cambrian.networks.training.step import Moment
@@ -68,8 +72,6 @@ def test_what_was_not_sampled_keeps_weights_and_momentum(method: str) -> None:
 
 def gate_cases_frozen(settings: Any) -> Any:
     """Settings by which the gates do not learn, so that the weights' path is the only one that runs."""
-    import dataclasses
-
     return dataclasses.replace(settings, frozen=1000)
 
 
@@ -243,6 +245,33 @@ def test_a_planted_operation_is_decided_for_by_perturbation(monkeypatch: pytest.
     assert gates[EDGE].index(1.0) == PLANTED
     assert all(sorted(gate) == [0, 0, 0, 0, 1] for gate in gates.values())
     assert set(step.data()["course"]["gates"]) == set(supernet.sites)
+
+
+def test_a_decision_between_equal_accuracies_goes_by_the_loss() -> None:
+    """On a single image of validation, nearly all options are as accurate: the one without which the loss is
+    highest stays, and not the first of them, which is no connection. With none left at all, the epoch ends
+    like any other: its curvature is 0, where it died of a RuntimeError."""
+    few = dataclasses.replace(gate_cases.TASK, validation=gate_cases.TASK.validation[:1])
+    supernet, step = gate_cases.make_step(gate_cases.make_job("darts-pt", {"epochs": 4}, task=few))
+    for number in range(3):
+        gate_cases.take(step, number)
+    kept = torch.ones(5, dtype=torch.bool)
+    scores = [step._score(EDGE, kept, i) for i in range(5)]
+    inputs, targets = step._validation.batch(0, 0)
+    weights = step._inner.logits[EDGE].softmax(0) * (torch.arange(5) != PLANTED)
+    supernet.mix(step._inner.make_mixtures() | {EDGE: Weighted(weights)})
+    supernet.eval()
+    with score_by_batch(supernet):
+        loss = nn.functional.cross_entropy(supernet(inputs), targets)
+    assert -scores[PLANTED][1] == pytest.approx(loss.item(), rel=1e-5)
+    assert len({accuracy for accuracy, _ in scores}) == 1
+    assert len({loss for _, loss in scores}) == 5
+    step._decide(EDGE)
+    assert step.gates()[EDGE].index(1.0) == scores.index(min(scores)) != 0
+    supernet.train()
+    step._inner.kept |= {site: torch.arange(5) == 0 for site in supernet.sites}
+    assert math.isfinite(gate_cases.take(step, 0, 1))
+    assert step.data()["course"]["eigenvalue"] == [0.0]
 
 
 def test_decisions_on_cells_of_darts_keep_two_edges_of_each_node() -> None:

@@ -71,14 +71,17 @@ def find_largest_eigenvalue(loss: Callable[[], Tensor], gates: Sequence[Tensor],
 
 
 def _iterate(loss: Callable[[], Tensor], gates: Sequence[Tensor], iterations: int) -> float:
-    slopes = torch.autograd.grad(loss(), list(gates), create_graph=True, allow_unused=True)
+    value = loss()
+    if not value.requires_grad:  # where no connection is left, gates change nothing
+        return 0.0
+    slopes = torch.autograd.grad(value, list(gates), create_graph=True, allow_unused=True)
     pairs = [(g, s) for g, s in zip(gates, slopes, strict=True) if s is not None and s.requires_grad]
     if not pairs:
         return 0.0
     parameters, gradient = [g for g, _ in pairs], torch.cat([s.flatten() for _, s in pairs])
     # Drawn from torch's generator, which is seeded by the step: a start may be orthogonal to no direction.
     vector = torch.randn_like(gradient)
-    value = 0.0
+    eigenvalue = 0.0
     for _ in range(iterations):
         vector = vector / vector.norm().clamp_min(1e-30)
         products = torch.autograd.grad(
@@ -88,8 +91,8 @@ def _iterate(loss: Callable[[], Tensor], gates: Sequence[Tensor], iterations: in
             [(torch.zeros_like(g) if p is None else p).flatten() for p, g in zip(products, parameters)]
         )
         # The Rayleigh quotient keeps the sign, which the norm of the image loses.
-        value, vector = float(vector @ image), image
-    return value
+        eigenvalue, vector = float(vector @ image), image
+    return eigenvalue
 
 
 def _plain(number: float) -> float | None:

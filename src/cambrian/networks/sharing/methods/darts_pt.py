@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from cambrian.errors import UsageError
 from cambrian.networks.heads import first_head
@@ -149,31 +150,34 @@ class DARTSPTStep:
         kept = torch.ones(site.options, dtype=torch.bool, device=next(self._supernet.parameters()).device)
         if site.edges:
             while kept.sum() > EDGES:
-                accuracies = {i: self._score(name, kept, i) for i in kept.nonzero().flatten().tolist()}
-                kept[max(accuracies, key=lambda i: accuracies[i])] = False
+                scores = {i: self._score(name, kept, i) for i in kept.nonzero().flatten().tolist()}
+                kept[max(scores, key=lambda i: scores[i])] = False
         else:
-            accuracies = {i: self._score(name, kept, i) for i in list_choices(self._supernet, name)}
-            best = min(accuracies, key=lambda i: accuracies[i])
+            scores = {i: self._score(name, kept, i) for i in list_choices(self._supernet, name)}
+            best = min(scores, key=lambda i: scores[i])
             kept = torch.arange(site.options, device=kept.device) == best
         self._inner.kept[name] = kept
 
-    def _score(self, name: str, kept: Tensor, without: int) -> float:
+    def _score(self, name: str, kept: Tensor, without: int) -> tuple[float, float]:
         """The validation accuracy of the mixture without that option, whose share goes to no other one, with
-        the statistics of each batch (the paper's training mode)."""
+        the statistics of each batch (the paper's training mode); and minus the loss (the released code's
+        other criterion), which decides among options of the same accuracy, as many have on few images."""
         mixtures = self._inner.make_mixtures()
         weights = getattr(mixtures[name], "weights", kept.float()).detach().clone()
         weights[without] = 0
         self._supernet.choose(self._supernet.whole)
         self._supernet.mix(mixtures | {name: Weighted(weights)})
         self._supernet.eval()
-        hits = total = 0
+        hits, loss, total = 0, 0.0, 0
         with torch.no_grad(), score_by_batch(self._supernet):
             for step in range(self._validation.steps):
                 inputs, targets = self._validation.batch(0, step)
-                hits += int((first_head(self._supernet(inputs)).argmax(1) == targets).sum())
+                logits = first_head(self._supernet(inputs)).float()
+                hits += int((logits.argmax(1) == targets).sum())
+                loss += float(F.cross_entropy(logits, targets, reduction="sum"))
                 total += len(targets)
         self._supernet.train()
-        return hits / total
+        return hits / total, -loss / total
 
 
 def list_decided(supernet: Supernet) -> list[str]:
