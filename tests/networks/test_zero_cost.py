@@ -173,6 +173,34 @@ def test_fisher_of_one_channel() -> None:
     assert fisher(loss, [activation], [5]) == pytest.approx(5 * (3**2 + 4**2) / 2 / 2)
 
 
+def test_fisher_of_tokens_is_that_of_positions() -> None:
+    """A linear layer of each position is a convolution of kernel 1, and has the same score: its channels are
+    its units, and not the positions."""
+
+    class Mean(nn.Module):
+        def __init__(self, linear: bool) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.layer: nn.Module = nn.Linear(3, 5) if linear else nn.Conv1d(3, 5, 1)
+            torch.manual_seed(1)
+            for parameter in self.layer.parameters():
+                parameter.data = torch.randn(parameter.numel()).view(parameter.shape)
+            self.head, self.linear = nn.Linear(5, 4), linear
+
+        def forward(self, images: Tensor) -> Tensor:
+            pixels = images.flatten(2)
+            y = self.layer(pixels.mT).mT if self.linear else self.layer(pixels)
+            logits: Tensor = self.head(y.relu().mean(2))
+            return logits
+
+    torch.manual_seed(2)
+    tokens, positions = Mean(True), Mean(False)
+    positions.head = tokens.head
+    images = torch.rand(32, 3, 4, 4)
+    scores = [find_measure("fisher")(network, images, "cpu") for network in (tokens, positions)]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-5)
+
+
 def test_the_entropy_of_a_spectrum() -> None:
     """Channels that vary alike and independently have ln(channels); copies of one channel have 0."""
     signs = torch.tensor([[1.0, 1, -1, -1], [1, -1, 1, -1]])  # two independent channels of four positions

@@ -12,18 +12,20 @@ from torch import Tensor, nn
 from cambrian.networks.measure.zero_cost.proxy import Batch, Proxy, compute_loss, differentiate, layers_of
 
 
-def fisher(loss: Tensor, activations: Sequence[Tensor], weights: Sequence[int]) -> float:
+def fisher(
+    loss: Tensor, activations: Sequence[Tensor], weights: Sequence[int], axes: Sequence[int] | None = None
+) -> float:
     """The sum over the weights of layers of the saliency of their channel: half the mean over images of
     (sum over positions of activation x gradient)^2. `activations` float[n, channels, ...] are outputs of
-    layers, whose channels have so many `weights` each."""
+    layers, whose channels have so many `weights` each, and are along these `axes` (None: the second)."""
     gradients = differentiate(loss, activations)
-    saliencies = map(_saliency, activations, gradients)
+    saliencies = map(_saliency, activations, gradients, axes or [1] * len(activations))
     # Each weight has the saliency of its channel: so the published scores are sums over weights.
     return sum(count * saliency for count, saliency in zip(weights, saliencies, strict=True))
 
 
-def _saliency(activation: Tensor, gradient: Tensor) -> float:
-    products = (activation * gradient).detach().double()
+def _saliency(activation: Tensor, gradient: Tensor, axis: int) -> float:
+    products = (activation * gradient).detach().double().movedim(axis, 1)
     per_image = products.flatten(2).sum(2) if products.dim() > 2 else products  # (n, channels)
     return float(per_image.square().mean(0).sum() / 2)
 
@@ -39,8 +41,14 @@ class Fisher(Proxy):
         runs: list[nn.Module] = []
         with record_outputs(layers_of(network), runs) as outputs:
             loss = compute_loss(network, batch)
-        counts = [run.weight[0].numel() for run in runs if isinstance(run.weight, Tensor)]
-        return fisher(loss, outputs, counts)
+        # The units of a linear layer are its last axis: of tokens, the others are positions.
+        axes = [-1 if isinstance(run, nn.Linear) else 1 for run in runs]
+        counts = [
+            run.weight.numel() // output.shape[axis]
+            for run, output, axis in zip(runs, outputs, axes, strict=True)
+            if isinstance(run.weight, Tensor)
+        ]
+        return fisher(loss, outputs, counts, axes)
 
 
 @contextmanager
