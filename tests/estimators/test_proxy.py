@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -14,6 +16,7 @@ from cambrian.estimators.build import build_network
 from cambrian.estimators.job import Job
 from cambrian.estimators.proxy import Proxy, draw_batch
 from cambrian.estimators.train import Train
+from cambrian.goal import Goal
 from cambrian.networks.measure.measure import find_measure
 from cambrian.outcome import Done, Fidelity, Infeasible, Outcome
 from cambrian.randomness import stream
@@ -55,6 +58,16 @@ def test_the_value_is_the_measure_of_the_networks_own_weights(name: str) -> None
     assert outcome.seconds > 0
     assert set(outcome.metrics) == {"params", "macs"}
     assert torch.equal(batch.targets, draw_batch(job(), task, measure.images).targets)
+
+
+def test_a_proxy_knows_what_its_images_are_labelled_with() -> None:
+    """Of numbers the loss of the gradient is that of numbers."""
+    numbers = np.linspace(0, 1, len(toy_task().inputs))
+    known = Goal("numbers", mean=0.5, std=0.3)
+    task = dataclasses.replace(toy_task(), targets=numbers, labels=("price",), goal=known)
+    outcome = finish(Proxy("snip").run(dataclasses.replace(job(), task=task)))
+    assert isinstance(outcome, Done)
+    assert draw_batch(job(), task, 4).goal == known
 
 
 def test_a_score_that_is_not_defined_is_infeasible() -> None:

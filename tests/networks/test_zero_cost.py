@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev
 
+from cambrian.goal import Goal
 from cambrian.networks.measure.layers import count_layers
 from cambrian.networks.measure.measure import find_measure
 from cambrian.networks.measure.measure_network import measure_network
@@ -446,6 +447,33 @@ def test_proxies_are_labelled_by_real_classes_where_they_are_known() -> None:
     drawn = [proxy.measure_labelled(network, Batch(images)) for _ in range(2)]
     zeros = proxy.measure_labelled(network, Batch(images, torch.zeros(32, dtype=torch.int64)))
     assert drawn[0] == drawn[1] != zeros
+
+
+@pytest.mark.parametrize(
+    ("goal", "targets", "loss"),
+    [
+        (Goal("numbers"), torch.linspace(-1, 1, 32), nn.HuberLoss()),
+        (Goal("labels"), torch.arange(64).view(32, 2) % 2, nn.BCEWithLogitsLoss()),
+    ],
+)
+def test_gradients_are_of_the_loss_that_a_network_learns_by(
+    goal: Goal, targets: Tensor, loss: nn.Module
+) -> None:
+    """Of numbers and of several labels too, where they asked for classes and failed; correlations within a
+    class are not defined there."""
+    images = torch.rand(32, 3, 8, 8)
+    network = nn.Sequential(*two_blocks()[:-1], nn.Linear(8, 1 if goal.kind == "numbers" else 2))
+    batch = Batch(images, targets, goal)
+    copied = copy.deepcopy(network)
+    outputs = copied(images)
+    value = loss(outputs[:, 0], targets) if goal.kind == "numbers" else loss(outputs, targets.float())
+    expected = snip(value, [m.weight for m in copied.modules() if isinstance(m, nn.Conv2d | nn.Linear)])
+    proxies = {name: find_measure(name) for name in ("snip", "zico", "epe_nas")}
+    assert all(isinstance(proxy, Proxy) for proxy in proxies.values())
+    assert proxies["snip"].measure_labelled(network, batch) == pytest.approx(expected, rel=1e-5)  # type: ignore[attr-defined]
+    assert math.isfinite(proxies["zico"].measure_labelled(network, batch))  # type: ignore[attr-defined]
+    with pytest.raises(Undefined, match=f"these have {goal.kind}"):
+        proxies["epe_nas"].measure_labelled(network, batch)  # type: ignore[attr-defined]
 
 
 def test_trainability_of_a_network_is_finite() -> None:

@@ -74,4 +74,5 @@ def draw_batch(job: Job, task: Task, count: int) -> Batch:
 
     images = training_images(task, job.fidelity, "search", job.seed, job.device)
     drawn = torch.from_numpy(stream(job.seed, "proxy").permutation(len(images))[:count]).to(job.device)
-    return Batch(images.inputs(images.pixels[drawn]).contiguous(), images.targets[drawn])
+    inputs = images.inputs(images.pixels[drawn]).contiguous()
+    return Batch(inputs, images.targets[drawn], images.goal)

@@ -15,19 +15,23 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
+from cambrian.goal import CLASSES, Goal
 from cambrian.networks.heads import first_head
 from cambrian.networks.measure.undefined import Undefined
 from cambrian.networks.tensor_copies import copy_network
+from cambrian.networks.training.losses import make_loss
+from cambrian.networks.training.recipe import Recipe
 from cambrian.settings import Span, check_settings
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`images` float[n, channels, height, width], and the classes `targets` int64[n]; None where they are
-    not known, and then the classes are drawn."""
+    """`images` float[n, channels, height, width], and their `targets`, of classes int64[n] and else as the
+    `goal` has them; None where they are not known, and then classes are drawn."""
 
     images: Tensor
     targets: Tensor | None = None
+    goal: Goal = CLASSES
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,10 @@ def weights_of(network: nn.Module) -> list[Tensor]:
 
 
 def compute_loss(network: nn.Module, batch: Batch) -> Tensor:
-    """The cross-entropy of the logits, float[]."""
-    if batch.targets is not None and batch.targets.ndim > 1:  # of each character
-        return F.cross_entropy(first_head(network(batch.images)), batch.targets)
+    """The loss that the network would learn by, float[]: of classes the cross-entropy of the logits."""
+    if batch.targets is not None and batch.goal.kind != "classes":
+        outputs = first_head(network(batch.images)).float()
+        return make_loss(Recipe(), batch.goal)(outputs, batch.targets)
     logits = compute_logits(network, batch.images)
     return F.cross_entropy(logits, classes_of(batch, logits.shape[1]).to(logits.device))
 
@@ -114,7 +119,10 @@ def compute_logits(network: nn.Module, images: Tensor) -> Tensor:
 
 
 def classes_of(batch: Batch, classes: int) -> Tensor:
-    """The targets, or drawn ones, which are the same for all networks."""
+    """The targets, or drawn ones, which are the same for all networks. Raises Undefined for images that do
+    not have one class each."""
+    if batch.goal.kind != "classes":
+        raise Undefined(f"it compares the images of a class, and these have {batch.goal.kind}")
     if batch.targets is not None:
         return batch.targets
     generator = torch.Generator().manual_seed(0)

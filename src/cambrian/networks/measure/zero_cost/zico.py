@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 import torch
@@ -47,4 +47,4 @@ def _split(batch: Batch, parts: int) -> list[Batch]:
     targets: Sequence[Tensor | None] = [None] * parts
     if batch.targets is not None:
         targets = batch.targets.tensor_split(parts)
-    return [Batch(i, t) for i, t in zip(images, targets, strict=True)]
+    return [replace(batch, images=i, targets=t) for i, t in zip(images, targets, strict=True)]
