@@ -135,7 +135,8 @@ def _first_taps(module: _ConvNd, inputs: Tensor, output: Tensor) -> Tensor:
     mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
     padded = F.pad(inputs[:, :1], pads, mode)
     steps = zip(output.shape[2:], module.stride, strict=True)
-    return padded[(slice(None), 0, *(slice(0, (size - 1) * step + 1, step) for size, step in steps))]
+    read = [slice(0, (size - 1) * step + 1, step) for size, step in steps]
+    return padded[:, 0][(slice(None), *read)]
 
 
 def _list_padding(module: _ConvNd) -> list[tuple[int, int]]:
