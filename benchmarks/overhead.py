@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from cambrian.outcome import Trial
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.watch import Watch
 from cambrian.search.search import Search
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cambrian.files import write_file
 from cambrian.outcome import Point, Trial
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.watch import Watch
 
 
 class Processor(Watch):

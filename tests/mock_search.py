@@ -26,7 +26,7 @@ import mocks
 from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Infeasible, Point, Trial
 from cambrian.search.ledger.ledger import Ledger
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.watch import Watch
 from cambrian.search.search import Search
 from cambrian.spaces.space import Pick, Space
 from cambrian.strategies.strategy import Evaluate, Stop

@@ -9,7 +9,7 @@ from stopwatch import OPTIONS, POPULATION, QUESTIONS, SAMPLE, Evaluation, main
 import cambrian
 from cambrian.estimators.function import Function
 from cambrian.outcome import Trial
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.watch import Watch
 from cambrian.strategies.evolution.regularized import Evolution
 
 

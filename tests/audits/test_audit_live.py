@@ -30,7 +30,7 @@ from cambrian.audits.shortcuts import read_shortcut
 from cambrian.errors import RunChanged, RunError, UsageError
 from cambrian.outcome import Done, Fidelity
 from cambrian.request import Stop, TrainSupernet, Wait, trial_of
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.watch import Watch
 from cambrian.search.parts.components import task_of
 from cambrian.search.result import Result
 from cambrian.search.search import Search

@@ -16,7 +16,7 @@ import mock_search
 import mocks
 from cambrian.errors import RunError, UsageError
 from cambrian.search.engines.ray import Ray
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.watch import Watch
 from cambrian.search.search import Search
 from cambrian.testing.engines import ENGINE, EngineCase
 

@@ -17,7 +17,7 @@ sys.modules.setdefault("golden_searches", __import__("golden_searches"))
 from golden_searches import KILLED, PLACES, RUNS, STRATEGIES, arithmetic, learning, proposals  # noqa: E402
 
 from cambrian.outcome import Trial  # noqa: E402
-from cambrian.search.loop.execution import Watch  # noqa: E402
+from cambrian.search.loop.watch import Watch  # noqa: E402
 
 
 def record_proposals() -> None:

@@ -16,7 +16,7 @@ from cambrian.loggers.event_file import checksum, encode_version
 from cambrian.loggers.opening import check_log, open_loggers
 from cambrian.outcome import Crashed, Done, Fidelity, Point, Trial
 from cambrian.search.frame import list_records
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.watch import Watch
 from commands import run_command
 from report_cases import cells
 

@@ -10,7 +10,7 @@ import pytest
 import cambrian
 from cambrian.estimators.function import Function
 from cambrian.outcome import Trial
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.watch import Watch
 
 TRIALS = 5000
 

@@ -16,7 +16,7 @@ from cambrian.cli.by_hand import TEXT_NETWORK
 from cambrian.errors import UsageError, join_words
 from cambrian.estimators.build import signature
 from cambrian.outcome import ENDLESS, Done, Fidelity, Point
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.watch import Watch
 from cambrian.search.planning import race_amounts, race_plan
 from cambrian.search.planning.optimisers import TEXT, choose_optimiser
 from cambrian.search.planning.plan import plan

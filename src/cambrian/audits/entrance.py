@@ -20,7 +20,7 @@ from cambrian.search.parts.devices import AUTO, choose_device, usual_workers
 
 if TYPE_CHECKING:
     from cambrian.benchmarks import Benchmark
-    from cambrian.search.loop.execution import Watch
+    from cambrian.search.loop.watch import Watch
     from cambrian.tasks.task import Task
 
 TRUTH = "train(epochs=20)"

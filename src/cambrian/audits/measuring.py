@@ -23,7 +23,7 @@ from cambrian.estimators.job import Job
 from cambrian.outcome import Done, Fidelity, Outcome, Trial, describe_failure
 from cambrian.referee.shared_data import name_folder, open_place
 from cambrian.request import Evaluate, Request, TrainSupernet
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.watch import Watch
 from cambrian.search.search import Search
 from cambrian.spaces.shared_questions import outer
 from cambrian.spaces.space import Space

@@ -10,7 +10,7 @@ from cambrian.errors import UnknownName
 from cambrian.loggers.mlflow import MLflow
 from cambrian.loggers.tensorboard import TensorBoard
 from cambrian.loggers.together import Together
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.watch import Watch
 
 NAMES = ("tensorboard", "mlflow")
 

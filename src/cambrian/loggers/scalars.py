@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cambrian.outcome import Done, Trial
 from cambrian.search.display.tally import Tally
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.watch import Watch
 
 Scalar = tuple[str, float, int]
 """Name, value and step."""

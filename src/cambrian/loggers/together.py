@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cambrian.outcome import Point, Trial
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.watch import Watch
 
 
 class Together(Watch):

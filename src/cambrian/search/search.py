@@ -23,9 +23,10 @@ from cambrian.search.identity.settings import describe_component, describe_setti
 from cambrian.search.ledger.run_directory import at_work, choose_place, name_place
 from cambrian.search.ledger.store import ROOM
 from cambrian.search.loop.ask_tell import Conversation
-from cambrian.search.loop.execution import ATTEMPTS, Watch
+from cambrian.search.loop.attempts import ATTEMPTS
 from cambrian.search.loop.final_stage import Final, choose_final
 from cambrian.search.loop.order import NUMBER
+from cambrian.search.loop.watch import Watch
 from cambrian.search.parts.compatibility import WEIGHTED, check_compatible, check_task
 from cambrian.search.parts.components import (
     climbs_table,

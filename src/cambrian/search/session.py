@@ -35,7 +35,7 @@ from cambrian.search.loop.deadlines import (
     measure_seconds,
 )
 from cambrian.search.loop.epochs import PaidEpochs
-from cambrian.search.loop.execution import Execution, Watch
+from cambrian.search.loop.execution import Execution
 from cambrian.search.loop.final_stage import (
     Candidate,
     Final,
@@ -43,6 +43,7 @@ from cambrian.search.loop.final_stage import (
     continue_winner,
     find_candidates,
 )
+from cambrian.search.loop.watch import Watch
 from cambrian.search.parts.components import find_published
 from cambrian.search.parts.direction import turn_trial
 from cambrian.search.parts.pretrained import find_pretrained
@@ -241,9 +242,7 @@ class Session:
         ranked = chosen or read_recommendation(
             trials, self.search.objectives, self.ledger.events("recommend")
         )
-        store = self.execution.store
-        kept = (lambda artifact: True) if store is None else store.has
-        candidates = find_candidates(self.search.space, final, ranked, trials, kept)
+        candidates = find_candidates(self.search.space, final, ranked, trials, self.execution.files.has)
         return self._continue_winner(final, candidates or self._find_unmeasured(final, trials))
 
     def _continue_winner(self, final: Final, candidates: list[Candidate]) -> list[Candidate]:

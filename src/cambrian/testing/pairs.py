@@ -19,7 +19,7 @@ from cambrian.errors import Incompatible
 from cambrian.outcome import Fidelity, Trial
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.run_directory import LEDGER
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.watch import Watch
 from cambrian.search.search import Search
 from cambrian.testing.suite import Conformance, Suite, applies, expect
 

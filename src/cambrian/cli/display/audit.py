@@ -18,7 +18,7 @@ from cambrian.cli.display.counting import make_bars
 from cambrian.counts import counted
 from cambrian.outcome import Trial
 from cambrian.search.display.lines import PAUSE
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.watch import Watch
 
 if TYPE_CHECKING:
     from cambrian.audits.audit import Audit

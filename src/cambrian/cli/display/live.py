@@ -17,7 +17,7 @@ from cambrian.outcome import Point, Trial
 from cambrian.search.display.failures import failure_text
 from cambrian.search.display.lines import LineWatch
 from cambrian.search.display.tally import Tally, describe_supernet, percent, value_text
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.watch import Watch
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from cambrian.outcome import Point, Trial
 from cambrian.search.display.failures import failure_text
 from cambrian.search.display.lengths import describe_length
 from cambrian.search.display.tally import Tally, describe_supernet, percent, value_text
-from cambrian.search.loop.execution import Watch
+from cambrian.search.loop.watch import Watch
 
 PAUSE = 10.0
 """Seconds at least between two lines about trials: short trials share one."""

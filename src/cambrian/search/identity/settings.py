@@ -137,7 +137,7 @@ def resume_search(
     name."""
     from cambrian.outcome import Fidelity
     from cambrian.search.ledger.store import ROOM
-    from cambrian.search.loop.execution import ATTEMPTS
+    from cambrian.search.loop.attempts import ATTEMPTS
     from cambrian.search.loop.final_stage import Final
     from cambrian.tasks.task import Task
 

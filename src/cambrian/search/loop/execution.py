@@ -7,82 +7,33 @@ then it is committed before the strategy thinks about the next.
 
 from __future__ import annotations
 
-import shutil
 import time
-import warnings
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from cambrian.errors import DiskRefused, RunError
-from cambrian.outcome import (
-    Artifact,
-    Crashed,
-    Done,
-    Fidelity,
-    Infeasible,
-    Outcome,
-    Point,
-    Trial,
-    set_direction,
-)
+from cambrian.outcome import Infeasible, Outcome, Trial, set_direction
 from cambrian.request import Stop, Wait
 from cambrian.search.engines.engine import Assignment, Engine, Report
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
-from cambrian.search.ledger.store import ROOM, Store
+from cambrian.search.ledger.store import ROOM
+from cambrian.search.loop.attempts import Attempts
 from cambrian.search.loop.deadlines import Deadlines, Endless, measure_seconds
 from cambrian.search.loop.final_stage import DELIVERED
-from cambrian.weights import Weights
+from cambrian.search.loop.source import Source
+from cambrian.search.loop.trial_files import TrialFiles
+from cambrian.search.loop.watch import Watch
 
-SWEEP = 10.0
-"""Seconds between two looks for artifacts that nobody needs: a look reads the ledger."""
 BEAT = 10.0
 """Seconds of work after which the run's clock is noted, so that a kill gives no more than these back to a
 budget of time: the last training of a race is most of it."""
-ATTEMPTS = 5
-"""Losses to kills after which a trial counts as crashed, unless a search says otherwise."""
 DEAR = 0.1
 """Seconds from which an evaluation is committed at once, so that a kill while the strategy thinks does not
 lose it; a shorter one is cheaper to repeat than a second commit, which flushes the disk."""
-
-
-class Source(Protocol):
-    """Where rows come from: the strategy's coordinator, or the final stage. `threads` are those of each of
-    its evaluations (0: the engine's)."""
-
-    @property
-    def threads(self) -> int: ...
-
-    def next(self) -> Row | Wait | Stop: ...
-    def claim(self, row: Row) -> None: ...
-    def finish(self, number: int, outcome: Outcome) -> dict[int, int]: ...
-    def artifacts(self, trial: Trial) -> dict[str, Artifact]: ...
-    def history(self, trial: Trial) -> tuple[Trial, ...]: ...
-    def list_needed(self) -> tuple[list[Artifact], list[Artifact]] | None: ...
-    def root(self, weights: Weights) -> Weights: ...
-    def begun(self, weights: Weights) -> Fidelity | None: ...
-
-
-class Watch:
-    """Callbacks for the events of a run as they happen; a subclass overrides those that it needs."""
-
-    def on_warning(self, sentence: str) -> None:
-        warnings.warn(sentence, stacklevel=2)
-
-    def on_stage(self, name: str, total: int | None) -> None: ...
-    def on_claim(self, trial: Trial) -> None: ...
-    def on_point(self, number: int, point: Point) -> None: ...
-    def on_end(self, trial: Trial) -> None: ...
-
-    def on_recommend(self, trial: Trial) -> None:
-        """The search is to stop, and recommends this trial first."""
-
-    def on_stop(self, reason: str) -> None: ...
 
 
 class Execution:
@@ -104,18 +55,17 @@ class Execution:
         """`elapsed` are the seconds of earlier sessions; with `keeps`, later trials may ask for the artifacts
         of earlier ones, of which `room` bytes are kept. `directions` say whether lower values are better, by
         the estimators' names."""
-        self.ledger, self.engine, self.directory, self.watch = ledger, engine, directory, watch
-        self.store = None if directory is None else Store(directory, room)
-        self.attempts, self.keeps, self.directions = attempts, keeps, directions
+        self.ledger, self.engine, self.watch = ledger, engine, watch
+        self.files = TrialFiles(directory, room, keeps)
+        self.attempts, self.directions = Attempts(ledger, attempts), directions
         self._began = time.monotonic() - elapsed
         self._running: dict[int, Row] = {}
         self._submitted: dict[int, float] = {}  # when, by the run's clock
         self._repeats: list[Trial] = []
-        self._losses: Counter[int] = Counter()
         self._deadlines: Deadlines = Endless()
-        self._stopping: set[int] = set()
+        self._stopping: set[str] = set()  # names, since trials and finals have the same numbers
         self._refused: str | None = None
-        self._swept = self._noted = time.monotonic()
+        self._noted = time.monotonic()
         self._learned: dict[int, int] = {}  # places at which trials were learned, to be committed
 
     def read_clock(self) -> float:
@@ -135,9 +85,8 @@ class Execution:
         try:
             return self._drive(source, queue, halt)
         except (KeyboardInterrupt, RunError):  # asked for, or the disk's: no evidence against the trials
-            interrupted = [row.name for row in (*self._running.values(), *queue)]
             with suppress(RunError):  # the ledger's own is the one to tell
-                self.ledger.note("interrupted", names=interrupted)
+                self.attempts.forgive((*self._running.values(), *queue))
             raise
         finally:
             with suppress(RunError):
@@ -168,12 +117,13 @@ class Execution:
                 outcomes = []
             if self._refused:
                 raise DiskRefused(f"{self._refused}. What was recorded is safe; when this is mended, resume")
-            self._sweep(source, SWEEP)
+            if self.files.is_sweep_due():
+                self.files.sweep(source, self.ledger)
             if reason is None:
                 reason = self._fill(source, outcomes, queue, halt)
             else:
                 self._advance(source, outcomes, queue)
-        self._sweep(source, 0.0)
+        self.files.sweep(source, self.ledger)
         return reason
 
     def _learn_seconds(self, trial: Trial, outcome: Outcome) -> float:
@@ -184,18 +134,9 @@ class Execution:
         return seconds
 
     def _again(self, source: Source, unfinished: Sequence[Row]) -> list[Row]:
-        """The rows to be run once more. A row that was begun `attempts` times and never ended, though nobody
-        stopped it, has crashed: it may be the cause that this process ends each time."""
-        # Attempts that a user or a full disk interrupted do not count against their trial.
-        stops = Counter(n for _, _, value in self.ledger.events("interrupted") for n in value["names"])
-        queue: list[Row] = []
-        for row in unfinished:
-            if row.attempt - stops[row.name] < self.attempts:
-                queue.append(msgspec.structs.replace(row, attempt=row.attempt + 1))
-                continue
-            outcome = Crashed(
-                f"begun {row.attempt} times and never ended: it may have ended the search itself"
-            )
+        """The rows to be run once more."""
+        queue, crashed = self.attempts.take_up(unfinished)
+        for row, outcome in crashed:
             self._learned |= source.finish(row.trial.number, outcome)
             self._record([(row, outcome)])
         if queue:
@@ -257,7 +198,7 @@ class Execution:
             self.ledger.record(finished, claimed, learned=learned, clock=clock)
             self._noted = time.monotonic()
         for row, outcome in outcomes:
-            self._clean(row)
+            self.files.clean(row)
             self._announce_end(row.trial, outcome)
 
     def _announce_end(self, trial: Trial, outcome: Outcome) -> None:
@@ -279,7 +220,7 @@ class Execution:
                 trial=trial,
                 attempt=row.attempt,
                 stage="deliver" if trial.role.startswith(DELIVERED) else "search",
-                keep=row.final or self.keeps,
+                keep=row.final or self.files.keeps,
                 artifacts=source.artifacts(trial),
                 history=source.history(trial),
                 root=source.root(trial.weights),
@@ -309,7 +250,7 @@ class Execution:
             if report.outcome is not None:
                 try:
                     minimize = self.directions[row.trial.estimator]
-                    outcome = self._adopt(row, set_direction(report.outcome, minimize))
+                    outcome = self.files.adopt(row, set_direction(report.outcome, minimize))
                 except DiskRefused as refusal:
                     self._refused = str(refusal)
                     continue
@@ -317,17 +258,16 @@ class Execution:
                 outcomes.append((row, outcome))
                 continue
             del self._running[report.number]
-            self._discard(row)
+            self.files.discard(row)
             # Stopped at its deadline, by us: that is no loss, and does not count as one.
             if self._late(row):
                 outcomes += self._give_up(row)
                 continue
-            self._losses[report.number] += 1
-            if self._losses[report.number] < self.attempts:
+            crashed = self.attempts.lose(row, str(report.lost))
+            if crashed is None:
                 lost.append(row)
             else:
-                error = f"lost {self.attempts} times, the last time: {report.lost}"
-                outcomes.append((row, Crashed(error)))
+                outcomes.append((row, crashed))
         # The next attempt is committed before it begins, so that a report of this one comes too late.
         if lost:
             self.ledger.record(again=[row.name for row in lost])
@@ -340,63 +280,26 @@ class Execution:
         return None if end is None else self._began + end
 
     def _late(self, row: Row) -> bool:
-        return row.trial.number in self._stopping or self._deadlines.overdue(row.trial, self.read_clock())
+        return row.name in self._stopping or self._deadlines.overdue(row.trial, self.read_clock())
 
     def _stop_overdue(self) -> None:
         """Cancel trials beyond their deadline, each once: the engine reports them as lost."""
         for number, row in self._running.items():
-            if number not in self._stopping and self._late(row):
-                self._stopping.add(number)
+            if row.name not in self._stopping and self._late(row):
+                self._stopping.add(row.name)
                 self.engine.cancel(number)
 
     def _give_up(self, row: Row) -> list[tuple[Row, Outcome]]:
         """The outcome of a row that was stopped at its deadline. A trial of the search has none: it stays
         running in the ledger, to be begun again should there be more time. A final training is infeasible."""
-        self._stopping.discard(row.trial.number)
+        self._stopping.discard(row.name)
         if row.final:
             return [(row, Infeasible("timeout", "the budget was spent before it was ready"))]
-        self.ledger.note("interrupted", names=[row.name])
+        self.attempts.forgive([row])
         return []
-
-    def _adopt(self, row: Row, outcome: Outcome) -> Outcome:
-        """The outcome with the artifacts that its evaluation left in the run directory, by hash."""
-        if self.store is None:
-            return outcome
-        if not isinstance(outcome, Done):
-            self._discard(row)
-            return outcome
-        # Before the outcome is recorded: the ledger never names a file that is not there.
-        artifacts = self.store.adopt(_draft_of(row))
-        return msgspec.structs.replace(outcome, artifacts=artifacts) if artifacts else outcome
-
-    def _discard(self, row: Row) -> None:
-        """Remove the draft of this attempt: nothing came of it."""
-        if self.store is not None:
-            self.store.discard(_draft_of(row))
-
-    def _sweep(self, source: Source, pause: float) -> None:
-        """Remove artifacts that nobody will ask for, where the last time is at least `pause` seconds ago."""
-        if self.store is None or not self.keeps or time.monotonic() - self._swept < pause:
-            return
-        listed = source.list_needed()
-        if listed is None:
-            return
-        needed, wanted = listed
-        finals = [a for r in self.ledger.rows() if r.final for a in r.trial.artifacts.values()]
-        self.store.sweep([*needed, *finals], wanted)
-        self._swept = time.monotonic()
-
-    def _clean(self, row: Row) -> None:
-        """Remove the checkpoints of a row that ended: nothing resumes it any more."""
-        if self.directory is not None:
-            shutil.rmtree(self.directory / "checkpoints" / row.name, ignore_errors=True)
 
 
 def _ends_early(trial: Trial) -> bool:
     """Whether a training of the search keeps what it has learned at its deadline: one whose length is its
     time, and a supernet, whose children are scored in the time that is left."""
     return trial.fidelity.seconds is not None or trial.kind == "supernet"
-
-
-def _draft_of(row: Row) -> str:
-    return f"{row.name}-{row.attempt}"
