@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import mocks
 from cambrian.cli import commands  # noqa: F401  (registers `status` and `resume`)
 from cambrian.cli.app import app
-from cambrian.errors import RunBusy, UsageError
+from cambrian.errors import RunBusy, RunError, UsageError
 from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Infeasible, Point, Trial
 from cambrian.search.search import Search
@@ -201,6 +201,18 @@ def test_a_conversation_ends_with_its_budget(tmp_path):
     time.sleep(0.02)
     assert brief.ask() is None
     brief.close()
+
+
+def test_a_conversation_in_which_everything_crashes_alike_says_so(tmp_path):
+    """None would say that the search has ended; each session may have mended the mistake."""
+    for session in range(2):
+        talk = search(lag=1)
+        for _ in range(3):
+            talk.tell(talk.ask(tmp_path).number, Crashed("no such file"))
+        with pytest.raises(RunError, match=r"3 trials in a row crashed alike.*: no such file\. Mend that"):
+            talk.ask(tmp_path)
+        assert len(talk._talk.coordinator.trials) == 3 * (session + 1)
+        talk.close()
 
 
 @pytest.mark.parametrize(("settings", "out"), [({}, 1), ({"workers": 3}, 6), ({"lag": 2, "workers": 3}, 2)])

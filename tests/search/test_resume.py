@@ -11,6 +11,7 @@ import sys
 import time
 from typing import ClassVar
 
+import msgspec
 import pytest
 
 import living
@@ -19,17 +20,22 @@ import mocks
 from cambrian.architecture import sample
 from cambrian.errors import RunBusy, RunChanged, RunError, UsageError
 from cambrian.estimators.function import Function
-from cambrian.outcome import ENDLESS, Done, Fidelity
-from cambrian.request import Evaluate
+from cambrian.outcome import ENDLESS, Crashed, Done, Fidelity, Infeasible, Trial
+from cambrian.randomness import stream
+from cambrian.request import Evaluate, Stop
 from cambrian.search.identity.agreement import agree
 from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.run_directory import at_work
+from cambrian.search.loop.attempts import Attempts
 from cambrian.search.loop.execution import DEAR
 from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.watch import Watch
 from cambrian.search.planning.budget import Budget
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.spaces.space import Pick
+from extensions.stack_engine import Stack
 from mock_search import contents
 
 
@@ -317,6 +323,98 @@ def test_where_no_run_can_be(tmp_path, monkeypatch):
     (tmp_path / "runs").write_text("")
     with pytest.raises(UsageError, match="cannot make the run directory runs"):
         finishing("random", 1).run()
+
+
+@dataclasses.dataclass(frozen=True)
+class Unbuilt(mocks.Mock):
+    """Some trials cost nothing, since there is no network."""
+
+    def run(self, job):
+        if job.number in (3, 7, 8, 9):
+            return Infeasible("unbuildable")
+        return (yield from super().run(job))
+
+
+@pytest.mark.parametrize("engine", ["serial", Stack(4)])
+def test_a_budget_of_epochs_begins_as_many_trials_on_every_engine(engine, tmp_path):
+    """Ten that were trained, though all of the last ones were under way when the budget was spent, had none
+    failed; and a run that has ended is left as it is."""
+
+    def search():
+        return Search(mocks.Toy(9), "random", Unbuilt(), budget="10epochs", engine=engine, lag=4)
+
+    first = search().run(tmp_path / "run")
+    assert len(first.trials) == 14
+    assert search().run(tmp_path / "run").rows == first.rows
+
+
+mended = []
+
+
+@dataclasses.dataclass(frozen=True)
+class Raising:
+    """Fails once it has learned a trial, until it is mended."""
+
+    needs: ClassVar[tuple[type, ...]] = ()
+
+    def start(self, problem):
+        return 0
+
+    def propose(self, state, pending, rng):
+        if state and not mended:
+            raise ValueError("a mistake of the strategy's")
+        return Evaluate(sample(mocks.Toy(9), rng))
+
+    def learn(self, state, trial):
+        return state + 1
+
+
+def test_what_ran_when_the_strategy_failed_does_not_count_as_crashed(tmp_path, monkeypatch):
+    """However often the user tries to mend it: the trials are no cause of it."""
+    place = tmp_path / "run"
+
+    def search():
+        return Search(mocks.Toy(9), Raising(), mocks.Mock(), budget=6, engine=Stack(3), lag=3, attempts=2)
+
+    for _ in range(3):
+        with pytest.raises(ValueError, match="a mistake of the strategy's"):
+            search().run(place)
+    monkeypatch.setattr(sys.modules[__name__], "mended", [True])
+    result = search().run(place)
+    assert not [t for t in result.trials if isinstance(t.outcome, Crashed)]
+    assert len(result.trials) == 6
+
+
+def test_a_training_of_the_final_stage_is_not_charged_with_a_trials_losses(tmp_path):
+    """Both have the number 0, and each was lost once."""
+    ledger = Ledger.create(None)
+    attempts = Attempts(ledger, 2)
+    trial = Row(Trial(0, sample(mocks.Toy(2), stream(0, "lost")), Fidelity()), "key", "running", 1, 0)
+    final = msgspec.structs.replace(trial, trial=msgspec.structs.replace(trial.trial, kind="final"))
+    assert [attempts.lose(trial, "killed"), attempts.lose(final, "killed")] == [None, None]
+    assert attempts.lose(trial, "killed") == Crashed("lost 2 times, the last time: killed")
+    ledger.close()
+
+
+@dataclasses.dataclass(frozen=True)
+class Two(Raising):
+    """Stops by itself."""
+
+    def propose(self, state, pending, rng):
+        return Stop("two are enough") if state == 2 else Evaluate(sample(mocks.Toy(9), rng))
+
+
+def test_a_search_that_had_stopped_says_again_why(tmp_path):
+    """And not that its time is spent, of which it had used next to nothing."""
+    told = []
+
+    class Told(Watch):
+        def on_stop(self, reason):
+            told.append(reason)
+
+    for _ in range(2):
+        Search(mocks.Toy(9), Two(), mocks.Mock(), budget="1h").run(tmp_path / "run", Told())
+    assert told == ["two are enough", "two are enough"]
 
 
 @pytest.fixture

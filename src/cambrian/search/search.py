@@ -284,7 +284,7 @@ class Search:
         trials 0 to n - lag; left open, it is 1, or of `workers` of the caller's twice their number. With a
         directory a later search goes on there, once `close` was called or this process has ended; without
         one, the first call's. Raises UsageError where trial n - lag is to be told first, and for another
-        directory while one is open."""
+        directory while one is open; RunError where all trials were told to have crashed alike."""
         named = name_place(directory)
         place = None if named is None else named.absolute()
         if self._talk is not None:

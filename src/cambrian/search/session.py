@@ -4,7 +4,7 @@ ledger and one engine."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +43,7 @@ from cambrian.search.loop.final_stage import (
     continue_winner,
     find_candidates,
 )
+from cambrian.search.loop.halt import Halt
 from cambrian.search.loop.watch import Watch
 from cambrian.search.parts.components import find_published
 from cambrian.search.parts.direction import turn_trial
@@ -146,12 +147,14 @@ class Session:
         self.watch.on_stage("search", self.search.budget.trials)
         rows = [r for r in self.ledger.rows() if not r.final]
         self._show_ended(r.trial for r in rows)
-        stopped, deadlines = self._was_stopped(), self._make_deadlines(coordinator, rows)
-        halt = self._make_halt(coordinator, stopped, deadlines)
+        stopped, deadlines = self._find_stop(), self._make_deadlines(coordinator, rows)
+        paid = PaidEpochs(coordinator.trials, self.search.estimators)
+        clock = self.execution.read_clock
+        halt = Halt(self.search.budget, coordinator.trials, paid, deadlines, clock, stopped)
         # A search that its seconds ended leaves its running rows alone, unless a larger budget resumes it.
-        unfinished = [r for r in rows if r.state == "running" and not stopped]
+        unfinished = [r for r in rows if r.state == "running" and stopped is None]
         reason = self.execution.drive(coordinator, unfinished, halt, deadlines)
-        self._record_stop(coordinator, reason, stopped)
+        self._record_stop(coordinator, reason, stopped is not None)
 
     def _make_deadlines(self, coordinator: Coordinator, rows: Sequence[Row]) -> SearchDeadlines | None:
         seconds, final = self.search.budget.seconds, self.search.final
@@ -163,29 +166,6 @@ class Session:
         for trial, lasted in _list_seconds(rows):
             deadlines.learn(trial, lasted)
         return deadlines
-
-    def _make_halt(
-        self, coordinator: Coordinator, stopped: bool, deadlines: SearchDeadlines | None
-    ) -> Callable[[], str | None]:
-        """The function that says why no further trial is begun, or None while the budget lasts."""
-        budget, paid = self.search.budget, PaidEpochs(coordinator.trials, self.search.estimators)
-        # The final stage has a part of the time, and is still to come.
-        part = "the search's part of " if deadlines is not None and deadlines.final else ""
-        timed = f"{part}the budget of {budget} is spent"
-
-        def halt() -> str | None:
-            if budget.most_epochs is not None and paid.count() >= budget.most_epochs:
-                return f"the budget of {budget.most_epochs:,.15g} epochs is spent"
-            if budget.trials is not None and len(coordinator.trials) >= budget.trials:
-                return f"the budget of {Budget(budget.trials)} is spent"
-            if stopped:
-                return timed
-            # The first trial is begun however late it is: its network is delivered where none is measured.
-            if deadlines is not None and coordinator.trials and deadlines.over(self.execution.read_clock()):
-                return timed
-            return None
-
-        return halt
 
     def _record_stop(self, coordinator: Coordinator, reason: str, stopped: bool) -> None:
         """Note the recommendation, and why the search ended. Raises RunError for one whose trials all crash
@@ -206,12 +186,12 @@ class Session:
             shown = f"; its traceback:\n{trace}" if trace else ""
             raise RunError(f"the search was stopped: {reason}. Mend that, then resume{shown}")
 
-    def _was_stopped(self) -> bool:
-        """A search stopped by its seconds stays stopped when it is resumed with the same budget."""
+    def _find_stop(self) -> str | None:
+        """Why the search was stopped before; None where it was not. With the same seconds it stays so."""
         same = msgspec.to_builtins(self.search.budget)
-        return self.search.budget.seconds is not None and any(
-            value["budget"] == same and not value["failing"] for _, _, value in self.ledger.events("stop")
-        )
+        stops = [value for _, _, value in self.ledger.events("stop") if value["budget"] == same]
+        reasons = [str(value["reason"]) for value in stops if not value["failing"]]
+        return reasons[-1] if reasons and self.search.budget.seconds is not None else None
 
     # -- the final stage --------------------------------------------------------------------------
 

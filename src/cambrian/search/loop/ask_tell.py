@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
 from cambrian.codec import decode, encode
-from cambrian.errors import UsageError
+from cambrian.errors import RunError, UsageError
 from cambrian.estimators.function_calls import split_metrics
 from cambrian.options import shorten
 from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Trial, outcome_of, set_direction
@@ -53,6 +53,8 @@ class Conversation:
         while not self._is_spent():
             row = self.coordinator.next()
             if isinstance(row, Stop):
+                if self.coordinator.breaker.tripped:
+                    self._refuse_failing(row.reason)
                 return None
             if isinstance(row, Wait):
                 raise UsageError(self._explain_wait())
@@ -82,6 +84,15 @@ class Conversation:
     def close(self) -> None:
         """Note the seconds since the last trial was asked or told."""
         self.ledger.note_clock(self._seconds_elapsed())
+
+    def _refuse_failing(self, reason: str) -> NoReturn:
+        """Note that every trial was told to have crashed alike, and raise RunError: None would say that the
+        search has ended. Who asks there once more, in a new session, has mended it."""
+        after = len(self.coordinator.trials)
+        self.ledger.note("stop", reason=reason, after=after, budget=self.budget, failing=True)
+        raise RunError(
+            f"the search was stopped: {reason}. Mend that, then close() this search and ask again"
+        )
 
     def _is_spent(self) -> bool:
         trials, seconds, epochs = self.budget.trials, self.budget.seconds, self.budget.most_epochs

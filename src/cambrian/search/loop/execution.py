@@ -60,6 +60,8 @@ class Execution:
         self.attempts, self.directions = Attempts(ledger, attempts), directions
         self._began = time.monotonic() - elapsed
         self._running: dict[int, Row] = {}
+        self._unrecorded: list[Row] = []  # that have ended, and whose outcomes are still to be committed
+        self._halted = False  # whether it was `halt` that gave the reason to stop
         self._submitted: dict[int, float] = {}  # when, by the run's clock
         self._repeats: list[Trial] = []
         self._deadlines: Deadlines = Endless()
@@ -81,12 +83,13 @@ class Execution:
         """Run `unfinished` rows once more, then the rows of `source`, until it stops or `halt()` gives a
         reason; trials that run by then are finished, as far as their deadlines allow. Returns the reason."""
         self._deadlines = deadlines or Endless()
-        queue = self._again(source, unfinished)
+        queue: list[Row] = []
         try:
+            self._begin_again(source, unfinished, queue)
             return self._drive(source, queue, halt)
-        except (KeyboardInterrupt, RunError):  # asked for, or the disk's: no evidence against the trials
+        except BaseException:  # asked for, the disk's, the strategy's: no evidence against the trials
             with suppress(RunError):  # the ledger's own is the one to tell
-                self.attempts.forgive((*self._running.values(), *queue))
+                self.attempts.forgive((*self._running.values(), *queue, *self._unrecorded))
             raise
         finally:
             with suppress(RunError):
@@ -104,6 +107,7 @@ class Execution:
         # Once there is a reason to stop, nothing is claimed any more and the loop drains what runs.
         while self._running or (reason is None):
             outcomes = self._collect(self.engine.wait(1.0), queue)
+            self._unrecorded = [row for row, _ in outcomes]
             self._stop_overdue()
             if time.monotonic() - self._noted >= BEAT:
                 self.ledger.note_clock(self.read_clock())
@@ -119,7 +123,9 @@ class Execution:
                 raise DiskRefused(f"{self._refused}. What was recorded is safe; when this is mended, resume")
             if self.files.is_sweep_due():
                 self.files.sweep(source, self.ledger)
-            if reason is None:
+            # A trial that fails has paid for fewer epochs than it was counted with while it ran: the budget
+            # bears another one then, as it does on one worker, where none is begun before the last has ended.
+            if reason is None or (self._halted and halt() is None):
                 reason = self._fill(source, outcomes, queue, halt)
             else:
                 self._advance(source, outcomes, queue)
@@ -133,16 +139,16 @@ class Execution:
         self._deadlines.learn(ended, seconds)
         return seconds
 
-    def _again(self, source: Source, unfinished: Sequence[Row]) -> list[Row]:
-        """The rows to be run once more."""
-        queue, crashed = self.attempts.take_up(unfinished)
+    def _begin_again(self, source: Source, unfinished: Sequence[Row], queue: list[Row]) -> None:
+        """Run rows of an earlier session once more; those beyond the free slots go into `queue`."""
+        renewed, crashed = self.attempts.take_up(unfinished)
         for row, outcome in crashed:
             self._learned |= source.finish(row.trial.number, outcome)
             self._record([(row, outcome)])
-        if queue:
-            self.ledger.record(again=[row.name for row in queue])
+        if renewed:
+            queue += renewed
+            self.ledger.record(again=[row.name for row in renewed])
         self._advance(source, [], queue)
-        return queue
 
     def _fill(
         self,
@@ -157,6 +163,7 @@ class Execution:
         reason = None
         while len(self._running) + len(queue) < self.engine.slots:
             reason = halt()
+            self._halted = reason is not None
             row = Stop(reason) if reason is not None else source.next()
             if isinstance(row, Stop | Wait):
                 reason = row.reason if isinstance(row, Stop) else None
@@ -197,6 +204,7 @@ class Execution:
             learned, self._learned = self._learned, {}
             self.ledger.record(finished, claimed, learned=learned, clock=clock)
             self._noted = time.monotonic()
+        self._unrecorded = []
         for row, outcome in outcomes:
             self.files.clean(row)
             self._announce_end(row.trial, outcome)
