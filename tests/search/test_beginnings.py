@@ -13,8 +13,8 @@ import cambrian
 import mocks
 from cambrian import Search
 from cambrian.architecture import sample
+from cambrian.cli.options.run import check_unused
 from cambrian.cli.run_search import run_search
-from cambrian.cli.search import _check_unused
 from cambrian.errors import RunBusy, RunChanged, RunError, Unbuildable, UsageError
 from cambrian.randomness import stream
 from cambrian.search.engines.engine import Work
@@ -150,13 +150,13 @@ def test_stopped_before_it_began(
 def test_a_directory_is_used_once_its_run_has_begun(tmp_path: Path) -> None:
     """A ledger that a kill left before its settings were there is none of a run: `search --run` begins it."""
     Ledger.create(tmp_path / "ledger.sqlite").close()
-    _check_unused(tmp_path)
+    check_unused(tmp_path)
     searching().run(tmp_path, quiet=True)
     with pytest.raises(UsageError, match="holds a run already: go on with cambrian resume"):
-        _check_unused(tmp_path)
+        check_unused(tmp_path)
     with pytest.raises(UsageError, match=r"cannot make the run directory .*ledger\.sqlite is a file"):
-        _check_unused(tmp_path / "ledger.sqlite" / "run")
-    for refuse in (_check_unused, read_begun, searching().run):
+        check_unused(tmp_path / "ledger.sqlite" / "run")
+    for refuse in (check_unused, read_begun, searching().run):
         with pytest.raises(UsageError, match="cannot make the run directory"):
             refuse(tmp_path / ("a" * 300))
 

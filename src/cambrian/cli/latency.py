@@ -10,9 +10,10 @@ import typer
 from cambrian.cli.app import Json, app, give, say
 from cambrian.cli.display.panels import MACHINE
 from cambrian.cli.listing import complete
-from cambrian.cli.options.data import Read, Target, load_task
+from cambrian.cli.options.data import Data, Read, Size, Target, load_task
+from cambrian.cli.options.engines import Device
 from cambrian.cli.options.numbers import count
-from cambrian.cli.search import Data, Device, Seed, Size
+from cambrian.cli.options.run import Seed
 from cambrian.errors import UsageError
 
 

@@ -10,13 +10,13 @@ import typer
 from cambrian.cli.app import Json, Out, Run, app, say
 from cambrian.cli.display.panels import FIND
 from cambrian.cli.listing import complete
-from cambrian.cli.options.data import Read, Target, load_task
-from cambrian.cli.options.engines import read_engine
+from cambrian.cli.options.data import Data, Limit, Metric, Read, Size, Target, load_task
+from cambrian.cli.options.engines import Device, EngineName, RayAddress, read_engine
 from cambrian.cli.options.given import name_options, refuse_these
 from cambrian.cli.options.numbers import count
 from cambrian.cli.options.objectives import Choose
+from cambrian.cli.options.run import Seed
 from cambrian.cli.run_search import run_search
-from cambrian.cli.search import Data, Device, EngineName, Limit, Metric, RayAddress, Seed, Size
 
 if TYPE_CHECKING:
     from cambrian.architecture import Architecture

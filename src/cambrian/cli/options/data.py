@@ -6,19 +6,48 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cambrian.cli.listing import complete
+from cambrian.cli.options.headings import DATA
+from cambrian.cli.options.numbers import count
+
 if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
+Data = Annotated[
+    str,
+    typer.Argument(
+        help="Your images, sounds or texts, a folder with a folder for each class; images with masks; a .csv"
+        " of rows or of images; an .npz, IDX files; one long text; or digits, fashion-mnist; cambrian list"
+        " data.",
+        autocompletion=complete("data"),
+    ),
+]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        help="What counts: accuracy, or balanced-accuracy where classes differ in size; of numbers r2, rmse"
+        " or mae; of several labels mean-average-precision or macro-f1.",
+        show_default="accuracy, r2, ... as the data need",
+        rich_help_panel=DATA,
+    ),
+]
+Limit = Annotated[
+    int | None,
+    count(
+        "Use so many images, besides a validation or test part that the data come with.",
+        rich_help_panel=DATA,
+    ),
+]
+Size = Annotated[int | None, count("Scale images to so many pixels a side.", rich_help_panel=DATA)]
 Read = Annotated[
     list[str] | None,
     typer.Option(
         "--read",
         metavar="NAME=VALUE",
         help="Override a guess about your data, such as label=digit; may be given several times.",
-        rich_help_panel="Data",
+        rich_help_panel=DATA,
     ),
 ]
-
 Target = Annotated[
     str | None,
     typer.Option(
@@ -27,7 +56,7 @@ Target = Annotated[
         help="Learn this column of a .csv, a class or a number, or several as A,B, from the others, which are"
         " numbers and categories.",
         show_default=False,
-        rich_help_panel="Data",
+        rich_help_panel=DATA,
     ),
 ]
 

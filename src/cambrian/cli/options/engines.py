@@ -4,10 +4,40 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from cambrian.cli.options.headings import MACHINE
+from cambrian.cli.options.numbers import count
 from cambrian.errors import UnknownName, UsageError
 from cambrian.spec_text import split_call
+
+Workers = Annotated[
+    int | None,
+    count("Train so many networks at a time [default: the cores, or the GPUs].", rich_help_panel=MACHINE),
+]
+EngineName = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="NAME|NAME(setting=value, ...)",
+        help="Where networks are trained: serial, processes of this machine, or ray, the machines of a Ray"
+        " cluster, as 'ray(gpus=0.5)'.",
+        show_default="processes, serial for a single worker",
+        rich_help_panel=MACHINE,
+    ),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|HOST:PORT",
+        help="The Ray cluster that --engine ray joins; left out, it begins one on this machine.",
+        show_default=False,
+        rich_help_panel=MACHINE,
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=MACHINE)]
 
 
 def read_engine(

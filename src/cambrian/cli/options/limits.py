@@ -3,9 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
 
+import typer
+
+from cambrian.cli.options.headings import LIMITS
+from cambrian.cli.options.numbers import amount
 from cambrian.errors import UsageError
 from cambrian.search.planning.budget import MOST
+
+MaxParams = Annotated[float | None, amount("The same as --limit params=N.", rich_help_panel=LIMITS)]
+MaxMacs = Annotated[float | None, amount("The same as --limit macs=N.", rich_help_panel=LIMITS)]
+Timeout = Annotated[
+    str | None,
+    typer.Option(help="Give a training up after this time, such as 5m.", rich_help_panel=LIMITS),
+]
+Memory = Annotated[
+    float | None,
+    amount("Give a training up that takes more GiB of memory.", most=2**32, rich_help_panel=LIMITS),
+]
+SearchLimits = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="MEASURE=AMOUNT|N",
+        help="Refuse networks over a limit before they are trained: latency=5ms, memory=200MB, params=1M,"
+        " macs=300M; may be given several times. A number alone: use so many images, texts or rows.",
+        show_default=False,
+        rich_help_panel=LIMITS,
+    ),
+]
 
 
 def read_limits(texts: Iterable[str], **amounts: float | None) -> tuple[int | None, dict[str, float]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cambrian.cli.options.headings import FINAL, SEARCHED
 from cambrian.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ Objectives = Annotated[
         " of use. What the search ranks by counts, named or not.",
         show_default=False,
         metavar="NAMES",
-        rich_help_panel="What to search",
+        rich_help_panel=SEARCHED,
     ),
 ]
 Choose = Annotated[
@@ -33,7 +34,7 @@ Choose = Annotated[
         " 'latency<5ms,params<1M'.",
         show_default="3 at the knees of the front",
         metavar="CONDITIONS",
-        rich_help_panel="Final network",
+        rich_help_panel=FINAL,
     ),
 ]
 

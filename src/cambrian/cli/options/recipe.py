@@ -3,10 +3,52 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from cambrian.cli.options.headings import TRAINING
+from cambrian.cli.options.numbers import amount, count, share
 from cambrian.errors import UsageError, did_you_mean
 from cambrian.networks.training.recipe import OPTIMISERS, PRECISIONS
+
+LearningRate = Annotated[
+    float | None, amount("The highest learning rate of all trainings.", rich_help_panel=TRAINING)
+]
+Optimiser = Annotated[
+    str | None,
+    typer.Option(
+        help="What takes the steps of all trainings: muon, sgd or adamw.",
+        show_default=False,
+        rich_help_panel=TRAINING,
+    ),
+]
+BatchSize = Annotated[int | None, count("Images in a step of training.", least=2, rich_help_panel=TRAINING)]
+WeightDecay = Annotated[float | None, amount("The weight decay of all trainings.", rich_help_panel=TRAINING)]
+AugmentStrength = Annotated[
+    float | None,
+    share(
+        "Shifts, flips and holes of the images in training: 0 is none, 1 the usual.",
+        rich_help_panel=TRAINING,
+    ),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        help="Numbers of convolutions and products of matrices in training: float32, bfloat16 (on a CPU"
+        " for networks of dense convolutions alone), or auto, which is bfloat16 on a GPU alone.",
+        show_default="the faster one here",
+        rich_help_panel=TRAINING,
+    ),
+]
+Pretrained = Annotated[
+    Path | None,
+    typer.Option(
+        help="Begin with the tensors of this safetensors file whose names and shapes fit.",
+        show_default=False,
+        rich_help_panel=TRAINING,
+    ),
+]
 
 
 def read_recipe(

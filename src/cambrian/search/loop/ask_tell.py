@@ -90,9 +90,7 @@ class Conversation:
         search has ended. Who asks there once more, in a new session, has mended it."""
         after = len(self.coordinator.trials)
         self.ledger.note("stop", reason=reason, after=after, budget=self.budget, failing=True)
-        raise RunError(
-            f"the search was stopped: {reason}. Mend that, then close() this search and ask again"
-        )
+        raise RunError(f"the search was stopped: {reason}. Mend that, then close() this search and ask again")
 
     def _is_spent(self) -> bool:
         trials, seconds, epochs = self.budget.trials, self.budget.seconds, self.budget.most_epochs
