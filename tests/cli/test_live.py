@@ -24,7 +24,7 @@ def trial(number: int, outcome: Outcome, level: int = 2, predicted: float | None
 
 def watched(expected: dict[int, int]) -> tuple[LiveWatch, io.StringIO]:
     text = io.StringIO()
-    return LiveWatch(Console(file=text, width=120), expected), text
+    return LiveWatch(Console(file=text, width=120), expected, {""}), text
 
 
 def test_a_level_ends_with_its_best_and_its_rank_correlation() -> None:
@@ -92,7 +92,7 @@ def test_roles_are_printed_as_they_are() -> None:
 def test_without_a_terminal_there_are_lines() -> None:
     """Whole lines without codes that move a cursor; in a terminal the live display."""
     text = io.StringIO()
-    with watch_search(Console(file=text, width=40), {}) as watch:
+    with watch_search(Console(file=text, width=40), {}, {""}) as watch:
         watch.on_warning("a long sentence that is wider than forty signs")
         watch.on_end(trial(0, Done(0.5)))
         watch.on_stop("the budget is spent")

@@ -136,14 +136,14 @@ def measured_run(task: object, metrics: dict[str, float], seconds: float = 2.0) 
         winner=None,
         task=task,
         objectives=OBJECTIVES,
-        facts={"settings": {"limits": {"layers": 4.0}}},
+        facts={"settings": {"limits": {"layers": 4.0}, "estimator": {"name": "train"}}},
     )
 
 
 def test_measures_have_units_on_the_front_and_columns_in_the_final_table() -> None:
     """As limits have them; a limit has a column too, and sizes have theirs once. In a table's columns the
     numbers stand as they are: nobody knows their units."""
-    task = SimpleNamespace(causal=False)
+    task = SimpleNamespace(causal=False, metric="accuracy")
     run = measured_run(task, MEASURED | {"layers": 3.0})
     assert read_cells(_front(run)) == [
         ["trial", "accuracy", "latency", "memory", "params"],
@@ -160,7 +160,7 @@ def test_columns_that_say_nothing_are_left_out() -> None:
     """A search in a table has no levels and no sizes, and takes no time."""
     assert read_cells(_leaderboard(measured_run(None, {}, seconds=0.0))) == [
         ["trial", "validation"],
-        ["0", "50.00 %"],
+        ["0", "0.5"],
     ]
 
 

@@ -20,9 +20,15 @@ from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Point
 from cambrian.problem import Problem
 from cambrian.search.display.failures import LONGEST, count_failures, describe_failures
 from cambrian.search.display.lines import LONG, PAUSE, LineWatch
+from cambrian.search.display.shares import find_shares
+from cambrian.search.identity.settings import describe_component
 from cambrian.search.loop.final_stage import Final
+from cambrian.search.parts.components import spec_of
 from cambrian.search.parts.devices import choose_device
+from cambrian.search.result import Result
 from cambrian.strategies.strategy import Evaluate
+
+SHARES = frozenset({""})
 
 
 @pytest.fixture
@@ -40,7 +46,7 @@ def trial(number: int, outcome: Outcome, kind: str = "trial") -> Trial:
 def watch_trials(clock: SimpleNamespace, count: int, seconds: float) -> list[str]:
     """The lines of a search of `count` trials that take `seconds` each."""
     lines: list[str] = []
-    watch = LineWatch(lines.append)
+    watch = LineWatch(lines.append, shares=SHARES)
     watch.on_stage("search", count)
     for n in range(count):
         watch.on_claim(trial(n, Done(0.0)))
@@ -61,7 +67,7 @@ def test_a_line_a_trial_or_each_ten_seconds(clock: SimpleNamespace, seconds: flo
 def test_a_long_training_is_not_silent(clock: SimpleNamespace) -> None:
     """Each point of a curve that comes after a minute without a line has one; sooner ones have none."""
     lines: list[str] = []
-    watch = LineWatch(lines.append)
+    watch = LineWatch(lines.append, shares=SHARES)
     for step in range(1, 11):
         clock.now += LONG / 2
         watch.on_point(3, Point(step, {"accuracy": 0.5}))
@@ -73,7 +79,7 @@ def test_a_training_whose_epochs_are_of_steps_is_told_in_steps(clock: SimpleName
     """Its epochs are no passes over the data, of which plans speak."""
     lines: list[str] = []
     clock.now = 0.0
-    watch = LineWatch(lines.append)
+    watch = LineWatch(lines.append, shares=SHARES)
     clock.now += LONG
     watch.on_point(0, Point(2, {"steps": 1000.0}))
     assert lines == ["  search: number 0 after 1,000 steps, 60 s"]
@@ -116,13 +122,13 @@ def test_the_last_line_names_the_trial_that_the_run_recommends(
     assert result.best is not None
     assert result.best.number == strategy.preferred
     ends = [line for line in capfd.readouterr().err.splitlines() if line.startswith("search: ")]
-    assert ends[-1].endswith(f"5 trials, best 50.00 % (trial {strategy.preferred})")
+    assert ends[-1].endswith(f"5 trials, best 0.5 (trial {strategy.preferred})")
 
 
 def test_failures_are_counted_and_told(clock: SimpleNamespace) -> None:
     """With the first line of the error, and the best is another trial."""
     lines: list[str] = []
-    watch = LineWatch(lines.append)
+    watch = LineWatch(lines.append, shares=SHARES)
     for n, outcome in enumerate((Done(0.25), Crashed("boom\nat line 3"))):
         clock.now += PAUSE
         watch.on_claim(trial(n, Done(0.0)))
@@ -136,7 +142,7 @@ def test_failures_are_counted_and_told(clock: SimpleNamespace) -> None:
 def test_the_first_failure_of_a_reason_is_told_at_once(clock: SimpleNamespace) -> None:
     """On one line, with the sentence that the report has; the next one of the reason waits for its turn."""
     lines: list[str] = []
-    watch = LineWatch(lines.append, {0: 4})
+    watch = LineWatch(lines.append, {0: 4}, shares=SHARES)
     sentence = "layer '2', Conv2d(16, 8), cannot take [2, 8, 6, 6]"
     unbuildable = Infeasible("unbuildable", f"{sentence}\nmore")
     for n, outcome in enumerate((Done(0.25), unbuildable, unbuildable, Crashed("boom" * 99))):
@@ -214,3 +220,35 @@ def test_a_final_stage_is_described_or_left_out() -> None:
     """Any other word is a mistake."""
     with pytest.raises(UsageError, match="final is a Final, None or 'auto', got 'yes'"):
         cambrian.Search("tiny-chain", "random", "train", final="yes")
+
+
+def val_acc(network: Any) -> float:
+    return 0.5
+
+
+returned = val_acc
+
+
+@pytest.mark.parametrize(
+    ("estimator", "estimators", "shares"),
+    [
+        ("train", {}, {""}),
+        (lambda network: 0.5, {}, set()),
+        (val_acc, {}, {""}),
+        (Function("test_lines:val_acc", objective="speed"), {}, set()),
+        (Function("test_lines:returned", objective="accuracy"), {}, {""}),
+        ("naswot", {"final": "train"}, {"final"}),
+        ("extrapolated", {}, {""}),
+    ],
+)
+def test_what_a_value_is_decides_whether_it_is_a_percentage(
+    estimator: Any, estimators: Any, shares: set[str], tmp_path: Path
+) -> None:
+    """And not where it lies: a function of one's own may return any number from 0 to 1. The run that is read
+    says the same."""
+    task = cambrian.load("digits", limit=60)
+    search = cambrian.Search("nasbench201", "random", estimator, task, 2, estimators=estimators, final=None)
+    assert find_shares(search) == shares
+    facts = {"settings": {"estimator": describe_component("estimator", search.estimator)}}
+    facts["settings"]["estimators"] = {n: spec_of("estimator", e) for n, e in search.estimators.items() if n}
+    assert find_shares(Result(search.space, task, [], facts, [])) == shares

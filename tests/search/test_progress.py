@@ -119,7 +119,7 @@ def test_status_counts_as_the_search_does(tmp_path):
     run = run_of(tmp_path, 8, 1, "9", final=None, events=[(1.0, "stop", {"reason": "r", **end})])
     ended = sum(trial.outcome is not None for trial in run.trials)
     assert ended < len(run.trials)
-    lines = "\n".join(status_lines(facts(run), "RUN", "resume it"))
+    lines = "\n".join(status_lines(facts(run), "RUN", "resume it", shares=(True, True)))
     assert f"{ended} trials, 0 running" in lines
     assert re.search(r"best \d+\.\d\d % \(trial \d+\)", lines)
 

@@ -39,7 +39,7 @@ def test_a_part_says_whose_value_it_has(outcome: Outcome, expected: str) -> None
     trial: Any = Trial(
         1, Architecture({}), Fidelity(6), kind="supernet", reason={"chunk": 2, "chunks": 3}, outcome=outcome
     )
-    assert describe_supernet(trial).startswith(f"supernet, {expected}")
+    assert describe_supernet(trial, {""}).startswith(f"supernet, {expected}")
 
 
 @pytest.mark.parametrize(("back", "words"), [(0, "its start"), (3, "epoch 3")])
@@ -47,4 +47,4 @@ def test_a_part_says_where_it_was_taken_back_to(back: int, words: str) -> None:
     reason = {"chunk": 2, "chunks": 3, "back": back}
     trial: Any = Trial(1, Architecture({}), Fidelity(6), kind="supernet", reason=reason, outcome=Done(0.25))
     line = f"supernet, part 2 of 3, taken back to {words}: 6 epochs; its children have 25.00 % on average"
-    assert describe_supernet(trial) == line
+    assert describe_supernet(trial, {""}) == line

@@ -67,6 +67,7 @@ def search_table(
 ) -> None:
     """Search the table of the options. Whatever else was given on the command line is refused: it would train
     networks."""
+    from cambrian.search.display.shares import find_shares
     from cambrian.search.display.tally import number_text
     from cambrian.search.ledger.run_directory import choose_place
     from cambrian.search.parts.components import SEVERAL, climbs_table, usual
@@ -103,7 +104,7 @@ def search_table(
     if best is not None:
         # Only now, so that the search cannot have seen it.
         tested, optimum = (
-            number_text(value, table.test_minimize)
+            number_text(value, bool(find_shares(search)) and not table.test_minimize)
             for value in (table.test(best.architecture), table.optimum)
         )
         end = "lowest" if table.test_minimize else "highest"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from cambrian.cli.app import say
 from cambrian.cli.scikit_models import fit_scikit, suits_scikit
 from cambrian.errors import CambrianError, UsageError
-from cambrian.search.display.tally import percent, value_text
+from cambrian.search.display.shares import find_shares
+from cambrian.search.display.tally import number_text, value_text
 
 if TYPE_CHECKING:
     from cambrian.outcome import Trial
@@ -65,7 +66,7 @@ def _compare_scikit(task: Task, place: Path) -> None:
         score = fit_scikit(task)
     except Exception as error:  # another library, which has rules of its own for rows and classes
         raise CambrianError(f"scikit-learn says {type(error).__name__}: {error}") from error
-    shown = percent(score) if is_share(task.metric) else f"{score:.4g}"
+    shown = number_text(score, is_share(task.metric))
     _print_both(Result.open(place), BOOSTING if task.columns else LINEAR, (shown, ""))
 
 
@@ -79,10 +80,10 @@ def _compare_network(task: Task, planned: Plan, place: Path, options: dict[str, 
     network, kind = _choose_network(task)
     alone = plan(task, planned.search.budget, **_leave_out(options, network))
     say(f"by hand: a small {kind} alone, {alone.search.budget}")
-    with watch_search(Console(stderr=True), {}) as watch:
+    with watch_search(Console(stderr=True), {}, find_shares(alone.search)) as watch:
         by_hand = alone.search.run(place / "by-hand", watch)
     found = Result.open(place)
-    _print_both(found, "by hand", _describe(by_hand.winner))
+    _print_both(found, "by hand", _describe(by_hand))
     if _are_same(found.winner, by_hand.winner):
         say("both are the same network, trained in the same way: the difference is chance")
 
@@ -120,14 +121,15 @@ def _print_both(found: Result, name: str, other: tuple[str, str]) -> None:
     add = partial(table.add_column, justify="right")
     add("test")
     add("params")
-    table.add_row("found", *_describe(found.winner))
+    table.add_row("found", *_describe(found))
     table.add_row(name, *other)
     Console().print(table)
 
 
-def _describe(winner: Trial | None) -> tuple[str, str]:
+def _describe(run: Result) -> tuple[str, str]:
     from cambrian.outcome import Done
 
+    winner = run.winner
     if winner is None or not isinstance(winner.outcome, Done):
         return ("failed", "")
-    return value_text(winner), f"{winner.outcome.metrics.get('params', 0):,.0f}"
+    return value_text(winner, find_shares(run)), f"{winner.outcome.metrics.get('params', 0):,.0f}"

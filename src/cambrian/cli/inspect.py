@@ -23,6 +23,8 @@ def status(run: Run, as_json: Json = False) -> None:
     """Show how far a run is, while it works or after."""
     from cambrian.cli.display.status import status_lines
     from cambrian.cli.display.summary import facts
+    from cambrian.search.display.shares import find_shares
+    from cambrian.search.display.tally import is_share
     from cambrian.search.identity.run_components import explain_absence
     from cambrian.search.identity.settings import explain_resuming
     from cambrian.search.result import Result
@@ -35,7 +37,9 @@ def status(run: Run, as_json: Json = False) -> None:
     # Without its space the network is not exported by a command, but in Python.
     place = shlex.quote(str(run))
     resume = explain_resuming(place, result.facts)
-    for line in status_lines(run_facts, place, resume, explain_absence(result.space)):
+    names = find_shares(result)
+    best, last = (t is not None and is_share(t, names) for t in (result.best, result.winner))
+    for line in status_lines(run_facts, place, resume, explain_absence(result.space), (best, last)):
         say(line)
 
 

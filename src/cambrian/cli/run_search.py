@@ -33,6 +33,7 @@ def run_search(
     from cambrian.cli.display.live import watch_search
     from cambrian.cli.display.summary import summarise
     from cambrian.loggers.opening import open_loggers
+    from cambrian.search.display.shares import find_shares
 
     # All of it on standard error: standard output is for the summary, or for JSON.
     console = Console(stderr=True)
@@ -43,7 +44,8 @@ def run_search(
     print_line(f"run: {place}")
     try:
         # Read back from a ledger, levels are JSON's keys, hence strings.
-        shown = watch_search(console, {int(k): v for k, v in expected.items()})
+        counts = {int(k): v for k, v in expected.items()}
+        shown = watch_search(console, counts, find_shares(search))
         with shown as display, open_loggers(display, logs or [], place) as watch:
             if architecture is not None:
                 result = search.train(architecture, place, watch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
@@ -16,27 +16,30 @@ from rich.table import Table
 from cambrian.outcome import Point, Trial
 from cambrian.search.display.failures import failure_text
 from cambrian.search.display.lines import LineWatch
-from cambrian.search.display.tally import Tally, describe_supernet, percent, value_text
+from cambrian.search.display.tally import Tally, describe_supernet, number_text, value_text
 from cambrian.search.loop.watch import Watch
 
 
 @contextmanager
-def watch_search(console: Console, expected: Mapping[int, int]) -> Iterator[Watch]:
-    """The display of a search on `console`: live in a terminal, else lines."""
+def watch_search(
+    console: Console, expected: Mapping[int, int], shares: Collection[str] = ()
+) -> Iterator[Watch]:
+    """The display of a search on `console`: live in a terminal, else lines. `shares` are those of
+    `find_shares`."""
     if console.is_terminal:
-        with LiveWatch(console, expected) as watch:
+        with LiveWatch(console, expected, shares) as watch:
             yield watch
         return
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
-    yield LineWatch(say, expected, warn=lambda sentence: say(f"note: {sentence}"))
+    yield LineWatch(say, expected, warn=lambda sentence: say(f"note: {sentence}"), shares=shares)
 
 
 class LiveWatch(Watch):
     """A `Watch` for a terminal; use as a context manager. `expected` maps levels to their trials."""
 
-    def __init__(self, console: Console, expected: Mapping[int, int]) -> None:
-        self._console, self._expected = console, expected
-        self._tally = Tally()
+    def __init__(self, console: Console, expected: Mapping[int, int], shares: Collection[str] = ()) -> None:
+        self._console, self._expected, self._shares = console, expected, shares
+        self._tally = Tally(shares)
         # A resumed search first goes through the trials it has: until one is begun, none is timed.
         self._replaying, self._replayed, self._counted_from = True, 0, time.monotonic()
         self._stage = "search"
@@ -88,16 +91,17 @@ class LiveWatch(Watch):
         supernet = self._supernets.get(number)
         if supernet is not None and "value" in point.metrics:
             epochs = f"epoch {point.step} of {supernet.fidelity.epochs}"
-            mean = f"{percent(point.metrics['value'])} with shared weights"
+            value = number_text(point.metrics["value"], supernet.estimator in self._shares)
+            mean = f"{value} with shared weights"
             self._progress.update(self._bar, left=f"supernet: {epochs}, {mean}")
 
     def on_end(self, trial: Trial) -> None:
         if self._replaying:  # of an earlier run of the program: it does not tell this one's speed
             self._replayed, self._counted_from = self._replayed + 1, time.monotonic()
         if trial.kind == "final":
-            self._line(f"  {trial.role}: {value_text(trial, failure_text(trial))}")
+            self._line(f"  {trial.role}: {value_text(trial, self._shares, failure_text(trial))}")
         elif trial.kind == "supernet":  # its value is a mean over children: it competes with none of them
-            self._line(describe_supernet(trial))
+            self._line(describe_supernet(trial, self._shares))
             return
         else:
             self._trial(trial)
@@ -132,7 +136,7 @@ class LiveWatch(Watch):
                 self._tally.rank_correlation(level),
             )
         found, failed = self._tally.best, self._tally.failed
-        best = f"best so far {value_text(found)} (trial {found.number})" if found else ""
+        best = f"best so far {value_text(found, self._shares)} (trial {found.number})" if found else ""
         table.caption = "  ".join(t for t in (best, f"{failed} failed" if failed else "") if t)
         table.caption_justify = "left"
         return table

@@ -10,14 +10,18 @@ from cambrian.search.display.progress import describe_level, describe_progress
 from cambrian.search.display.tally import number_text
 
 
-def status_lines(facts: Mapping[str, Any], run: str, resume: str, export: str = "") -> Iterator[str]:
+def status_lines(
+    facts: Mapping[str, Any],
+    run: str,
+    resume: str,
+    export: str = "",
+    shares: tuple[bool, bool] = (False, False),
+) -> Iterator[str]:
     """`run` is the run directory as a shell takes it; `resume` says how it goes on, and `export` how its
-    network is taken home, where a command does not do that."""
+    network is taken home, where a command does not do that; `shares` whether the best value of the search and
+    that of the final network are shares."""
     progress, best, winner = facts["progress"], facts["best"], facts["winner"]
     minimize = facts["objective"]["minimize"]
-
-    def text(value: float) -> str:
-        return number_text(value, minimize)
 
     yield describe_progress(progress)
     trials = f"{facts['trials']} trial{'' if facts['trials'] == 1 else 's'}"
@@ -26,9 +30,11 @@ def status_lines(facts: Mapping[str, Any], run: str, resume: str, export: str = 
     if progress.level is not None and progress.stage == "search" and progress.state != "finished":
         yield describe_level(progress)
     if best is not None:
-        yield f"best {text(best['value'])} (trial {best['number']}){', lower is better' if minimize else ''}"
+        value, better = number_text(best["value"], shares[0]), ", lower is better" if minimize else ""
+        yield f"best {value} (trial {best['number']}){better}"
     if winner is not None:
-        yield f"final network: {text(winner['value'])} on test; {export or f'cambrian export {run} OUT'}"
+        value = number_text(winner["value"], shares[1])
+        yield f"final network: {value} on test; {export or f'cambrian export {run} OUT'}"
     if progress.state == "interrupted":
         # Why the search ended is not why its last training did.
         reason = "the final training is not finished" if progress.stage == "final" else facts["stopped"]

@@ -17,7 +17,8 @@ from cambrian.reports.verdict import tell_shortfall, tell_uncompared
 from cambrian.search.delivery.front_choice import describe_hypervolume, name_begun
 from cambrian.search.display.failures import count_failures, describe_failures, failure_text
 from cambrian.search.display.progress import read_progress
-from cambrian.search.display.tally import percent, value_text
+from cambrian.search.display.shares import find_shares
+from cambrian.search.display.tally import number_text, value_text
 from cambrian.search.parts.conditions import write_value
 from cambrian.search.result import Result
 
@@ -118,8 +119,9 @@ def _record(trial: Trial) -> dict[str, Any]:
 
 def _leaderboard(result: Result, top: int = 5) -> Any:
     columns = ("trial", "level", "validation", "params", "macs", "seconds")
+    shares = find_shares(result)
     rows = [
-        [str(t.number), str(t.reason.get("level", "")), value_text(t), *_sizes(t)]
+        [str(t.number), str(t.reason.get("level", "")), value_text(t, shares), *_sizes(t)]
         for t in result.recommended[:top]
     ]
     return make_table("best under search", columns, rows)
@@ -129,7 +131,7 @@ def _front(result: Result, top: int = 20) -> Any:
     front, names = result.front, [o.name for o in result.objectives]
     title = f"front: {counted(len(front), 'trial')}"
     more = f"and {len(front) - top} more" if len(front) > top else ""
-    chosen = {t.number for t in find_chosen(result)}
+    chosen, shares = {t.number for t in find_chosen(result)}, find_shares(result)
     # A choice by conditions on other metrics need not lie on the front, nor need the user's own network.
     on_front = {f.number for f in front}
     begun = [t for t in result.trials if name_begun(t) and t.value is not None and t.number not in chosen]
@@ -139,7 +141,7 @@ def _front(result: Result, top: int = 20) -> Any:
     for trial in (*front[:top], *shown, *aside):
         marks = [name_begun(trial), "chosen" if trial.number in chosen else ""]
         others = [_write_metric(result, trial, name) for name in names[1:]]
-        rows.append([str(trial.number), value_text(trial), *others, ", ".join(filter(None, marks))])
+        rows.append([str(trial.number), value_text(trial, shares), *others, ", ".join(filter(None, marks))])
     return make_table(title, ("trial", *names, ""), rows, caption=more)
 
 
@@ -148,7 +150,7 @@ def _finals(result: Result) -> Any:
     from cambrian.reports.shared_scores import find_shared_scores
     from cambrian.reports.tested import is_tested
 
-    shared = find_shared_scores(result.trials)
+    shared, shares = find_shared_scores(result.trials), find_shares(result)
     also, more = ("shared",) if shared else (), _list_measures(result)
     rows = []
     for trial in result.finals:
@@ -158,9 +160,9 @@ def _finals(result: Result) -> Any:
         rows.append(
             [
                 name_role(trial, result.winner) + _say_shortened(metrics),
-                *([value_text(shared.get(trial.architecture))] if shared else []),
-                "" if tested else value_text(trial, "failed"),
-                value_text(trial) if tested else "",
+                *([value_text(shared.get(trial.architecture), shares)] if shared else []),
+                "" if tested else value_text(trial, shares, "failed"),
+                value_text(trial, shares) if tested else "",
                 *(_write_metric(result, trial, name) for name in more),
                 *_sizes(trial),
             ]
@@ -193,7 +195,7 @@ def _count_ngrams(task: Task) -> tuple[str, str]:
     from cambrian.tasks.ngrams import score_ngrams
 
     order, score = score_ngrams(task)
-    return f"n-grams of order {order}", percent(score) if is_share(task.metric) else f"{score:.4g}"
+    return f"n-grams of order {order}", number_text(score, is_share(task.metric))
 
 
 def _list_unraced(result: Result) -> list[str]:

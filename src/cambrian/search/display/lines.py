@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from cambrian.outcome import Point, Trial
 from cambrian.search.display.failures import failure_text
@@ -22,18 +22,19 @@ LONG = 60.0
 
 class LineWatch(Watch):
     """A `Watch` that gives lines to `write`. `expected` maps levels to their trials; warnings go to `warn`,
-    or are Python's own."""
+    or are Python's own; `shares` names the estimators whose values are shares (see `find_shares`)."""
 
     def __init__(
         self,
         write: Callable[[str], object],
         expected: Mapping[int, int] | None = None,
         warn: Callable[[str], object] | None = None,
+        shares: Collection[str] = (),
     ) -> None:
-        self._write, self._warn = write, warn
+        self._write, self._warn, self._shares = write, warn, shares
         self._expected = dict(expected or {})
         self._total = sum(self._expected.values()) or None
-        self._tally = Tally()
+        self._tally = Tally(shares)
         self._stage, self._replaying = "search", True
         self._recommended: Trial | None = None
         self._last = self._began = time.monotonic()
@@ -60,10 +61,10 @@ class LineWatch(Watch):
 
     def on_end(self, trial: Trial) -> None:
         if trial.kind == "final":
-            self._say(f"  {trial.role}: {value_text(trial, failure_text(trial))}")
+            self._say(f"  {trial.role}: {value_text(trial, self._shares, failure_text(trial))}")
             return
         if trial.kind == "supernet":  # its value is a mean over children: it competes with none of them
-            self._say(describe_supernet(trial))
+            self._say(describe_supernet(trial, self._shares))
             return
         level = self._tally.add(trial)
         # By the count, since trials of several workers may end out of order.
@@ -79,7 +80,7 @@ class LineWatch(Watch):
 
     def on_stop(self, reason: str) -> None:
         if self._stage == "search":
-            best = _name_trial(self._recommended or self._tally.best)
+            best = self._name_trial(self._recommended or self._tally.best)
             self._say(f"search: {reason}; {self._count()}, best {best}")
 
     def _is_due(self) -> bool:
@@ -87,7 +88,7 @@ class LineWatch(Watch):
 
     def _describe(self, trial: Trial) -> str:
         of = f" ({self._tally.count} of {self._total})" if self._total else ""
-        value = value_text(trial, failure_text(trial))
+        value = value_text(trial, self._shares, failure_text(trial))
         failed = f", {self._tally.failed} failed" if self._tally.failed else ""
         best = f", best {self._best()}" if self._tally.best is not trial else ", the best"
         return f"trial {trial.number}{of}: {value}{best}{failed}, {self._spent()}"
@@ -97,7 +98,10 @@ class LineWatch(Watch):
         return f"{count} trial{'s' if count != 1 else ''}{f', {failed} failed' if failed else ''}"
 
     def _best(self) -> str:
-        return _name_trial(self._tally.best)
+        return self._name_trial(self._tally.best)
+
+    def _name_trial(self, trial: Trial | None) -> str:
+        return "none" if trial is None else f"{value_text(trial, self._shares)} (trial {trial.number})"
 
     def _spent(self) -> str:
         seconds = time.monotonic() - self._began
@@ -111,10 +115,6 @@ class LineWatch(Watch):
 def print_line(line: str) -> None:
     """A line on standard error, as the command line prints progress: standard output is the program's own."""
     print(line, file=sys.stderr, flush=True)
-
-
-def _name_trial(trial: Trial | None) -> str:
-    return "none" if trial is None else f"{value_text(trial)} (trial {trial.number})"
 
 
 def _describe_point(number: int, point: Point) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cambrian.outcome import ENDLESS
 from cambrian.search.display.lines import LineWatch, print_line
+from cambrian.search.display.shares import find_shares
 from cambrian.search.parts.compatibility import trains_supernets
 from cambrian.search.planning.wording import (
     describe_data,
@@ -29,7 +30,8 @@ def announce(search: Search, place: Path | None) -> LineWatch:
     if place is not None:
         print_line(f"{'run':>9}  {place}")
     expected = search.remarks.get("expected", {})
-    return LineWatch(print_line, {int(level): count for level, count in expected.items()})
+    counts = {int(level): count for level, count in expected.items()}
+    return LineWatch(print_line, counts, shares=find_shares(search))
 
 
 def _describe(search: Search) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ ones and the surrogate's rank correlation."""
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 
 from cambrian.outcome import Done, Trial, describe_collapse, describe_failure, failure_reason
 from cambrian.recommendation import Leader, list_comparable, place_trial
@@ -13,9 +14,11 @@ FEWEST = 5
 
 
 class Tally:
-    """Counts the trials that have ended. `levels` are those of each level, 0 where a search has none."""
+    """Counts the trials that have ended. `levels` are those of each level, 0 where a search has none;
+    `shares` names the estimators whose values are shares (see `find_shares`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, shares: Collection[str] = ()) -> None:
+        self.shares = shares
         self.levels: dict[int, list[Trial]] = defaultdict(list)
         self.failed = 0
         self.leader = Leader()
@@ -44,15 +47,16 @@ class Tally:
         return sum(map(len, self.levels.values()))
 
     def best_of(self, level: int) -> str:
-        return value_text(max(list_comparable(self.levels[level]), key=place_trial, default=None))
+        best = max(list_comparable(self.levels[level]), key=place_trial, default=None)
+        return value_text(best, self.shares)
 
     def mean_of(self, level: int) -> str:
-        ended = [t.outcome for t in list_comparable(self.levels[level]) if isinstance(t.outcome, Done)]
+        ended = list_comparable(self.levels[level])
         if not ended:
             return "-"
-        mean = sum(outcome.value for outcome in ended) / len(ended)
-        # All trials of a search have one objective, hence one direction.
-        return f"{mean:.4g}" if ended[0].minimize else percent(mean)
+        mean = sum(trial.value or 0.0 for trial in ended) / len(ended)
+        # All that can be compared are values of one kind.
+        return number_text(mean, is_share(ended[0], self.shares))
 
     def rank_correlation(self, level: int) -> str:
         """Spearman's, between what the surrogate predicted and what was measured."""
@@ -76,7 +80,7 @@ class Tally:
         return f"level {level}: {count} trained, best {best}, surrogate's rank correlation {rho}"
 
 
-def describe_supernet(trial: Trial) -> str:
+def describe_supernet(trial: Trial, shares: Collection[str] = ()) -> str:
     """The line for a part of a supernet's training that has ended."""
     chunk, chunks = trial.reason.get("chunk", 1), trial.reason.get("chunks", 1)
     part = f", part {chunk} of {chunks}" if chunks != 1 else ""
@@ -87,36 +91,41 @@ def describe_supernet(trial: Trial) -> str:
         return f"supernet{part}: {describe_failure(trial)}"
     epochs = trial.outcome.metrics.get("epochs", trial.fidelity.epochs)
     late = f" of {trial.fidelity.epochs}, its time" if "planned_epochs" in trial.outcome.metrics else ""
+    value = value_text(trial, shares)
     counted = f"{epochs:.3g} epoch{'s' if epochs != 1 else ''}{late}"
     if "gates" in trial.outcome.data:
         collapse = f"; {describe_collapse(trial)}" if "collapse" in trial.outcome.data else ""
-        return f"supernet{part}: {counted}; the architecture of its gates has {value_text(trial)}{collapse}"
-    return f"supernet{part}: {counted}; its children have {value_text(trial)} on average"
+        return f"supernet{part}: {counted}; the architecture of its gates has {value}{collapse}"
+    return f"supernet{part}: {counted}; its children have {value} on average"
 
 
 def percent(value: float | None, absent: str = "-") -> str:
-    """A share of 1 as people read it, other values as they are.
+    """A share of 1 as people read it; what cannot be one, as a percentage already or r2 below 0, as it is.
 
     >>> percent(0.98333), percent(3.25), percent(None)
     ('98.33 %', '3.25', '-')
     """
     if value is None:
         return absent
-    # A value outside of 0 to 1 is not a share, such as a loss or a time.
     return f"{100 * value:.2f} %" if 0 <= value <= 1 else f"{value:.4g}"
 
 
-def value_text(trial: Trial | None, absent: str = "-") -> str:
-    """The value of a trial: a share as people read it, or as it is where lower is better."""
+def value_text(trial: Trial | None, shares: Collection[str] = (), absent: str = "-") -> str:
+    """The value of a trial: as people read a share where its estimator is one of `shares`, else as it is."""
     if trial is None or trial.value is None:
         return absent
-    minimize = isinstance(trial.outcome, Done) and trial.outcome.minimize
-    return number_text(trial.value, minimize)
+    return number_text(trial.value, is_share(trial, shares))
 
 
-def number_text(value: float, minimize: bool) -> str:
+def is_share(trial: Trial, shares: Collection[str]) -> bool:
+    """Whether the trial's value is a share: an accuracy, and no loss of one, of which lower is better."""
+    minimized = isinstance(trial.outcome, Done) and trial.outcome.minimize
+    return trial.estimator in shares and not minimized
+
+
+def number_text(value: float, share: bool) -> str:
     """
-    >>> number_text(0.375, False), number_text(0.375, True)
+    >>> number_text(0.375, True), number_text(0.375, False)
     ('37.50 %', '0.375')
     """
-    return f"{value:.4g}" if minimize else percent(value)
+    return percent(value) if share else f"{value:.4g}"

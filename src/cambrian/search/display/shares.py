@@ -1,0 +1,61 @@
+"""Which values of a run are shares, such as accuracies, that people read as percentages.
+
+A number between 0 and 1 may be anything that a function of the user's returns: what it is decides, and not
+where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cambrian.problem import split_words
+from cambrian.search.parts.components import identity_of, specs_of
+from cambrian.search.parts.direction import objective_name
+from cambrian.tasks.metrics import is_share
+
+if TYPE_CHECKING:
+    from cambrian.search.result import Result
+    from cambrian.search.search import Search
+
+TRAININGS = ("train", "one-shot")
+"""The estimators whose values are those of the task's metric."""
+WORDS = {"acc", "accuracy"}
+"""In the name of a function or of its objective."""
+COLUMNS = {*WORDS, "val", "valid", "validation"}
+"""In that of a table's column, where a score on validation is an accuracy unless lower is better."""
+
+
+def find_shares(run: Search | Result) -> frozenset[str]:
+    """The names of the run's estimators whose values are shares: "" the first."""
+    specs = _list_described(run.facts) if hasattr(run, "facts") else _list_specs(run)
+    return frozenset(name for name, spec in specs.items() if _gives_shares(spec, run.task))
+
+
+def _list_specs(search: Search) -> dict[str, Mapping[str, Any]]:
+    specs = specs_of(search.estimators)
+    return {name: specs[name] or {"unnamed": identity_of(each)} for name, each in search.estimators.items()}
+
+
+def _list_described(facts: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    settings = facts.get("settings", {})
+    others = {name: spec or {} for name, spec in settings.get("estimators", {}).items()}
+    return {"": settings.get("estimator", {}), **others}
+
+
+def _gives_shares(spec: Mapping[str, Any], task: Any) -> bool:
+    """
+    >>> _gives_shares({"name": "function", "arguments": {"function": "mine:val_acc"}}, None)
+    True
+    >>> _gives_shares({"unnamed": "score 1f0a"}, None)
+    False
+    """
+    inner = spec.get("arguments", {}).get("inner")
+    if inner is not None:  # one around another has the values of that one
+        return _gives_shares(inner if isinstance(inner, Mapping) else {"name": inner.partition("(")[0]}, task)
+    if spec.get("name") in TRAININGS:
+        return task is not None and is_share(task.metric)
+    # A function without a name that another process could load it by is described by its own, and a number.
+    own = str(spec.get("unnamed", "")).partition(" ")[0].rpartition(".")[2]
+    name = own or objective_name(spec, task)
+    words = COLUMNS if spec.get("name") == "tabular" else WORDS
+    return is_share(name) or bool(split_words(name) & words)
