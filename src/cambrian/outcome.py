@@ -10,6 +10,9 @@ import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.choices import Scalar
+from cambrian.errors import UsageError
+from cambrian.options import shorten
+from cambrian.records import Record
 from cambrian.settings import Span, check_settings
 from cambrian.weights import Fresh, Weights
 
@@ -21,7 +24,7 @@ ENDLESS = 1_000_000
 """Epochs of a training that ends with its seconds, or with the budget, and not before."""
 
 
-class Fidelity(msgspec.Struct, frozen=True, omit_defaults=True):
+class Fidelity(msgspec.Struct, frozen=True, omit_defaults=True, metaclass=Record):
     """The effort of a measurement (Elsken et al. 2019, Sec. 4, "lower fidelity").
 
     `epochs` of training on `fraction` of the training data, with inputs scaled to `resolution` pixels a
@@ -39,13 +42,18 @@ class Fidelity(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         check_settings(self, "fidelity")
+        if not isinstance(self.skeleton, dict) or not all(isinstance(name, str) for name in self.skeleton):
+            raise UsageError(
+                "fidelity: skeleton is a dictionary of settings of the networks, such as {'filters': 16}, got"
+                f" {shorten(self.skeleton)}"
+            )
 
     def __hash__(self) -> int:  # by hand: the skeleton is a dict, which cannot be hashed
         skeleton = tuple(sorted(self.skeleton.items()))
         return hash((self.epochs, self.fraction, self.resolution, skeleton, self.seconds))
 
 
-class Point(msgspec.Struct, frozen=True):
+class Point(msgspec.Struct, frozen=True, metaclass=Record):
     """One point of a learning curve: the metrics after `step` epochs, and the seconds until then."""
 
     step: int
@@ -65,7 +73,7 @@ class Artifact(msgspec.Struct, frozen=True):
     file: str
 
 
-class Done(msgspec.Struct, frozen=True, omit_defaults=True, tag="done"):
+class Done(msgspec.Struct, frozen=True, omit_defaults=True, tag="done", metaclass=Record):
     """A measurement. `value` is finite, in the user's unit; higher is better, or lower if `minimize`.
     `metrics` holds everything else that was measured (params, macs, further objectives, test scores
     of final models, ...); `seconds` is its cost; `artifacts` are the files that it left, by name; `data`
@@ -89,7 +97,7 @@ class Done(msgspec.Struct, frozen=True, omit_defaults=True, tag="done"):
         return -self.value if self.minimize else self.value
 
 
-class Infeasible(msgspec.Struct, frozen=True, omit_defaults=True, tag="infeasible"):
+class Infeasible(msgspec.Struct, frozen=True, omit_defaults=True, tag="infeasible", metaclass=Record):
     """The architecture cannot be measured under the conditions, which is a result too. `reason` is one of
     nan, oom, timeout, unbuildable, limit; `detail` is a sentence; `metrics` holds all that was measured
     before, so that it shows by how much a limit was missed."""
@@ -101,7 +109,7 @@ class Infeasible(msgspec.Struct, frozen=True, omit_defaults=True, tag="infeasibl
     metrics: dict[str, float] = {}
 
 
-class Crashed(msgspec.Struct, frozen=True, tag="crashed"):
+class Crashed(msgspec.Struct, frozen=True, tag="crashed", metaclass=Record):
     """The evaluation itself failed: an exception, a signal, a process that vanished."""
 
     error: str

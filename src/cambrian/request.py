@@ -14,13 +14,14 @@ import msgspec
 from cambrian.architecture import Architecture
 from cambrian.codec import encode
 from cambrian.outcome import Fidelity, Trial
+from cambrian.records import Record
 from cambrian.weights import Continue, Fresh, Weights
 
 LATER_ON = {"darts-ada": "rises"}
 """Supernet methods with an argument that says what is done from some epoch on."""
 
 
-class Evaluate(msgspec.Struct, frozen=True, tag="evaluate"):
+class Evaluate(msgspec.Struct, frozen=True, tag="evaluate", metaclass=Record):
     """Measure this architecture.
 
     `fidelity=None` is the problem's own. `estimator` names one of the run's estimators, "" the first.
@@ -43,7 +44,7 @@ class Evaluate(msgspec.Struct, frozen=True, tag="evaluate"):
     prefers: tuple[int, ...] = ()
 
 
-class TrainSupernet(msgspec.Struct, frozen=True, tag="supernet"):
+class TrainSupernet(msgspec.Struct, frozen=True, tag="supernet", metaclass=Record):
     """Train the supernet that holds every architecture with the `outer` answers (see `Shares`).
 
     `outer` is an architecture of which only the outer answers count; `method` is the spec of the training as
@@ -64,7 +65,7 @@ class Wait(msgspec.Struct, frozen=True, tag="wait"):
     """The strategy proposes nothing until it has learned another pending trial."""
 
 
-class Stop(msgspec.Struct, frozen=True, tag="stop"):
+class Stop(msgspec.Struct, frozen=True, tag="stop", metaclass=Record):
     """The strategy is finished; `reason` is a phrase."""
 
     reason: str

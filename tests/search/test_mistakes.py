@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import cambrian
-from cambrian import Search
+from cambrian import Budget, Final, Search
 from cambrian.errors import NothingSucceeded, Unbuildable, UnknownName, UsageError
 from cambrian.estimators.function import Function
 from cambrian.outcome import Done, Fidelity
@@ -288,13 +288,47 @@ def test_settings_of_a_search_alone(settings: Any, sentence: str, task: cambrian
         ({"recipe": {"bath_size": 3}}, "a training has no setting 'bath_size'; did you mean 'batch_size'"),
         ({"recipe": 3}, "recipe is a dictionary"),
         ({"changes": {"epochs": "3"}}, "epochs is a whole number, at least 1, got '3'"),
+        ({"changes": {"epoch": 3}}, "unknown skeleton setting 'epoch'; did you mean 'epochs'"),
+        ({"paper": "yes"}, "paper is True or False, got 'yes'"),
+        ({"strategy": "random", "baselines": ["randm"]}, "unknown baseline 'randm'; did you mean 'random'"),
         ({"baselines": "random"}, r"baselines is a list, such as \['random'\], got 'random'"),
     ],
 )
-def test_settings_of_a_plan(settings: Any, sentence: str, task: cambrian.Task) -> None:
-    """Of the training, of the amounts and of the networks beside the winner."""
+def test_settings_of_a_plan(
+    settings: Any, sentence: str, task: cambrian.Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the training, of the amounts and of the networks beside the winner, before any is timed."""
+    monkeypatch.setattr("cambrian.search.planning.preset_plan.Cost", None)
     with pytest.raises(UsageError, match=sentence):
         cambrian.plan(task, "10s", **settings)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Fidelity(epoch=3), "Fidelity has no field 'epoch'; did you mean 'epochs'"),  # type: ignore[call-arg]
+        (lambda: Fidelity(skeleton=[8]), r"skeleton is a dictionary .*, got \[8\]"),  # type: ignore[arg-type]
+        (lambda: Fidelity(1, epochs=2), "Fidelity has epochs twice"),  # type: ignore[misc]
+        (lambda: Final(), r"Final lacks fidelity: give it, as Final\(fidelity=\.\.\.\)"),  # type: ignore[call-arg]
+        (lambda: Final(3), "fidelity is a Fidelity, such as .*, got 3"),  # type: ignore[arg-type]
+        (lambda: Final(Fidelity(), top=0), "final: top is at least 1, got 0"),
+        (lambda: Final(Fidelity(), baselines="random"), "baselines is a list"),  # type: ignore[arg-type]
+        (lambda: Budget(trial=3), "Budget has no field 'trial'; did you mean 'trials'"),  # type: ignore[call-arg]
+        (lambda: Budget("3"), "a budget of trials is a whole number"),  # type: ignore[arg-type]
+        (lambda: Budget(1, 2, 3, 4), "Budget has 3 fields, trials, seconds, epochs, and got 4"),  # type: ignore[call-arg]
+    ],
+)
+def test_a_record_with_another_field(make: Any, sentence: str) -> None:
+    """Or a value of another type: in a sentence, where msgspec says neither the record nor what was meant."""
+    with pytest.raises(UsageError, match=sentence):
+        make()
+
+
+def test_a_baseline_of_no_network_is_said(task: cambrian.Task) -> None:
+    """It was left out in silence; one of another space still is."""
+    final = Final(Fidelity(), baselines=("pnasnet-5", "randm"))
+    with pytest.warns(UserWarning, match="unknown baseline 'randm'; did you mean 'random'"):
+        Search("nasbench201", "random", "train", task, 2, final=final)
 
 
 @pytest.mark.parametrize("directory", ["", 3])

@@ -464,3 +464,10 @@ def test_texts_of_classes_are_raced_by_ngrams_first(tmp_path: Path) -> None:
     for recipe in (search.estimator, search.estimators["final"]):
         assert (recipe.optimiser, recipe.learning_rate) == ("adamw", TEXT["learning_rate"])
     assert choose_optimiser(task, {}, SPACES.make("stages")) == {"optimiser": "muon"}
+
+
+def test_a_budget_below_a_second_is_a_race_all_the_same() -> None:
+    """A race has a second at least, of which the last training's share was more than the whole budget."""
+    planned = plan(make_task(200, 8), "0.5s", workers=1, changes={"entrants": 1, "filters": 8})
+    assert planned.search.final is not None
+    assert planned.search.final.share < 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, replay
-from cambrian.errors import UsageError, did_you_mean
+from cambrian.errors import UnknownName, UsageError, did_you_mean
 from cambrian.estimators.limits import SIZES, read_limits
 from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Objective
@@ -29,6 +29,7 @@ from cambrian.search.loop.order import NUMBER
 from cambrian.search.loop.watch import Watch
 from cambrian.search.parts.compatibility import WEIGHTED, check_compatible, check_task
 from cambrian.search.parts.components import (
+    check_baselines,
     climbs_table,
     component,
     name_estimators,
@@ -174,6 +175,10 @@ class Search:
             raise UsageError(
                 f"the final stage's estimator {final.estimator!r} is not among estimators{known}"
             )
+        try:
+            check_baselines(final.baselines, self.space)
+        except UnknownName as error:  # only said: a run that was begun with it is still to be resumed
+            warnings.warn(f"{error}; none is trained in its place", stacklevel=4)
         # An estimator that does not deliver, as a table, has no networks to train at the end.
         if self.estimators[final.estimator].delivers:
             return final

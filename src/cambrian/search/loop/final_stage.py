@@ -18,13 +18,15 @@ from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
 from cambrian.outcome import ENDLESS, Artifact, Fidelity, Outcome, Trial
 from cambrian.recommendation import rank_trials
+from cambrian.records import Record
 from cambrian.request import Stop, Wait
 from cambrian.search.ledger.keys import trial_key
 from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.baselines import list_baselines
 from cambrian.search.loop.deadlines import FinalDeadlines
 from cambrian.search.loop.trainings import Trainings, has_failed, is_late
-from cambrian.settings import SHARE, check_settings
+from cambrian.search.parts.given import check_types
+from cambrian.settings import COUNT, SHARE, check_settings
 from cambrian.spaces.space import Space
 from cambrian.weights import FINAL, FRESH, Inherit, Weights
 
@@ -38,7 +40,7 @@ DRAWING = 0.05
 """The share of the time that is left in which a random baseline is looked for."""
 
 
-class Final(msgspec.Struct, frozen=True):
+class Final(msgspec.Struct, frozen=True, metaclass=Record):
     """`top` finalists at `fidelity`, of which the best on validation wins; of several objectives all `top`
     are handed over, as different points of one front. `baselines` are finished beside the winner: names of
     published architectures that belong to the space, and "random", one drawn from it of the winner's size.
@@ -49,13 +51,14 @@ class Final(msgspec.Struct, frozen=True):
     budget of time."""
 
     fidelity: Fidelity
-    top: int = 3
+    top: Annotated[int, COUNT] = 3
     baselines: tuple[str, ...] = ("random",)
     continues: bool = False
     estimator: str = ""
     share: Annotated[float, SHARE] = 1 / 3
 
     def __post_init__(self) -> None:
+        check_types(fidelity=self.fidelity, baselines=self.baselines)
         check_settings(self, "final")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from inspect import isroutine
 from typing import TYPE_CHECKING, Any
@@ -241,6 +241,18 @@ def find_published(space: Space) -> dict[str, Architecture]:
     from cambrian.spaces.published import find_published_in
 
     return find_published_in(space)
+
+
+def check_baselines(baselines: Sequence[str], space: Space) -> None:
+    """Raises UnknownName for a name of no network at all; a network that the `space` does not hold is left
+    out of the final stage."""
+    from cambrian.spaces.published import names
+
+    unknown = [name for name in baselines if name not in ("random", *names())]
+    own = find_published(space) if unknown else {}  # such as those that a space begins with
+    for name in unknown:
+        if name not in own:
+            raise UnknownName("baseline", name, dict.fromkeys(["random", *names(), *own]))
 
 
 def read_order(order: str) -> str:

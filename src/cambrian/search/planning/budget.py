@@ -7,6 +7,8 @@ import re
 import msgspec
 
 from cambrian.errors import UsageError
+from cambrian.records import Record
+from cambrian.settings import Span
 
 MOST = 2**53
 """Larger whole numbers are not exact in JSON, which the ledger is written in."""
@@ -14,7 +16,7 @@ MOST = 2**53
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-class Budget(msgspec.Struct, frozen=True):
+class Budget(msgspec.Struct, frozen=True, metaclass=Record):
     """`trials` counts every proposal, repeats included. `seconds` counts everything: training, the
     strategy's own thinking, and the final stage. `epochs` counts those that the search's trials paid for
     (see `cambrian.effort`); where it is not set it is left out of JSON, as in older ledgers."""
@@ -24,12 +26,10 @@ class Budget(msgspec.Struct, frozen=True):
     epochs: float | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
-        if self.trials is not None and not 0 < self.trials <= MOST:
-            raise UsageError(f"a budget must be above zero and at most 2^53 trials, got {self.trials:.6g}")
-        if self.seconds is not None and not 0 < self.seconds <= MOST:
-            raise UsageError(f"a budget must be above zero and at most 2^53 s, got {self.seconds:.6g} s")
-        if self.most_epochs is not None and not 0 < self.most_epochs <= MOST:
-            raise UsageError(f"a budget must be above zero and at most 2^53 epochs, got {self.epochs:.6g}")
+        amounts = {"trials": self.trials, "seconds": self.seconds, "epochs": self.most_epochs}
+        for name, amount in amounts.items():
+            if amount is not None:
+                Span(0, MOST, above=True, whole=name == "trials").check(f"a budget of {name}", amount)
 
     @property
     def most_epochs(self) -> float | None:

@@ -6,7 +6,7 @@ import inspect
 import math
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cambrian.errors import Unread
+from cambrian.estimators.limits import read_limits
 from cambrian.search.engines.engine import Engine
 from cambrian.search.parts.compatibility import (
     check_classes,
@@ -22,7 +23,15 @@ from cambrian.search.parts.compatibility import (
     check_shared,
     trains_supernets,
 )
-from cambrian.search.parts.components import SEVERAL, component, name_estimators, space_for, task_of
+from cambrian.search.parts.components import (
+    SEVERAL,
+    check_baselines,
+    component,
+    name_estimators,
+    read_order,
+    space_for,
+    task_of,
+)
 from cambrian.search.parts.devices import AUTO, choose_device, usual_workers
 from cambrian.search.parts.direction import read_objective
 from cambrian.search.parts.engine_choice import choose_engine
@@ -38,7 +47,7 @@ from cambrian.search.planning.pretrained import fit_search
 from cambrian.search.planning.race_search import plan_by_race
 from cambrian.search.planning.shared_search import plan_by_supernet
 from cambrian.search.planning.table_plan import plan_by_table
-from cambrian.settings import COUNT
+from cambrian.settings import COUNT, check_truths
 from cambrian.spaces.budgets import HasPortfolio
 from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space
@@ -118,6 +127,7 @@ def plan(
     began = time.monotonic() if began is None else began
     check_names("plan", settings, [*_list_settings(), *PASSED])
     check_types(device=device, recipe=recipe, changes=changes, baselines=baselines, **settings)
+    check_truths(paper=paper, audit=audit)
     check_numbers(workers=workers, **{name: settings[name] for name in NUMBERS if name in settings})
     _check_training(recipe)
     for name in COUNTED & (changes or {}).keys():
@@ -130,6 +140,7 @@ def plan(
     chosen = None if strategy is None else component("strategy", strategy)
     named = "train" if settings.get("estimator") is None else settings["estimator"]
     fitted = None if space is None else space_for(space, task)
+    _check_named(fitted, surrogate, baselines, settings)
     if fitted is not None:
         refuse_asked(recipe, fitted)
     if chosen is not None:
@@ -178,6 +189,22 @@ def _check_training(recipe: Mapping[str, Any] | None) -> None:
     from cambrian.estimators.train import Train
 
     check_names("a training", recipe or (), [field.name for field in fields(Train)])
+
+
+def _check_named(
+    space: Space | None, surrogate: str | None, baselines: Sequence[str] | None, settings: Mapping[str, Any]
+) -> None:
+    """Raise UnknownName, or UsageError, for what is named and does not exist, before networks are timed."""
+    read_limits(settings.get("limits") or {})
+    if settings.get("order") is not None:
+        read_order(settings["order"])
+    if surrogate is not None:
+        from cambrian.predictors import PREDICTORS
+
+        if surrogate not in PREDICTORS.names():  # a known one is not loaded for this, nor is torch
+            PREDICTORS.parse(surrogate)
+    if space is not None:
+        check_baselines(baselines or (), space)
 
 
 def _names_several(task: Task, settings: Mapping[str, Any]) -> bool:

@@ -18,7 +18,7 @@ from cambrian.errors import Unread, UsageError
 from cambrian.outcome import Fidelity
 from cambrian.registry import name_of
 from cambrian.search.loop.final_stage import Final
-from cambrian.search.parts.components import component, find_published, space_for, usual
+from cambrian.search.parts.components import check_baselines, component, find_published, space_for, usual
 from cambrian.search.parts.space_check import check_space
 from cambrian.search.planning.asked_settings import point_to_surrogate, refuse_untrained
 from cambrian.search.planning.budget import Budget
@@ -32,7 +32,7 @@ from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.presets import SEARCHED
 from cambrian.search.planning.quick_audit import add_row, decide_fidelity
 from cambrian.search.planning.space_facts import SpaceFacts
-from cambrian.search.planning.workload import Workload
+from cambrian.search.planning.workload import Workload, split_changes
 from cambrian.search.search import Search
 from cambrian.spaces.budgets import PaperSearch
 from cambrian.spaces.drafts import is_own
@@ -64,6 +64,8 @@ def plan_by_preset(request: PlanRequest) -> Plan:
     # The space first, then strategy and cost, then the preset: each choice depends on those before it.
     space = _find_grown(request.strategy) if request.space is None else request.space
     facts = _ask_space(space, task, changes)
+    split_changes(facts, changes)  # refused before networks are timed
+    check_baselines(request.baselines or (), facts.space)
     published = _read_paper(facts) if paper else None
     # Whoever speaks of levels wants a search by levels, however few trials the budget has.
     leveled = [name for name in LEVELED if name in changes] + ["surrogate"] * (request.surrogate is not None)

@@ -77,7 +77,8 @@ def plan_by_race(request: PlanRequest, space: Space) -> Plan:
             baselines=request.baselines or (),
             continues=True,
             estimator=FINAL,
-            share=round((1 - race.share - race.contested) * race.left / limits.seconds, 4),
+            # Planning may leave less than a race can have, which is a second.
+            share=round((1 - race.share - race.contested) * min(1.0, race.left / limits.seconds), 4),
         ),
         device=request.device,
         **settings,

@@ -20,6 +20,7 @@ from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.parts.components import component, find_published, space_for
+from cambrian.search.parts.given import check_names
 from cambrian.search.planning.asked_settings import point_to_surrogate, refuse_asked, refuse_untrained
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.forked import Failed, call_each
@@ -29,6 +30,7 @@ from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_table
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.speed import measure_speed
+from cambrian.search.planning.workload import FIELDS
 from cambrian.search.search import Search
 from cambrian.spaces.knowledge import Begins, know
 from cambrian.spaces.space import Space
@@ -152,6 +154,8 @@ def _list_left_out(before: Begins | None, after: Begins | None) -> list[str]:
 
 def _refuse_unread(request: PlanRequest, strategy: Strategy) -> None:
     """Raise Unread for settings that such a search would not read."""
+    known = [*CHANGES, *FIELDS, "cells", "final_cells", "entrants"]
+    check_names("the search of a table", request.changes, known)
     unread = [name for name in request.changes if name not in CHANGES]
     unread += (
         ["audit"] * request.audit

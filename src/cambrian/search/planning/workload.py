@@ -229,5 +229,6 @@ def split_changes(
     for name in rest:
         if name.removeprefix("final_") not in facts.settings:
             start = "final_" if name.startswith("final_") else ""
-            raise UnknownName("skeleton setting", name, [f"{start}{each}" for each in facts.settings])
+            valid = [*FIELDS, *(f"{start}{each}" for each in facts.settings)]
+            raise UnknownName("skeleton setting", name, valid)
     return fields, search, final
