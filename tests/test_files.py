@@ -139,3 +139,22 @@ def test_all_is_flushed_before_it_has_its_name(tmp_path: Path, monkeypatch: pyte
     at = calls.index("rename")
     assert set(calls[:at]) == {path.stat().st_ino for path in (place / "one", place / "two", place)}
     assert calls[at + 1 :] == [tmp_path.stat().st_ino]
+
+
+def test_an_earlier_folder_comes_back_where_the_new_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has stepped aside by then."""
+    place, replace = tmp_path / "place", os.replace
+    write_folder(place, b"old")
+
+    def refuse(source: Path, target: Path) -> None:
+        if str(source).endswith(".part"):
+            raise PermissionError("refused")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(PermissionError, match="refused"):
+        write_folder(place, b"new")
+    assert read(place) == [b"old", b"old"]
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]

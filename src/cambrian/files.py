@@ -45,7 +45,12 @@ def stage_folder(path: Path) -> Iterator[Path]:
         if path.exists():  # a rename cannot replace a folder that holds anything
             shutil.rmtree(old, ignore_errors=True)
             os.replace(path, old)
-        os.replace(draft, path)
+        try:
+            os.replace(draft, path)
+        except BaseException:
+            if old.exists():  # the earlier folder stays, as the earlier file does
+                os.replace(old, path)
+            raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     _sync(path.parent)

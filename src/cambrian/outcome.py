@@ -141,7 +141,7 @@ def outcome_of(value: object, **rest: Any) -> Outcome:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return Crashed(
-            f"expected a number to maximise, got {value!r:.80} of type {type(value).__name__}",
+            f"expected a number, got {value!r:.80} of type {type(value).__name__}",
             seconds=rest.get("seconds", 0.0),
         )
     if not math.isfinite(number):

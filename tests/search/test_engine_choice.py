@@ -22,8 +22,9 @@ from cambrian.search.engines.processes import Processes
 from cambrian.search.engines.ray import Ray
 from cambrian.search.engines.serial import Serial
 from cambrian.search.ledger.run_directory import at_work
-from cambrian.search.parts import engine_choice
+from cambrian.search.parts import devices, engine_choice
 from cambrian.search.parts.devices import usual_workers
+from cambrian.search.parts.engine_choice import make_engine
 from cambrian.search.planning import race_plan
 from cambrian.search.planning.plan import plan
 from cambrian.search.planning.race_speed import Speed
@@ -39,6 +40,7 @@ def _four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_engine, "check_reach", lambda ray, address: None)
     for name in ("search.parts.engine_choice", "search.planning.plan"):
         monkeypatch.setattr(f"cambrian.{name}.usual_workers", lambda device: 4)
+    monkeypatch.setattr(devices, "count_cores", lambda: 8)  # enough for all workers here
 
 
 def named(**settings: Any) -> Search:
@@ -318,3 +320,24 @@ def test_the_usual_number_is_that_of_the_gpus(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("cambrian.search.planning.wording.count_gpus", lambda: 1)
     search = SimpleNamespace(device="cuda", engine=Processes(1))
     assert describe_machine(search, 1) == "cuda, 1 at a time"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "abreast", "alone"),
+    [
+        ("processes(workers=2)", "cpu", 2, 2),
+        ("processes(workers=16)", "cpu", 4, 4),
+        ("processes(workers=16, threads=2)", "cpu", 2, 4),
+        ("processes(workers=16)", "cuda", 16, 4),
+        ("serial", "cpu", 1, 1),
+        ("serial(threads=9)", "cpu", 1, 4),
+    ],
+)
+def test_more_workers_than_cores_share_them(
+    engine: str, device: str, abreast: int, alone: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan reckons with the four cores that there are, and no training computes on more threads."""
+    monkeypatch.setattr(devices, "count_cores", lambda: 4)
+    made = make_engine(engine)
+    assert devices.count_abreast(made, device) == abreast
+    assert devices.count_threads_of_one(made) == alone

@@ -22,7 +22,7 @@ EXPECTED = {
     "good": (Done, ""),
     "nan": (Infeasible, "nan"),
     "infinite": (Infeasible, "nan"),
-    "none": (Crashed, "expected a number to maximise, got None"),
+    "none": (Crashed, "expected a number, got None"),
     "nan_curve": (Infeasible, "nan"),
     "exception": (Crashed, "ValueError: deliberate"),
     "leave": (Crashed, "SystemExit: 3"),

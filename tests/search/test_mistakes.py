@@ -63,8 +63,8 @@ def test_a_forgotten_task(estimator: Any) -> None:
 @pytest.mark.parametrize(
     ("returned", "says"),
     [
-        (None, "expected a number to maximise, got None"),
-        ("0.5", "expected a number to maximise, got '0.5'"),
+        (None, "expected a number, got None"),
+        ("0.5", "expected a number, got '0.5'"),
         ({"a": 0.5, "b": 1.0}, "returned the metrics a, b, and it is open which one is the value"),
         ({"value": "0.5"}, "returned '0.5' as its metric 'value', expected a number"),
         ((0.5, 2.0), "returned the tuple (0.5, 2.0), whose numbers have no names: return a dictionary"),

@@ -148,7 +148,9 @@ def search(
         )
         return
     if minimize is not None:
-        raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
+        raise UsageError(
+            "--minimize and --maximize are for --benchmark: the metric of data says which is better"
+        )
     check_apart(run, data)
     check_audited(estimator, audit)
     ranked = AUTO if estimator == AUTO else read_estimator(estimator)

@@ -46,6 +46,7 @@ from cambrian.search.loop.final_stage import (
 from cambrian.search.loop.halt import Halt
 from cambrian.search.loop.watch import Watch
 from cambrian.search.parts.components import find_published
+from cambrian.search.parts.devices import count_threads_of_one
 from cambrian.search.parts.direction import turn_trial
 from cambrian.search.parts.pretrained import find_pretrained
 from cambrian.search.parts.space_check import check_space, find_warnings
@@ -316,7 +317,7 @@ class Session:
 
     def _count_threads(self, final: Final) -> int:
         """The threads of a final training: all that the engine has for it, where it is the only one."""
-        return self.search.engine.threads_of_one if final.continues else 0
+        return count_threads_of_one(self.search.engine) if final.continues else 0
 
     def _make_final_deadlines(
         self, rows: Sequence[Row], another: Architecture | None

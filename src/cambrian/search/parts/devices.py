@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from cambrian.errors import UsageError
+from cambrian.search.engines.engine import Engine
 from cambrian.search.engines.gpus import count_gpus
 
 AUTO = "auto"
@@ -30,6 +31,22 @@ def choose_device(name: str, needed: bool = True) -> str:
 def count_cores() -> int:
     """The number of cores that this process may use; a container may have fewer than the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def count_abreast(engine: Engine, device: str) -> int:
+    """The trials that get on at a time: on a CPU no more of those on this machine than it has cores for,
+    which more workers share."""
+    if device != "cpu":
+        return engine.slots
+    here = max(1, count_cores() // int(getattr(engine, "threads", 1)))
+    return engine.slots - engine.slots_here + min(engine.slots_here, here)
+
+
+def count_threads_of_one(engine: Engine) -> int:
+    """The threads of an evaluation that is the only one: no more than the cores of the machine that it is
+    on, where that is this one."""
+    threads = engine.threads_of_one
+    return min(threads, count_cores()) if engine.slots_here == engine.slots else threads
 
 
 def usual_workers(device: str) -> int:

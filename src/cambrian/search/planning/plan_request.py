@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import UsageError
 from cambrian.search.engines.engine import Engine
+from cambrian.search.parts.devices import count_abreast
 from cambrian.search.planning.budget import Budget
 from cambrian.spaces.space import Space
 from cambrian.strategies.strategy import Strategy
@@ -54,5 +55,5 @@ class PlanRequest:
 
     @property
     def crew(self) -> int:
-        """The trials at a time."""
-        return self.engine.slots
+        """The trials that get on at a time, by which a plan is made."""
+        return count_abreast(self.engine, self.device)

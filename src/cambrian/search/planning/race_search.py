@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian.estimators.limits import read_limits
 from cambrian.outcome import ENDLESS, Fidelity
 from cambrian.search.loop.final_stage import Final
+from cambrian.search.parts.devices import count_threads_of_one
 from cambrian.search.planning.optimisers import choose_optimiser
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_race
@@ -42,7 +43,7 @@ def plan_by_race(request: PlanRequest, space: Space) -> Plan:
         space,
         request.left,
         workers=request.crew,
-        threads=request.engine.threads_of_one,
+        threads=count_threads_of_one(request.engine),
         device=request.device,
         pretrained=str(recipe.get("pretrained", "")),
         precision=recipe.get("precision"),
@@ -83,7 +84,7 @@ def plan_by_race(request: PlanRequest, space: Space) -> Plan:
         device=request.device,
         **settings,
     )
-    rows = tuple(describe_race(search, race, request.crew))
+    rows = tuple(describe_race(search, race, request.engine.slots))
     search.remarks = {"plan": rows}
     return Plan(search, rows, limits.seconds)
 

@@ -75,7 +75,7 @@ def plan_by_supernet(request: PlanRequest, strategy: Strategy) -> Plan:
         device=request.device,
         **request.settings,
     )
-    rows = tuple(describe_shared(search, amounts, request.crew))
+    rows = tuple(describe_shared(search, amounts, request.engine.slots))
     expected = {} if learns_gates(adapted) else {0: int(getattr(adapted, "children", 0))}
     search.remarks = {"plan": rows, "expected": {str(level): n for level, n in expected.items() if n}}
     seconds = amounts.whole if limits.seconds is None else limits.seconds

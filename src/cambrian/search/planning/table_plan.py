@@ -109,7 +109,9 @@ def plan_by_table(request: PlanRequest) -> Plan:
         device=request.device,
         **{name: value for name, value in settings.items() if name != "estimator"},
     )
-    rows = tuple(describe_table(search, crew, notice, describe_left_out(left_out, "at every width")))
+    rows = tuple(
+        describe_table(search, request.engine.slots, notice, describe_left_out(left_out, "at every width"))
+    )
     search.remarks = {"plan": rows}
     trial = OVERHEAD + MEAN_LENGTH * epochs * len(task.train) * speed
     counted = (limits.trials, limits.most_epochs and math.ceil(limits.most_epochs / (MEAN_LENGTH * epochs)))

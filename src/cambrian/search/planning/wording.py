@@ -10,6 +10,7 @@ from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.search.engines.gpus import count_gpus
 from cambrian.search.engines.processes import Processes
+from cambrian.search.parts.devices import count_abreast, count_cores
 from cambrian.spaces.size import estimate_size
 from cambrian.tasks.nouns import IMAGES
 from cambrian.tasks.sounds import describe_hearing
@@ -43,6 +44,8 @@ def describe_data(task: Task) -> str:
 def describe_machine(search: Search, workers: int) -> str:
     """The device, the trials at a time, and on how many GPUs these are where the machine has several."""
     text = f"{search.device}, {workers} at a time"
+    if isinstance(search.engine, Processes) and count_abreast(search.engine, search.device) < workers:
+        return f"{text}, which share {counted(count_cores(), 'core')}"
     shared_out = search.device == "cuda" and isinstance(search.engine, Processes)
     count = count_gpus() if shared_out else 1
     return text if count < 2 else f"{text}, on {min(workers, count)} of {count} GPUs"
