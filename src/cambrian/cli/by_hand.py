@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from cambrian.cli.app import say
 from cambrian.cli.scikit_models import fit_scikit, suits_scikit
 from cambrian.errors import CambrianError, UsageError
-from cambrian.search.display.shares import find_shares
 from cambrian.search.display.tally import number_text, value_text
 
 if TYPE_CHECKING:
@@ -74,6 +73,7 @@ def _compare_network(task: Task, planned: Plan, place: Path, options: dict[str, 
     from rich.console import Console
 
     from cambrian.cli.display.live import watch_search
+    from cambrian.search.display.shares import find_shares
     from cambrian.search.planning.plan import plan
     from cambrian.search.result import Result
 
@@ -128,6 +128,7 @@ def _print_both(found: Result, name: str, other: tuple[str, str]) -> None:
 
 def _describe(run: Result) -> tuple[str, str]:
     from cambrian.outcome import Done
+    from cambrian.search.display.shares import find_shares
 
     winner = run.winner
     if winner is None or not isinstance(winner.outcome, Done):
