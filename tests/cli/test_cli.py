@@ -266,6 +266,7 @@ class Ended:
 
     def __init__(self, outcome: Outcome | None, notice: str | None = None) -> None:
         self.outcome, self.notice, self.task, self.final = outcome, notice, None, None
+        self.estimators: dict[str, object] = {}
 
     def run(self, place: Path, watch: LiveWatch) -> Result:
         if self.outcome is None:
