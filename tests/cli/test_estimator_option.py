@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from cambrian.cli.options.estimators import is_extrapolated, read_estimator, wrap_table
 from cambrian.errors import UnknownName, UsageError
@@ -32,6 +33,18 @@ def test_a_function_that_is_not_there_is_called_a_function() -> None:
     """A user's function that trains is no measure to them."""
     with pytest.raises(UsageError, match="cannot load function 'test_estimator_option:nope': module"):
         read_estimator("test_estimator_option:nope")
+
+
+def mean_weight(network: nn.Module) -> float:
+    return float(sum(p.abs().mean() for p in network.parameters()))
+
+
+def test_a_function_of_a_network_is_an_estimator() -> None:
+    """By its name, as the guide to an own training loop gives it; other arguments, as a measure has them, are
+    refused before the search."""
+    assert read_estimator("test_estimator_option:mean_weight") == "test_estimator_option:mean_weight"
+    with pytest.raises(UsageError, match=r"is a function f\(network\) or .*, got __call__"):
+        read_estimator("cambrian.networks.measure.measure:FunctionMeasure.__call__")
 
 
 def test_a_plan_wraps_its_own_training() -> None:

@@ -34,6 +34,17 @@ def search(*arguments: str) -> Any:
     return CliRunner().invoke(app, ["search", *arguments])
 
 
+def test_metrics_of_an_own_function_have_any_name() -> None:
+    """The value's name comes first, since it says which of the metrics the value is."""
+    assert read_objectives("params,-regret,accuracy", "accuracy", own=True) == [
+        Objective("accuracy"),
+        PARAMS,
+        Objective("regret", minimize=True),
+    ]
+    with pytest.raises(CambrianError, match="names no objective besides accuracy"):
+        read_objectives("accuracy", "accuracy", own=True)
+
+
 def test_names_of_measures_with_settings() -> None:
     """The value's own name is left out, wherever it stands; a comma within brackets divides nothing."""
     assert read_objectives("params, accuracy,latency(threads=2)", "accuracy") == [PARAMS, LATENCY]

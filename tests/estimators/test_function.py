@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+import cambrian
 from cambrian.architecture import Architecture
+from cambrian.errors import NothingSucceeded
 from cambrian.estimators.estimator import Estimator, Job
 from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Infeasible
@@ -80,3 +82,53 @@ def test_says_whether_it_builds(builds: bool) -> None:
     function = Function("programs:learning_curve", builds=builds)
     assert isinstance(function, Estimator)
     assert function.builds is builds
+
+
+@pytest.mark.parametrize(
+    ("objectives", "result"),
+    [
+        (["accuracy", "params"], {"accuracy": 0.9}),
+        (["accuracy>0.5", "params"], {"loss": 0.1, "accuracy": 0.9}),
+        (["accuracy", "params"], 0.9),
+        (["params", "loss"], {"loss": 0.1, "accuracy": 0.9}),
+    ],
+)
+def test_the_value_may_be_named_among_the_objectives(objectives: list[str], result: Any) -> None:
+    """First, as on the command line: it is not a further objective then, which would leave the value to
+    another metric."""
+    outcome = search(lambda network: result, objectives=objectives).outcome
+    assert outcome.value == 0.9
+    assert "accuracy" not in outcome.metrics
+
+
+@pytest.mark.parametrize(
+    ("metrics", "settings", "sentence"),
+    [
+        (
+            {"val_loss": 0.1},
+            {},
+            "'val_loss' would be maximised, of which lower is usually better: say minimize=True",
+        ),
+        ({"loss": 0.1, "accuracy": 0.9}, {"minimize": True}, "'accuracy' would be minimised"),
+        (
+            {"loss": 0.1, "accuracy": 0.9},
+            {"objectives": ["latency", "accuracy"]},
+            "'loss' would be maximised",
+        ),
+    ],
+)
+def test_no_metric_is_sought_against_its_name(
+    metrics: dict[str, float], settings: dict[str, Any], sentence: str
+) -> None:
+    """A loss that nobody said is to be maximised; said by the metric's place, it is as it is said."""
+    with pytest.raises(NothingSucceeded, match=sentence):
+        search(lambda network: metrics, **settings)
+    (name, *_) = metrics
+    assert search(Function(lambda network: metrics, objective=name)).outcome.value == metrics[name]
+
+
+def search(estimator: Any, **settings: Any) -> Any:
+    """The one trial of a search on few digits."""
+    task = cambrian.load("digits", limit=120)
+    result = cambrian.Search("tiny-chain", "random", estimator, task, budget=1, **settings).run(quiet=True)
+    return result.trials[0]

@@ -26,7 +26,7 @@ from cambrian.cli.options.amounts import (
 )
 from cambrian.cli.options.data import Data, Metric, Read, Size, Target, load_task
 from cambrian.cli.options.engines import Device, EngineName, RayAddress, Workers, read_engine
-from cambrian.cli.options.estimators import is_extrapolated, read_estimator
+from cambrian.cli.options.estimators import is_extrapolated, is_function, read_estimator
 from cambrian.cli.options.given import name_options, refuse_these
 from cambrian.cli.options.limits import MaxMacs, MaxParams, Memory, SearchLimits, Timeout, read_limits
 from cambrian.cli.options.models import fit_model, read_model
@@ -170,7 +170,9 @@ def search(
     }
     trained = ranked in (None, AUTO) or is_extrapolated(ranked)
     metric = metric or find_metric(objectives)
-    others = read_objectives(objectives, (metric or "accuracy") if trained else VALUE)
+    by_function = is_function(ranked)
+    value = (metric or "accuracy") if trained or by_function else VALUE
+    others = read_objectives(objectives, value, own=by_function)
     # Plain progressive search is made by the plan, with the budget's settings.
     chosen: Any = strategy if strategy in (None, "progressive") else STRATEGIES.parse(strategy)
     place = read_model(model, space) if model is not None else None if space is None else SPACES.parse(space)

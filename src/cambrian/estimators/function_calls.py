@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian.errors import UsageError
 from cambrian.options import shorten
 from cambrian.outcome import Fidelity
+from cambrian.problem import lower_is_better
 
 if TYPE_CHECKING:
     from cambrian.problem import Objective
@@ -73,7 +74,8 @@ def split_metrics(
     """The value, and all other metrics by name, of a number or of a dictionary of numbers, such as an
     `estimator` gives. The value is the metric that it names as its `objective`; else the first of the
     objectives, "value", the task's metric, or the only one that is not a further objective.
-    Raises UsageError where that does not decide it, and for a tuple: `said` opens its sentence."""
+    Raises UsageError where that does not decide it, or where by its name lower is better and higher would be
+    searched for, or the other way round, and for a tuple: `said` opens its sentence."""
     if isinstance(result, tuple):
         # Read as a curve, its last number would be maximised, which may be a time.
         raise UsageError(
@@ -84,8 +86,11 @@ def split_metrics(
         return result, {}
     metrics = {str(name): _read_number(str(name), number, said) for name, number in result.items()}
     first, *others = objectives
-    named = [getattr(estimator, "objective", "") or first.name, "value", *([task.metric] if task else ())]
+    asked = getattr(estimator, "objective", "") or first.name
+    named = [asked, "value", *([task.metric] if task else ())]
     name = _name_value(metrics, named, {o.name for o in others}, said)
+    if name != asked:  # nobody said that it is the value
+        _check_direction(name, metrics, first.minimize, said)
     return metrics.pop(name), metrics
 
 
@@ -102,6 +107,18 @@ def _name_value(
             f" that is searched for: call it 'value', or say Function(f, objective={next(iter(metrics))!r})"
         )
     return name
+
+
+def _check_direction(name: str, metrics: Mapping[str, float], minimize: bool, said: str) -> None:
+    """Raise UsageError where the metric `name` would be searched for in the wrong direction, by its name."""
+    lower = lower_is_better(name)
+    if lower is None or lower == minimize:
+        return
+    raise UsageError(
+        f"{said} the metrics {', '.join(metrics)}, and {name!r} would be"
+        f" {'minimised' if minimize else 'maximised'}, of which {'lower' if lower else 'higher'} is usually"
+        f" better: say minimize={lower}, or call the metric that is searched for 'value'"
+    )
 
 
 def _read_number(name: str, number: Any, said: str) -> float:

@@ -43,6 +43,7 @@ from cambrian.search.parts.direction import (
     check_direction,
     choose_direction,
     list_directions,
+    name_value,
     objective_name,
     read_objective,
     take_reference,
@@ -79,9 +80,10 @@ class Search:
     `minimize` lower values of `estimator` are better; left open, it knows. `estimators` are further ones, by
     the names that the strategy's requests give, each with a direction that it knows itself. `objectives` are
     metrics that count besides the estimator's value ("params", "latency", "-accuracy" ...; a leading "-" or
-    "+" says that lower or higher is better, and so does a bound, "latency<10ms", the worst value of use). Of
-    several, the final stage trains networks at the front's knees, or with `choose`, as "latency<5ms", the
-    best one that keeps this. `order` is "number" or "arrival" (see `Order`), left open the strategy's own.
+    "+" says that lower or higher is better, and so does a bound, "latency<10ms", the worst value of use). The
+    value itself may be named first: of a function it is the metric that it returns by that name. Of several,
+    the final stage trains networks at the front's knees, or with `choose`, as "latency<5ms", the best one
+    that keeps this. `order` is "number" or "arrival" (see `Order`), left open the strategy's own.
     `room` bytes of weights and other files are kept for a strategy that goes on from those of earlier trials.
 
     Raises Incompatible where space, strategy and estimator cannot work together, and Unread for `workers` or
@@ -131,7 +133,7 @@ class Search:
         self.task = task_of(task)
         self.space: Space = space_for(space, self.task)
         self.budget = Budget.parse(budget)
-        first = component("estimator", estimator)
+        first = name_value(component("estimator", estimator), objectives, self.task, minimize)
         # The usual strategy depends on the space, the budget and what can be measured.
         climbs = not objectives and climbs_table(self.budget, first, fidelity)
         chosen = usual(self.space, self.budget.trials, climbs) if strategy is None else strategy
@@ -142,7 +144,8 @@ class Search:
         self.device = choose_device(device, needed=getattr(self.estimator, "builds", True))
         self.minimize = choose_direction(self.estimator, self.task, minimize)
         self.reference: float | None = None
-        own, others = take_reference(list(map(read_objective, objectives or ())), self.objective)
+        metric = getattr(self.estimator, "objective", "")
+        own, others = take_reference(list(map(read_objective, objectives or ())), self.objective, metric)
         self.reference, self.more_objectives = own.reference, tuple(others)
         self.order = read_order(order or str(getattr(self.strategy, "order", NUMBER)))
         self.fidelity = fidelity or Fidelity()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.cli.audited import AUTO
 from cambrian.errors import UnknownName, UsageError
+from cambrian.estimators.function_calls import check_function
 from cambrian.registry import Registry
 
 if TYPE_CHECKING:
@@ -16,8 +17,9 @@ TRAIN, EXTRAPOLATED = "train", "extrapolated"
 
 
 def read_estimator(text: str | None) -> Extrapolated | str | None:
-    """The estimator around trainings, or the name of a measure; None for training, which every plan does by
-    itself. Raises UnknownName for any other, and UsageError for settings that it does not have."""
+    """The estimator around trainings, or the name of a measure or of a function of the user's own; None for
+    training, which every plan does by itself. Raises UnknownName for any other, and UsageError for settings
+    that it does not have, and for a function that is not one of a network."""
     from cambrian.networks.measure import MEASURES
     from cambrian.networks.measure.measure import find_measure, is_measure
 
@@ -27,10 +29,16 @@ def read_estimator(text: str | None) -> Extrapolated | str | None:
         return read_extrapolated(text)
     if not is_measure(text):
         raise UnknownName("estimator", text, [TRAIN, AUTO, EXTRAPOLATED, *MEASURES.names()])
-    if ":" in text:  # a function of the user's own, which is no measure in their words
-        Registry("function", {}).get(text.partition("(")[0].strip())
-    find_measure(text)
+    if is_function(text):
+        check_function(Registry("function", {}).get(text))
+    else:
+        find_measure(text)
     return text
+
+
+def is_function(estimator: object) -> bool:
+    """Whether it names a function of the user's own, `module:function`, whose metrics are not known here."""
+    return isinstance(estimator, str) and ":" in estimator
 
 
 def read_extrapolated(text: str) -> Extrapolated:

@@ -39,18 +39,22 @@ Choose = Annotated[
 ]
 
 
-def read_objectives(text: str | None, value: str, names: Collection[str] | None = None) -> list[Objective]:
+def read_objectives(
+    text: str | None, value: str, names: Collection[str] | None = None, *, own: bool = False
+) -> list[Objective]:
     """The objectives in a text such as `accuracy,-latency`, without that of the estimator's own `value`,
     which every search has, unless it has a reference. The others are measures of networks or, where they are
-    given, `names`. Raises UsageError."""
+    given, `names`. Of a function of the user's `own` they are also the metrics that it returns, of any name,
+    and `value` comes first, since it says which of these the function's value is. Raises
+    UsageError."""
     from cambrian.search.parts.direction import read_objective
     from cambrian.spec_text import parts
 
     if text is None:
         return []
-    written = [part for part in parts(text) if part.lstrip("+-").strip() != value]
+    written = [part for part in parts(text) if own or part.lstrip("+-").strip() != value]
     for part in written:
-        if (name := _read_name(part)) != value:
+        if (name := _read_name(part)) != value and not own:
             _check_known(name, value, names)
     objectives = [read_objective(part) for part in written]
     if all(o.name == value for o in objectives):
@@ -60,7 +64,7 @@ def read_objectives(text: str | None, value: str, names: Collection[str] | None 
     twice = {o.name for n, o in enumerate(objectives) if o.name in {x.name for x in objectives[:n]}}
     if twice:
         raise UsageError(f"--objectives names {', '.join(sorted(twice))} twice: give each once")
-    return objectives
+    return sorted(objectives, key=lambda o: own and o.name != value)
 
 
 def _read_name(part: str) -> str:

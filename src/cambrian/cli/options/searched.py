@@ -62,7 +62,8 @@ EstimatorName = Annotated[
     typer.Option(
         help="What ranks networks in the search: train; a measure before training, such as naswot or"
         " 'zen(repeats=8)' (cambrian list measures); 'extrapolated(model=pfn)', which ends trainings"
-        " early (cambrian list curve-models); or auto: the shortcut that an audit recommends.",
+        " early (cambrian list curve-models); module:function, which gets a network and returns a number"
+        " or a dictionary of metrics; or auto: the shortcut that an audit recommends.",
         show_default="train",
         autocompletion=complete("measures"),
         rich_help_panel=SEARCHED,

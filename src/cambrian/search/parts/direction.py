@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from cambrian.errors import UsageError
+from cambrian.estimators.function import Function
 from cambrian.networks.measure import MEASURES
 from cambrian.outcome import Trial, set_direction
 from cambrian.problem import Objective, lower_is_better
@@ -30,6 +32,19 @@ def objective_name(estimator: Mapping[str, Any], task: Any) -> str:
     if "function" in arguments:
         return str(arguments["function"]).rpartition(":")[2]
     return str(task.metric) if task is not None and estimator.get("name") == "train" else "value"
+
+
+def name_value(estimator: Any, objectives: Sequence[Objective | str], task: Any, said: bool | None) -> Any:
+    """The estimator; of a function whose value has no name yet, the task's metric is its value where that is
+    the first of the `objectives`, unless the direction that was `said` is another one. As a further
+    objective it would leave the value to any other metric of the function's, such as a loss."""
+    open_value = isinstance(estimator, Function) and not estimator.objective
+    if not (open_value and task is not None and objectives):
+        return estimator
+    minimize = is_minimized(task.metric)
+    if read_objective(objectives[0]).name != task.metric or said not in (None, minimize):
+        return estimator
+    return replace(estimator, objective=task.metric, minimize=minimize)
 
 
 def choose_direction(estimator: Any, task: Any, said: bool | None) -> bool:
@@ -105,14 +120,18 @@ def read_objective(text: Objective | str) -> Objective:
     return Objective(name, minimize)
 
 
-def take_reference(objectives: Sequence[Objective], first: Objective) -> tuple[Objective, list[Objective]]:
-    """The first objective, with the reference that one of `objectives` gives it, and the others. Raises
-    UsageError for a reference of the other direction."""
-    others = [o for o in objectives if o.name != first.name]
-    for own in (o for o in objectives if o.name == first.name):
+def take_reference(
+    objectives: Sequence[Objective], first: Objective, metric: str = ""
+) -> tuple[Objective, list[Objective]]:
+    """The first objective, with the reference that one of `objectives` gives it, and the others; `metric` is
+    what a function calls it, where the search has no name for its values. Raises UsageError for a reference
+    of the other direction."""
+    names = {first.name, metric}
+    others = [o for o in objectives if o.name not in names]
+    for own in (o for o in objectives if o.name in names):
         if own.minimize != first.minimize:
             better = "lower" if first.minimize else "higher"
             sign = "<" if first.minimize else ">"
             raise UsageError(f"of {first.name} {better} is better here: write {first.name}{sign}WORST")
-        first = own
+        first = replace(first, reference=own.reference)
     return first, others
