@@ -15,7 +15,7 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 
 import cambrian
-from cambrian.errors import DataError, RunChanged
+from cambrian.errors import DataError, RunChanged, UnknownName
 from cambrian.search import classifier
 from cambrian.search.planning import table_plan
 from cambrian.tasks import Task
@@ -44,6 +44,20 @@ def test_it_is_an_estimator_of_scikit_learn(fitted: cambrian.Classifier) -> None
     assert again.get_params() == fitted.get_params()
     with pytest.raises(NotFittedError):
         again.predict(X)
+
+
+def test_the_metric_is_what_networks_are_searched_by(tmp_path: Path) -> None:
+    """Of classes that are not alike in number the accuracy says little; another metric is another search."""
+    rows = np.r_[0:50, 50:56]
+    settings: dict[str, Any] = {"directory": tmp_path / "run", "workers": 1}
+    model = cambrian.Classifier("1", metric="balanced-accuracy", **settings).fit(X[rows], NAMES[rows])
+    task = model.result_.task
+    assert task is not None
+    assert (task.metric, clone(model).metric) == ("balanced-accuracy", "balanced-accuracy")
+    with pytest.raises(RunChanged, match="begun with another metric"):
+        cambrian.Classifier("1", **settings).fit(X[rows], NAMES[rows])
+    with pytest.raises(UnknownName, match="unknown metric 'auc'"):
+        cambrian.Classifier("1", metric="auc").fit(X, NAMES)
 
 
 @pytest.mark.slow

@@ -101,6 +101,17 @@ def test_a_constant_channel_divides_by_one() -> None:
     assert std[2] == 1.0
 
 
+def test_a_class_that_holds_most_is_said() -> None:
+    """A constant answer has its share as its accuracy, which looks learned; of another metric it has not."""
+    labels = ["no"] * 45 + ["yes"] * 15
+    images = np.random.default_rng(0).integers(0, 256, (60, 5, 5), dtype=np.uint8)
+    (sentence,) = load((images, labels)).warnings
+    assert "45 of 60 images are of the class 'no'" in sentence
+    assert "has accuracy 75.0%: metric=balanced-accuracy (--metric)" in sentence
+    assert load((images, labels), metric="balanced-accuracy").warnings == ()
+    assert load((images[1:], labels[1:])).warnings == ()
+
+
 def test_leaks_are_said_in_one_sentence() -> None:
     """A test part that repeats training images is used as it is, and said to."""
     clean = load(((X, Y), (X[:9] ^ 1, Y[:9])))

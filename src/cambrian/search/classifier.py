@@ -51,6 +51,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         test: float = 0.1,
         seed: int = 0,
         quiet: bool = True,
+        metric: str | None = None,
     ) -> None:
         self.budget = budget
         self.space = space
@@ -61,13 +62,14 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self.test = test
         self.seed = seed
         self.quiet = quiet
+        self.metric = metric
 
     def search(self, X: Any, y: Any, goal: GoalName | None) -> Result:
         """Fit a network to `y`, and keep the result. Raises RunError where no network could be trained,
         RunChanged where the directory holds another search."""
         shape = find_shape(X)
         options: dict[str, Any] = {"features": True} if len(shape) == 2 else {}
-        task = load((X, y), test=self.test, goal=goal, **options)
+        task = load((X, y), test=self.test, goal=goal, metric=self.metric, **options)
         place = name_place(self.directory)
         if place is None:
             made = tempfile.mkdtemp(prefix="cambrian-")
@@ -79,6 +81,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         if result.winner is None:
             raise RunError("no network was trained within the budget: give more time")
         self.n_features_in_ = int(shape[-1])
+        names = list(getattr(X, "columns", ()))  # of a DataFrame, as scikit-learn has them
+        if names and all(isinstance(name, str) for name in names):
+            self.feature_names_in_ = np.array(names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):  # of an earlier `fit`
+            del self.feature_names_in_
         self.test_score_ = float(result.winner.value or 0.0)
         self.result_ = result
         return result
@@ -93,11 +100,6 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         """The search that was begun in `place`: another plan measures the machine's speed anew, and would be
         of another search. Raises RunChanged where it is of other data or settings."""
         settings = begun["settings"]
-        if settings["task"] is None or settings["task"]["digest"] != task.digest:
-            raise RunChanged(
-                f"{place} holds a search of other data, or with another share for the test: give what it was"
-                " begun with, or another directory"
-            )
         # A run that the command line began was asked for in other words, and goes on as it is.
         asked, now = begun.get(ASKED, {}), self._describe()
         changed = [name for name in asked if asked[name] != now[name]]
@@ -107,18 +109,23 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
                 f"{place} holds a search that was begun with another {join_words(changed)}: give the same, or"
                 " another directory"
             )
+        if settings["task"] is None or settings["task"]["digest"] != task.digest:
+            raise RunChanged(
+                f"{place} holds a search of other data, or with another share for the test: give what it was"
+                " begun with, or another directory"
+            )
         own = {"space": self.space, "strategy": self.strategy}
         search: Search = resume_search(Search, place, self.budget, own=own)
         return search
 
     def _describe(self) -> dict[str, Any]:
-        """The space and the strategy that were asked for, as JSON."""
+        """The space, the strategy and the metric that were asked for, as JSON."""
         asked = {"space": self.space, "strategy": self.strategy}
         described = {
             kind: None if given is None else describe_component(kind, component(kind, given))
             for kind, given in asked.items()
         }
-        plain: dict[str, Any] = msgspec.json.decode(encode(described))
+        plain: dict[str, Any] = msgspec.json.decode(encode({**described, "metric": self.metric}))
         return plain
 
 
@@ -129,7 +136,8 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     run is kept (None: a temporary one, which ends with this object). After an interruption, or with a larger
     budget, `fit` on the same data goes on there, on the device and with the workers that it was begun with.
     Of the data, a share `test` is kept from the search and the training, and `test_score_` is the network's
-    score there: without a choice having been made by it.
+    score there, by the `metric` that networks are searched for by, such as "balanced-accuracy" (None:
+    accuracy): without a choice having been made by it.
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
@@ -190,7 +198,7 @@ def find_values(y: Any) -> NDArray[Any]:
 
 class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
     """Finds and trains a network that predicts numbers. Its settings are those of `Classifier`; `test_score_`
-    is the share r2 of the variance that it explains on the part `test`.
+    is the share r2 of the variance that it explains on the part `test`, or its `metric`, "rmse" or "mae".
 
     >>> from sklearn.datasets import load_diabetes
     >>> X, y = load_diabetes(return_X_y=True)

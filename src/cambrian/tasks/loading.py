@@ -19,7 +19,7 @@ from cambrian.tasks.metrics import METRICS, choose_metric
 from cambrian.tasks.readers import READERS, TASKS
 from cambrian.tasks.reading import with_options
 from cambrian.tasks.splits import Split, split
-from cambrian.tasks.statistics import digest, leaks, mean_std, refuse_alike
+from cambrian.tasks.statistics import digest, find_crowded, leaks, mean_std, refuse_alike
 from cambrian.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def load(
         columns=columns,
         goal=fit_goal(examples, chosen.train),
     )
-    return replace(task, digest=digest(task), warnings=(*notes, *leaks(task)))
+    return replace(task, digest=digest(task), warnings=(*notes, *find_crowded(task), *leaks(task)))
 
 
 def _check_labelled(examples: Examples, chosen: Split) -> None:

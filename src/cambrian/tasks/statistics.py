@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 CHUNK = 4096  # images at a time, so that no second copy of the data is made
+CROWDED = 0.75  # the share of a class from which a constant answer has an accuracy that looks learned
 
 
 def mean_std(inputs: NDArray[Any], indices: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -83,6 +84,21 @@ def leaks(task: Task) -> tuple[str, ...]:
                 f" {task.noun}, which flatters the {part} score: remove the duplicates if that matters"
             )
     return tuple(sentences)
+
+
+def find_crowded(task: Task) -> tuple[str, ...]:
+    """A sentence about a class that holds most of the data, where a network's score is its accuracy."""
+    if task.goal.kind != "classes" or task.metric != "accuracy":
+        return ()
+    counts = np.bincount(task.targets, minlength=1)
+    label, share = task.labels[int(counts.argmax())], counts.max() / len(task.targets)
+    if share < CROWDED:
+        return ()
+    return (
+        f"{task.name}: {counts.max():,} of {len(task.targets):,} {task.noun} are of the class {label!r:.60},"
+        f" so that a network that always answers this has accuracy {share:.1%}: metric=balanced-accuracy"
+        " (--metric) counts every class alike",
+    )
 
 
 def refuse_alike(name: str, inputs: NDArray[Any], noun: str = IMAGES) -> tuple[str, ...]:
