@@ -18,10 +18,13 @@ from cambrian.architecture import sample
 from cambrian.errors import DataError, ExportMismatch, MissingExtra, UsageError
 from cambrian.exports.export import export_network
 from cambrian.exports.predict import Prediction, check_table, predict, predict_files, write_table
+from cambrian.exports.readme import write_readme
 from cambrian.exports.verification import verify
 from cambrian.networks.normalisation import Normalised, as_inputs
+from cambrian.networks.onnx.onnx_file import IMAGES
 from cambrian.pictures.stages import stages
 from cambrian.search.parts.components import space_for, spec_of
+from cambrian.tasks import read_images
 from cambrian.testing import toy_task
 from commands import run_clean
 
@@ -111,6 +114,30 @@ def test_the_readmes_lines_work_with_torch_alone(exported):
     code += '\nimport sys; assert "cambrian" not in sys.modules'
     done = run_clean(code, place=place, strict=True)
     assert done.stdout.strip() in FACTS["labels"], done.stderr
+
+
+def test_the_readme_says_how_a_file_becomes_an_input(exported):
+    """Its lines give what `cambrian predict` reads of a turned photograph with a palette, to the byte."""
+    _, place = exported
+    tag = Image.Exif()
+    tag[0x112] = 6
+    photo = place / "photo.jpg"  # a PNG by its content, as Pillow and we read it
+    drawn = np.random.default_rng(0).integers(0, 256, (9, 14, 3), dtype=np.uint8)
+    Image.fromarray(drawn).convert("P").save(photo, "PNG", exif=tag)
+    code = (place / "README.md").read_text().split("```python\n")[2].split("```")[0]
+    done = run_clean(
+        f"import torch\n{code}\nprint((images * 255).round().int().flatten().tolist())", place=place
+    )
+    read = read_images([photo], 1, 6, 5, {})
+    photo.unlink()
+    assert json.loads(done.stdout) == read[0, :, :, 0].flatten().tolist(), done.stderr
+
+
+def test_the_readme_says_how_onnx_runtime_is_called():
+    """Where there is such a file; the name of its input is the file's."""
+    text = write_readme({**FACTS, "stored": "uint8"}, "in [0, 1]", "", onnx=True)
+    assert f'session.run(None, {{"{IMAGES}": images.numpy()}})' in text
+    assert "onnx" not in write_readme({**FACTS, "stored": "uint8"}, "in [0, 1]", "")
 
 
 def test_a_broken_program_is_not_delivered(tmp_path, monkeypatch):

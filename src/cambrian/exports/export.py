@@ -75,6 +75,9 @@ def _export_trial(
     # A network trained at another resolution takes images of that size, which the task does not hold.
     if size:
         facts, samples = facts | {"height": size, "width": size}, None
+    # What was measured of it goes with it: the run may be far away by then.
+    if trial.value is not None:
+        facts["test"] = {"metric": task.metric, "value": trial.value, task.noun: len(task.test)}
     answers = trial.architecture.to_json()
     skeleton = dict(trial.fidelity.skeleton)
     space = result.facts.get("settings", {}).get("space")
@@ -227,7 +230,11 @@ def _describe(facts: Mapping[str, Any], directory: Path, verified: Verified, rea
     """Write `model.json` and the README; `reason` says why there is no `network.py`, where there is none."""
     unit = _unit(facts)
     record = {
-        **{name: facts[name] for name in ("name", "rendering", "columns", "goal", *_FACTS) if name in facts},
+        **{
+            name: facts[name]
+            for name in ("name", "test", "rendering", "columns", "goal", *_FACTS)
+            if name in facts
+        },
         "input": INPUT,
         "preprocessing": f"{INPUT} [n, channels, height, width], {unit}; the program normalises them",
         "output": OUTPUTS[read_goal(facts.get("goal")).kind],
@@ -239,5 +246,5 @@ def _describe(facts: Mapping[str, Any], directory: Path, verified: Verified, rea
     if verified.onnx is not None:
         record["onnx"] = describe_onnx(directory, verified.onnx)
     (directory / MODEL).write_text(json.dumps(record, indent=1) + "\n")
-    text = write_readme(facts, unit, "" if verified.source is not None else reason)
+    text = write_readme(facts, unit, "" if verified.source is not None else reason, verified.onnx is not None)
     (directory / "README.md").write_text(text, encoding="utf-8", errors="replace")

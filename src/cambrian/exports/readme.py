@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cambrian.goal import read_goal
-from cambrian.tasks.nouns import read_noun
+from cambrian.tasks.nouns import IMAGES, read_noun
 
+_SIZES = ("channels", "height", "width")
 _SOURCE = """`network.py` is the same network in torch and safetensors, to be read and trained further:
 
 ```python
@@ -18,6 +19,31 @@ network = load()  # with the weights, in evaluation mode; .train() to go on trai
 ```
 """
 
+# As `cambrian.tasks.images.pixels` does it; transparency and levels are rare, and are said in words.
+_FILES = """An image file becomes such an array as in training, by Pillow: turned as its EXIF tag says, in
+{mode}, scaled to the input's size by bilinear filtering with antialiasing, whatever its proportions were:
+
+```python
+import numpy as np
+from PIL import Image, ImageOps
+
+image = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("{pillow}")
+pixels = np.array(image.resize(({width}, {height}), Image.Resampling.BILINEAR))
+images = torch.from_numpy(pixels).reshape(1, {height}, {width}, {channels}).permute(0, 3, 1, 2) / 255
+```
+
+"""
+_ONNX = """
+`program.onnx` is the same program for ONNX Runtime (`program.int8.onnx`, where there is one, in 8-bit
+integers):
+
+```python
+import onnxruntime
+
+session = onnxruntime.InferenceSession("program.onnx")
+(outputs,) = session.run(None, {"images": images.numpy()})
+```
+"""
 _COLUMNS = """`cambrian predict` takes a .csv. `model.json` has under "columns" how the cells of a row
 become features, one column after the other: a number is interpolated between "knots" and "scores" where
 the column has these (in float64, rounded to float32 afterwards), "fill" stands for a missing one, and a
@@ -39,7 +65,7 @@ images = torch.rand(1, {channels}, {height}, {width})  # float32 [n, channels, h
 {use}
 ```
 
-{source}
+{files}{source}{onnx}
 `model.json` has {names}, the input's size and how images are prepared: "rendering" has the colour
 that transparent pixels are laid on, and the levels of 16-bit images that become 0 and 255.
 `weights.safetensors` and `architecture.json` are the network's; `sample.safetensors` holds inputs and the
@@ -84,8 +110,9 @@ OUTPUTS = {
 """The outputs of a program by its goal, as `model.json` says them."""
 
 
-def write_readme(facts: Mapping[str, Any], unit: str, no_source: str) -> str:
-    """The text for a network with these facts; `no_source` says why there is no `network.py`, if so."""
+def write_readme(facts: Mapping[str, Any], unit: str, no_source: str, onnx: bool = False) -> str:
+    """The text for a network with these facts; `no_source` says why there is no `network.py`, if so, and
+    `onnx` that there is a `program.onnx`."""
     goal = read_goal(facts.get("goal")).kind
     outputs = "numbers" if goal == "numbers" else "logits"
     source = f"There is no network.py: {no_source}.\n" if no_source else _SOURCE.format(outputs=outputs)
@@ -99,6 +126,17 @@ def write_readme(facts: Mapping[str, Any], unit: str, no_source: str) -> str:
         source=source,
         names="the name of the number" if goal == "numbers" else "the classes",
         outputs=outputs,
-        **{name: facts[name] for name in ("channels", "height", "width")},
+        files=_describe_files(facts),
+        onnx=_ONNX if onnx else "",
+        **{name: facts[name] for name in _SIZES},
     )
     return text + _COLUMNS if "columns" in facts else text
+
+
+def _describe_files(facts: Mapping[str, Any]) -> str:
+    """How an image file becomes an input; empty of what no image file is predicted from."""
+    if read_noun(facts) != IMAGES or facts.get("stored") != "uint8" or facts["channels"] not in (1, 3):
+        return ""
+    grey = facts["channels"] == 1
+    sizes = {name: facts[name] for name in _SIZES}
+    return _FILES.format(mode="grey" if grey else "colours", pillow="L" if grey else "RGB", **sizes)
