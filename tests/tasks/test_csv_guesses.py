@@ -200,3 +200,21 @@ def test_options_that_cannot_be(tmp_path: Path) -> None:
     refused(path, "no column 'kind': there is no header: give its number, 0 to 36", label="kind")
     refused(path, "separator='ab': expected one character, or one of tab", separator="ab")
     holds(load(path, label="0", ignore="none", separator="comma", header="no"))
+
+
+def test_a_sign_within_quotes_separates_nothing(tmp_path: Path) -> None:
+    """A column "Name; First" and cells like it have a semicolon each, as the rows have commas."""
+    rows = [['"Name; First"', "age", "churned"]]
+    rows += [[f'"Smith ""S""; Ann{i}"', str(20 + 7 * i % 50), "yes" if i % 2 else "no"] for i in range(40)]
+    task = load(write(tmp_path / "people.csv", rows), target="churned")
+    assert task.labels == ("no", "yes")
+    assert [column["name"] for column in task.columns] == ["age"]
+
+
+def test_another_separator_is_named_where_it_would_give_the_column(tmp_path: Path) -> None:
+    """Both signs occur equally often, and the semicolon is taken: decimals may have commas."""
+    rows = [["age", "region;code", "churned"]]
+    rows += [[str(20 + 7 * i % 50), f"A;{i % 3}", "yes" if i % 2 else "no"] for i in range(40)]
+    path = write(tmp_path / "regions.csv", rows)
+    refused(path, "stands in the name 'code,churned', .* at ';': separator=comma", target="churned")
+    assert load(path, target="churned", separator="comma").labels == ("no", "yes")

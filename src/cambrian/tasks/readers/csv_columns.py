@@ -17,7 +17,14 @@ from cambrian.errors import DataError, did_you_mean
 from cambrian.tasks.examples import PARTS, TRAIN, VALIDATION
 from cambrian.tasks.phrases import list_names
 from cambrian.tasks.readers.csv_files import are_files
-from cambrian.tasks.readers.csv_text import DECIMAL_COMMA, FEW_COLUMNS, Table, is_file_name, is_number
+from cambrian.tasks.readers.csv_text import (
+    DECIMAL_COMMA,
+    FEW_COLUMNS,
+    SEPARATORS,
+    Table,
+    is_file_name,
+    is_number,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,7 +70,20 @@ def find_column(table: Table, given: str | int) -> int:
         return int(text) % table.width
     numbered = f"give its number, 0 to {table.width - 1}"
     hint = did_you_mean(str(given), table.header) if table.header else f": there is no header: {numbered}"
+    hint = _find_joined(text, table) or hint
     raise DataError(f"{table.path}: no column {str(given)!r:.60}{hint}")
+
+
+def _find_joined(text: str, table: Table) -> str:
+    """The end of a sentence about a column that another separator of cells would have; empty without one."""
+    for name, mark in SEPARATORS.items():
+        joined = [cell for cell in table.header or () if text in map(str.strip, cell.split(mark))]
+        if joined and mark != table.separator:
+            return (
+                f": it stands in the name {joined[0]!r:.60}, since cells were taken to end at"
+                f" {table.separator!r}: separator={name} (--read separator={name}) reads them otherwise"
+            )
+    return ""
 
 
 def read_ignored(ignore: str | None) -> tuple[list[str], bool]:

@@ -19,6 +19,7 @@ from cambrian.tasks.table_form import TableForm
 SAMPLE = 500  # rows by which columns are told apart
 SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "bar": "|"}
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+QUOTED = re.compile(r'(?<![^\t;|, ])"(?:[^"]|"")*"')  # a text that begins a cell
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 FEW_COLUMNS = 12  # up to which words without an ending may be names of files
 NUMBERED = 10  # columns from which on a first row that counts up is a header, not an image
@@ -196,9 +197,10 @@ def _separator(file: TextIO) -> str:
         file.readline()
         return declared[1]
     candidates = sorted(SEPARATORS.values(), key=",".__eq__)
+    lines = [QUOTED.sub("", line) for line in lines]  # a sign within quotes separates nothing
     counts = {c: {line.count(c) for line in lines} for c in candidates}
     even = [c for c, times in counts.items() if len(times) == 1 and times != {0}]
-    # Text in quotes may hold any of them: then the most frequent in the first line, the comma at a tie.
+    # Text may hold any of them: then the most frequent in the first line, the comma at a tie.
     return even[0] if even else max(reversed(candidates), key=(lines or [""])[0].count)
 
 
