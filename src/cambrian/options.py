@@ -189,8 +189,10 @@ def _count(options: Any) -> int | None:
 def _find_fault(option: object) -> str:
     """The reason why this is not an option; empty if it is one."""
     if type(option) not in (str, int, float, bool):
-        plain = "; convert it first, as .item() or .tolist() do" if hasattr(option, "item") else ""
-        return f"an option is text, a number or a truth value{plain}"
+        mend = "; convert it first, as .item() or .tolist() do" if hasattr(option, "item") else ""
+        if callable(option):  # a module, its class or what makes one
+            mend = "; of modules say pick.module(path, {'relu': nn.ReLU, ...}), which gives the chosen one"
+        return f"an option is text, a number or a truth value{mend}"
     if isinstance(option, float) and not math.isfinite(option):
         return "a number among the options is finite"
     if isinstance(option, str) and not _writable(option):

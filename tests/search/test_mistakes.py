@@ -187,7 +187,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "space without its decorator": ({"space": undecorated}, "write @cambrian.space above it"),
     "space that is a network": ({"space": nn.Linear(1, 1)}, "cambrian.from_model(...) makes a space of it"),
-    "space that is a class": ({"space": nn.Linear}, "a space is an object, got the class Linear"),
+    "space that is a class": (
+        {"space": nn.Linear},
+        "a space is an object, got the class Linear: write a function (pick, task) that returns Linear(...)",
+    ),
     "strategy that is a function": ({"strategy": half}, "half lacks start, propose, learn"),
     "strategy that is a class": ({"strategy": nn.Linear}, "a strategy is an object, got the class Linear"),
     "strategy that is a number": ({"strategy": 3}, "int lacks start, propose, learn"),

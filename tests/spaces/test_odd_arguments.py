@@ -98,6 +98,10 @@ def test_a_loop_that_never_ends(ask: Any) -> None:
         ([float("nan")], "a number among the options is finite, got nan"),
         (["\ud800"], r"a text among the options can be written as UTF-8, got '\ud800'"),
         ([10**30], "a whole number among the options has 64 bits at most, got 1000"),
+        (
+            [nn.ReLU, nn.GELU],
+            "an option is text, a number or a truth value; of modules say pick.module(path, {'relu': nn.ReLU",
+        ),
         ([["x"]], "an option is text, a number or a truth value, got ['x']"),
         (["x" * 9999, None], "an option is text, a number or a truth value, got None"),
         (["x" * 9999] * 2, "offers an option twice: ['xxx"),
@@ -213,6 +217,14 @@ def test_what_is_no_function_of_two_arguments(body: Any) -> None:
     """By the decorator's arguments too; a generator would give no network."""
     with pytest.raises(SpaceError, match="a space is a function"):
         space(task=TASK)(body)
+
+
+def test_a_class_is_returned_by_a_function() -> None:
+    """A module of the user's own that gets pick and task is no space by itself."""
+    with pytest.raises(
+        SpaceError, match=r"got the class Linear: write a function that returns Linear\(...\)"
+    ):
+        space(nn.Linear)
 
 
 @pytest.mark.parametrize("task", [None, 3, "x", (1, 8, 8, 3)])

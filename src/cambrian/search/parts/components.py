@@ -88,7 +88,10 @@ def _check_space(given: Any) -> None:
     """Raise UsageError for an object that is not a space, with the likely mistake: a class, a function."""
     name = getattr(given, "__name__", type(given).__name__)
     if isinstance(given, type):
-        raise UsageError(f"a space is an object, got the class {name}: give {name}(...)")
+        mend = f"give {name}(...)"
+        if _is_module(given):
+            mend = f"write a function (pick, task) that returns {name}(...), and @cambrian.space above it"
+        raise UsageError(f"a space is an object, got the class {name}: {mend}")
     if not (callable(getattr(given, "walk", None)) and callable(getattr(given, "build", None))):
         mend = ": write @cambrian.space above it" if isroutine(given) else ""
         if _is_module(given):
@@ -97,9 +100,11 @@ def _check_space(given: Any) -> None:
 
 
 def _is_module(given: Any) -> bool:
-    """Whether it is a torch module; without torch in the process it cannot be one."""
+    """Whether it is a torch module or a class of them; without torch in the process it cannot be one."""
     torch = sys.modules.get("torch")
-    return torch is not None and isinstance(given, torch.nn.Module)
+    if torch is None:
+        return False
+    return issubclass(given if isinstance(given, type) else type(given), torch.nn.Module)
 
 
 def _check_strategy(given: Any) -> None:

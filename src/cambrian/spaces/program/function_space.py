@@ -260,6 +260,11 @@ def _answering(pick: ModulePick, before: set[str]) -> ModulePick:
 def _check_function(function: Body) -> None:
     """Raise unless the function can be a program: ordinary, with two arguments, and settings by name."""
     wanted = "a space is a function (pick, task, *, setting=default, ...)"
+    if isinstance(function, type):
+        raise SpaceError(
+            f"{wanted}, got the class {function.__name__}: write a function that returns"
+            f" {function.__name__}(...), which may be given pick and task"
+        )
     if not inspect.isroutine(function):
         raise SpaceError(f"{wanted}, got {shorten(function)}")
     if any(kind(function) for kind in UNFIT):
