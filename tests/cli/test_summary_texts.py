@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -21,9 +22,10 @@ from cambrian.cli.display.summary import (
 from cambrian.cli.doctor import doctor
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Objective
+from cambrian.reports.constant_answer import tell_constant
 from cambrian.search.loop.final_stage import Final
 from cambrian.search.search import Search
-from cambrian.tasks import load
+from cambrian.tasks import Task, load
 from cambrian.tasks.ngrams import score_ngrams
 
 
@@ -71,6 +73,33 @@ def test_a_winner_that_another_one_replaced_is_told_apart(capsys: pytest.Capture
     Console().print(_finals(run))  # type: ignore[arg-type]
     lines = [line.split("  ")[0].strip() for line in capsys.readouterr().out.splitlines()]
     assert lines[-2:] == ["an earlier winner", "winner"]
+
+
+def test_a_network_that_is_no_better_than_a_constant_answer_is_told() -> None:
+    """By its accuracy beside that of the commonest class, and by r2, of which a constant has 0 at most."""
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    named = load((rows, ["no"] * 45 + ["yes"] * 15), features=True)
+    measured = load((rows, rows[:, 0]), features=True, goal="numbers")
+    share = float(np.mean([named.labels[y] == "no" for y in named.targets[named.test]]))
+
+    def tell(value: float, task: Task, **metrics: float) -> list[str]:
+        outcome = Done(value, metrics or {"test_loss": 1.0})
+        return tell_constant(Trial(0, Architecture({"a": 1}), Fidelity(), outcome=outcome), task)
+
+    assert tell(share, named) == [
+        f"Always to answer 'no' has an accuracy of {share:.2%} on the test part: the network is no better."
+    ]
+    assert "at most: with -0.33 the" in tell(-0.33, measured)[0]
+    assert tell(share + 0.01, named) == tell(0.1, measured) == tell(0.0, named, loss=1.0) == []
+
+
+def test_tables_name_a_metric_that_is_not_an_accuracy(capsys: pytest.CaptureFixture[str]) -> None:
+    """An r2 of -.33 would be a number of nothing."""
+    trial = Trial(0, Architecture({"a": 1}), Fidelity(), outcome=Done(-0.33))
+    for metric, title in (("r2", "best under search, by r2"), ("accuracy", "best under search")):
+        run = SimpleNamespace(recommended=[trial], objective=Objective(metric))
+        Console(width=100).print(_leaderboard(run))  # type: ignore[arg-type]
+        assert " ".join(capsys.readouterr().out.split()).startswith(f"{title} trial")  # a narrow one wraps
 
 
 def test_no_table_of_trials_where_none_has_ended(
@@ -135,6 +164,7 @@ def measured_run(task: object, metrics: dict[str, float], seconds: float = 2.0) 
         chosen=[],
         winner=None,
         task=task,
+        objective=Objective(),
         objectives=OBJECTIVES,
         facts={"settings": {"limits": {"layers": 4.0}, "estimator": {"name": "train"}}},
     )

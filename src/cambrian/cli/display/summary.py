@@ -124,7 +124,12 @@ def _leaderboard(result: Result, top: int = 5) -> Any:
         [str(t.number), str(t.reason.get("level", "")), value_text(t, shares), *_sizes(t)]
         for t in result.recommended[:top]
     ]
-    return make_table("best under search", columns, rows)
+    return make_table(_name_metric("best under search", result.objective.name), columns, rows)
+
+
+def _name_metric(title: str, metric: str) -> str:
+    """The title with the metric of the values, unless they are accuracies, whose percentages say it."""
+    return title if metric in ("accuracy", "value") else f"{title}, by {metric}"
 
 
 def _front(result: Result, top: int = 20) -> Any:
@@ -171,7 +176,8 @@ def _finals(result: Result) -> Any:
         name, score = _count_ngrams(result.task)
         rows.append([name, *("" for _ in also), "", score, *("" for _ in (*more, *SIZES, "seconds"))])
     columns = ("network", *also, "validation", "test", *more, *SIZES, "seconds")
-    return make_table("final stage", columns, rows, left="network")
+    metric = "value" if result.task is None else result.task.metric
+    return make_table(_name_metric("final stage", metric), columns, rows, left="network")
 
 
 def _list_measures(result: Result) -> list[str]:
@@ -230,10 +236,14 @@ def _list_failures(result: Result) -> list[str]:
 
 
 def _warn_of_winner(result: Result) -> list[str]:
-    """Sentences on a winner that was compared with no other network, or that has hardly learned."""
+    """Sentences on a winner that was compared with no other network, that has hardly learned, or that is no
+    better than a constant answer."""
     if result.winner is None:
         return []
+    from cambrian.reports.constant_answer import tell_constant
+
     return [
+        *tell_constant(result.winner, result.task),
         *tell_uncompared(result.trials),
         *tell_shortfall(result.winner, (*result.trials, *result.finals)),
     ]
