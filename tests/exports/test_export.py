@@ -23,6 +23,7 @@ from cambrian.exports.verification import verify
 from cambrian.networks.normalisation import Normalised, as_inputs
 from cambrian.networks.onnx.onnx_file import IMAGES
 from cambrian.pictures.stages import stages
+from cambrian.search.ledger.run_directory import LEDGER
 from cambrian.search.parts.components import space_for, spec_of
 from cambrian.tasks import read_images
 from cambrian.testing import toy_task
@@ -279,6 +280,10 @@ def test_predicting_refuses_what_does_not_fit(exported, tmp_path):
         predict(place, np.zeros((1, 5, 6, 1), np.uint8))
     with pytest.raises(DataError, match="floats from 0 to 1, got float32 from 0 to 255"):
         predict(place, np.array([[[[0]] * 5] * 5 + [[[255]] * 5]], np.float32))
+    (tmp_path / LEDGER).touch()
+    with pytest.raises(UsageError, match=r"it is a run: cambrian export .* OUT makes one of its network"):
+        predict(tmp_path, np.zeros((1, 6, 5, 1), np.uint8))
+    (tmp_path / LEDGER).unlink()
     with pytest.raises(UsageError, match="no exported network"):
         predict(tmp_path, np.zeros((1, 6, 5, 1), np.uint8))
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from cambrian.exports.mask_images import list_mask_files, write_mask
 from cambrian.exports.program import load_program
 from cambrian.files import check_target, write_file
 from cambrian.goal import choose_outputs, read_goal, write_number
+from cambrian.search.ledger.run_directory import LEDGER
 from cambrian.tasks.nouns import one_of, read_noun
 
 if TYPE_CHECKING:
@@ -190,9 +192,10 @@ def model_facts(directory: Path) -> dict[str, Any]:
         facts: dict[str, Any] = json.loads((directory / MODEL).read_text())
     except OSError as error:
         reason = f"{MODEL}: {error.strerror or error}"
-        raise UsageError(
-            f"{directory} is no exported network ({reason}): make one with cambrian export"
-        ) from error
+        mend = "make one with cambrian export"
+        if (directory / LEDGER).is_file():  # the run itself is what is tried first
+            mend = f"it is a run: cambrian export {shlex.quote(str(directory))} OUT makes one of its network"
+        raise UsageError(f"{directory} is no exported network ({reason}): {mend}") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{directory / MODEL} is damaged: export the network again") from error
     if not _is_complete(facts):

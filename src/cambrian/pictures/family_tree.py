@@ -45,7 +45,7 @@ class Family:
         if all(family.parent(n) is None for n in by_number):
             raise UsageError(
                 "no trial here names a parent: a family tree needs a strategy that makes new architectures"
-                " of old ones, such as evolution or hill-climbing"
+                " of old ones, such as evolution or hill-climbing, and trials after those that it begins with"
             )
         return family
 
