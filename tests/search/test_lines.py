@@ -14,6 +14,7 @@ import pytest
 import cambrian
 import mocks
 from cambrian.architecture import Architecture, sample
+from cambrian.benchmarks.planted import Planted
 from cambrian.errors import UsageError
 from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Point, Trial
@@ -239,6 +240,7 @@ returned = val_acc
         (Function("test_lines:returned", objective="accuracy"), {}, {""}),
         ("naswot", {"final": "train"}, {"final"}),
         ("extrapolated", {}, {""}),
+        (Planted(), {}, {""}),
     ],
 )
 def test_what_a_value_is_decides_whether_it_is_a_percentage(
@@ -247,7 +249,8 @@ def test_what_a_value_is_decides_whether_it_is_a_percentage(
     """And not where it lies: a function of one's own may return any number from 0 to 1. The run that is read
     says the same."""
     task = cambrian.load("digits", limit=60)
-    search = cambrian.Search("nasbench201", "random", estimator, task, 2, estimators=estimators, final=None)
+    space = "pnas" if isinstance(estimator, Planted) else "nasbench201"
+    search = cambrian.Search(space, "random", estimator, task, 2, estimators=estimators, final=None)
     assert find_shares(search) == shares
     facts = {"settings": {"estimator": describe_component("estimator", search.estimator)}}
     facts["settings"]["estimators"] = {n: spec_of("estimator", e) for n, e in search.estimators.items() if n}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 TRAININGS = ("train", "one-shot")
 """The estimators whose values are those of the task's metric."""
+PLANTED = "cambrian.benchmarks.planted:Planted"
+"""An estimator of accuracies without data."""
 WORDS = {"acc", "accuracy"}
 """In the name of a function or of its objective."""
 COLUMNS = {*WORDS, "val", "valid", "validation"}
@@ -54,6 +56,8 @@ def _gives_shares(spec: Mapping[str, Any], task: Any) -> bool:
         return _gives_shares(inner if isinstance(inner, Mapping) else {"name": inner.partition("(")[0]}, task)
     if spec.get("name") in TRAININGS:
         return task is not None and is_share(task.metric)
+    if spec.get("name") == PLANTED:
+        return True
     # A function without a name that another process could load it by is described by its own, and a number.
     own = str(spec.get("unnamed", "")).partition(" ")[0].rpartition(".")[2]
     name = own or objective_name(spec, task)
