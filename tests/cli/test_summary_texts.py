@@ -97,7 +97,7 @@ def test_tables_name_a_metric_that_is_not_an_accuracy(capsys: pytest.CaptureFixt
     """An r2 of -.33 would be a number of nothing."""
     trial = Trial(0, Architecture({"a": 1}), Fidelity(), outcome=Done(-0.33))
     for metric, title in (("r2", "best under search, by r2"), ("accuracy", "best under search")):
-        run = SimpleNamespace(recommended=[trial], objective=Objective(metric))
+        run = SimpleNamespace(recommended=[trial], objective=Objective(metric), task=None, facts={})
         Console(width=100).print(_leaderboard(run))  # type: ignore[arg-type]
         assert " ".join(capsys.readouterr().out.split()).startswith(f"{title} trial")  # a narrow one wraps
 

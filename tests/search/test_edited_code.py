@@ -199,7 +199,7 @@ def test_what_is_nearly_a_space(task: cambrian.Task) -> None:
 
     for given, says in (
         (body, "got body, which is none: write @cambrian.space above it"),
-        (nn.Flatten, "got the class Flatten: give Flatten"),
+        (nn.Flatten, r"got the class Flatten: write a function \(pick, task\) that returns Flatten"),
         (3, "got int, which is none"),
     ):
         with pytest.raises(UsageError, match=says):
