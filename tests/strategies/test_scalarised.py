@@ -80,6 +80,29 @@ def test_a_loss_that_exploded_is_no_end_of_its_range() -> None:
     assert (exploded.best, exploded.worst) == (state.best, state.worst) == ((8.0, 0.0), (0.0, -8.0))
 
 
+class Counted(Trial, frozen=True):
+    """A trial that counts how often its scores are read."""
+
+    read: ClassVar[list[int]] = []
+
+    def scores(self, objectives: Sequence[Objective]) -> tuple[float, ...]:
+        self.read.append(self.number)
+        return super().scores(objectives)
+
+
+def test_a_trial_within_the_ranges_reads_no_other_one() -> None:
+    """The ends of all trials were looked for after each: of a search's 20,000th that took 40 ms."""
+    strategy = Scalarised("random", directions=2)
+    state = strategy.start(Problem(Toy(), OBJECTIVES))
+    for n in range(60):
+        value = [0.0, 1.0, 0.5][n % 3]
+        outcome = Done(value, {"cost": value})
+        state = strategy.learn(state, Counted(n, Architecture({"n": n}), Fidelity(), outcome=outcome))
+        assert Counted.read.count(n) <= 3
+        assert n < 2 or set(Counted.read) == {n}
+        Counted.read.clear()
+
+
 def test_states_are_those_of_the_last_ranges() -> None:
     """After each trial every direction is as if it had learned all trials with the ranges of now."""
     strategy, problem = Scalarised("evolution(population=4, sample=2)", 3), Problem(Toy(6), OBJECTIVES)

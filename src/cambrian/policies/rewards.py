@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from cambrian.outliers import find_lowest
+from cambrian.outliers import find_lowest_sorted, insert_sorted
 
 if TYPE_CHECKING:
     from cambrian.outcome import Trial
@@ -30,23 +29,23 @@ ENOUGH = 8
 class Rewards:
     """The different `values` of the trials so far, ascending."""
 
-    values: tuple[float, ...] = ()
+    values: Sequence[float] = ()
 
     def learn(self, trial: Trial) -> Rewards:
         """With the value of the trial, if it has one that is new."""
         if trial.value is None:
             return self
         place = bisect_left(self.values, trial.value)
-        if self.values[place : place + 1] == (trial.value,):
+        if place < len(self.values) and self.values[place] == trial.value:
             return self
-        return Rewards((*self.values[:place], trial.value, *self.values[place:]))
+        return Rewards(insert_sorted(self.values, trial.value))
 
     @cached_property
     def lowest(self) -> float:
         """The lowest value that counts. Accuracies all count, as in the papers."""
         # Of different ones, so that a policy which has settled still has a scale.
         few = len(self.values) < ENOUGH
-        return min(self.values, default=-math.inf) if few else find_lowest(np.array(self.values))
+        return min(self.values, default=-math.inf) if few else find_lowest_sorted(self.values)
 
     def bound(self, value: float | None) -> float | None:
         """A value that is known here, None for a failure, or the lowest that counts where it is less; None

@@ -13,14 +13,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from cambrian.outcome import Done, Infeasible, Trial
-from cambrian.outliers import find_lowest
+from cambrian.outliers import find_lowest_sorted, insert_sorted
 from cambrian.problem import Objective, Problem
 from cambrian.randomness import stream
 from cambrian.settings import Span
@@ -28,6 +26,9 @@ from cambrian.strategies.inner import Passing, read_inner
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop
 from cambrian.weights import Fresh
+
+if TYPE_CHECKING:
+    import numpy as np
 
 EXPLODED = 100.0
 """The times by which a value far below the others makes a range longer, from which on it is no end of it."""
@@ -37,7 +38,8 @@ Vector = tuple[float, ...]
 @dataclass(frozen=True)
 class State:
     """`weights` are the directions, `inner` the state of the strategy along each. `best` and `worst` are the
-    ends of each objective among the trials, none of them far below the others."""
+    ends of each objective among the trials, none of them far below the others, and `columns` its scores in
+    ascending order."""
 
     problem: Problem
     weights: tuple[Vector, ...]
@@ -45,6 +47,7 @@ class State:
     trials: tuple[Trial, ...] = ()
     best: Vector = ()
     worst: Vector = ()
+    columns: tuple[Sequence[float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,9 @@ class Scalarised(Passing):
         return proposal
 
     def learn(self, state: State, trial: Trial) -> State:
-        grown = replace(state, trials=(*state.trials, trial))
-        best, worst = _find_ends(grown)
-        grown = replace(grown, best=best, worst=worst)
+        columns = _sort_in(state, trial)
+        best, worst = tuple(column[-1] for column in columns), tuple(map(_find_worst, columns))
+        grown = replace(state, trials=(*state.trials, trial), columns=columns, best=best, worst=worst)
         if (best, worst) == (state.best, state.worst):
             return self._learn_along(grown, trial)
         # All values along the weights have changed with the ranges.
@@ -139,17 +142,17 @@ def combine_losses(losses: Sequence[float], weights: Sequence[float], rho: float
     return max(parts) + rho * sum(parts)
 
 
-def _find_ends(state: State) -> tuple[Vector, Vector]:
-    """The best and the worst of each objective. Beside a loss that exploded all others would be alike, and
-    the objective be given up: it is no end."""
-    scores = [t.scores(state.problem.objectives) for t in state.trials if t.value is not None]
-    known = np.array([each for each in scores if all(map(math.isfinite, each))])
-    if not len(known):
-        return (), ()
-    return tuple(known.max(axis=0).tolist()), tuple(_find_worst(column) for column in known.T)
+def _sort_in(state: State, trial: Trial) -> tuple[Sequence[float], ...]:
+    """The columns of the state, with the scores of the trial if all are measured."""
+    scores = () if trial.value is None else trial.scores(state.problem.objectives)
+    if not scores or not all(map(math.isfinite, scores)):
+        return state.columns
+    return tuple(map(insert_sorted, state.columns or ((),) * len(scores), scores))
 
 
-def _find_worst(values: NDArray[np.float64]) -> float:
+def _find_worst(column: Sequence[float]) -> float:
+    """The worst end of an objective. Beside a loss that exploded all others would be alike, and the objective
+    be given up: it is no end."""
     # Not of every tail: its end would move with the quartiles, and each time all states are made anew.
-    low, lowest, high = float(values.min()), find_lowest(values), float(values.max())
+    low, lowest, high = column[0], find_lowest_sorted(column), column[-1]
     return lowest if high - low > EXPLODED * (high - lowest) else low
