@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FENCE = 3.0
 """The number of interquartile ranges below the lower quartile at which Tukey calls a value far out."""
+EXPLODED = 100.0
+"""The times by which a value far below the others makes a range longer, from which on it is no end of it."""
 
 
 def find_lowest(values: Values) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cambrian.outliers import find_lowest_sorted, insert_sorted
+from cambrian.outliers import EXPLODED, find_lowest_sorted, insert_sorted
 
 if TYPE_CHECKING:
     from cambrian.outcome import Trial
@@ -65,5 +65,11 @@ class Rewards:
 
     def overturns(self, before: Rewards) -> bool:
         """Whether it is known only now that a value `before`, which a policy has learned from as it was, is
-        far out: nothing that it has learned is worth keeping."""
-        return len(before.values) < ENOUGH <= len(self.values) and before.values[0] < self.lowest
+        far out: nothing that it has learned is worth keeping. While there are few values, any that is; later,
+        as where a third of them had exploded at first, one that was the scale of all: the end of a tail
+        moves with each trial."""
+        if not before.values or before.lowest >= self.lowest:
+            return False
+        highest = self.values[-1]
+        exploded = highest - before.lowest > EXPLODED * (highest - self.lowest)
+        return exploded or len(before.values) < ENOUGH

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from cambrian.outcome import Done, Infeasible, Trial
-from cambrian.outliers import find_lowest_sorted, insert_sorted
+from cambrian.outliers import EXPLODED, find_lowest_sorted, insert_sorted
 from cambrian.problem import Objective, Problem
 from cambrian.randomness import stream
 from cambrian.settings import Span
@@ -30,8 +30,6 @@ from cambrian.weights import Fresh
 if TYPE_CHECKING:
     import numpy as np
 
-EXPLODED = 100.0
-"""The times by which a value far below the others makes a range longer, from which on it is no end of it."""
 Vector = tuple[float, ...]
 
 
