@@ -22,6 +22,8 @@ from cambrian.recommendation import dominates
 from cambrian.search.search import Search
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.filtered import Filtered
+from cambrian.strategies.reinforcement.q_learning import QLearning
+from cambrian.strategies.reinforcement.reinforce import Reinforce
 from cambrian.strategies.remeasured import Remeasured
 from cambrian.strategies.scalarised import Scalarised, State, combine_losses, draw_weights, scalarise_trial
 from cambrian.strategies.strategy import Evaluate, Stop, Wait
@@ -66,7 +68,7 @@ def test_objectives_are_scaled_to_their_ranges() -> None:
     """Value 3 of 1 to 5, cost 10 of 10 to 30: losses 0.5 and 0."""
     state = State(Problem(Toy(), OBJECTIVES), (), (), best=(5.0, -10.0), worst=(1.0, -30.0))
     along = scalarise_trial(state, trial(0, 3.0, cost=10.0), (0.5, 0.5), 0.05)
-    assert along.value == pytest.approx(-0.2625)
+    assert along.value == pytest.approx(1 - 0.2625 / 1.05)
     assert scalarise_trial(state, trial(0, 3.0), (0.5, 0.5), 0.05).value is None
 
 
@@ -116,7 +118,22 @@ def test_states_are_those_of_the_last_ranges() -> None:
         for weights, along in zip(state.weights, state.inner, strict=True):
             values = [scalarise_trial(state, t, weights, 0.05).value for t in state.trials]
             assert [m.value for m in along.population] == values[-4:]
-            assert max(values) <= 0
+            assert min(values) >= 0
+            assert max(values) <= 1
+
+
+@pytest.mark.parametrize("strategy", [Reinforce(), QLearning(horizon=40)])
+def test_the_worst_of_accuracies_teaches_along_a_direction(strategy: Any) -> None:
+    """As it does without directions: of an accuracy at chance beside many that are alike a policy learned the
+    worst of these, and began anew after eight of them."""
+    scalarised, values = Scalarised(strategy, directions=2), [0.1, *(0.9 + n / 1000 for n in range(12))]
+    state = scalarised.start(Problem(Toy(), OBJECTIVES))
+    for n, value in enumerate(values):
+        known = trial(n, value, cost=1 - value)
+        drawn = sample(Toy(), stream(n, "chance"))
+        state = scalarised.learn(state, msgspec.structs.replace(known, architecture=drawn))
+    lows = [min(scalarise_trial(state, t, w, 0.05).value or 0.0 for t in state.trials) for w in state.weights]
+    assert [along.rewards.lowest for along in state.inner] == lows
 
 
 @pytest.mark.parametrize("inner", ["evolution(population=8)", "hill-climbing"])

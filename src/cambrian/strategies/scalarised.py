@@ -116,7 +116,8 @@ def draw_weights(problem: Problem, count: int) -> tuple[Vector, ...]:
 
 
 def scalarise_trial(state: State, trial: Trial, weights: Vector, rho: float) -> Trial:
-    """The trial with the value along the weights; as a failure where an objective was not measured."""
+    """The trial with the value along the weights, from 0 to 1 as an accuracy; as a failure where an objective
+    was not measured."""
     if not isinstance(trial.outcome, Done):
         return trial
     scores = trial.scores(state.problem.objectives)
@@ -125,7 +126,9 @@ def scalarise_trial(state: State, trial: Trial, weights: Vector, rho: float) -> 
         return msgspec.structs.replace(trial, outcome=outcome)
     ranges = [(high - low) or 1.0 for high, low in zip(state.best, state.worst, strict=True)]
     losses = [(high - x) / span for high, x, span in zip(state.best, scores, ranges, strict=True)]
-    value = -combine_losses(losses, weights, rho)
+    # As an accuracy: of other values those far below the rest count as the worst of these (`outliers`), and
+    # here nothing explodes, but for what is below the ends and so below 0.
+    value = 1 - combine_losses(losses, weights, rho) / (1 + rho)
     return msgspec.structs.replace(trial, outcome=msgspec.structs.replace(trial.outcome, value=value))
 
 
