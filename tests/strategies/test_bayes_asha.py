@@ -107,6 +107,15 @@ def test_who_exploded_on_the_way_up_says_nothing_of_the_others() -> None:
     assert measure_gains(state) == pytest.approx([sum(gains) / 8])
 
 
+def test_an_accuracy_that_fell_counts_as_it_is() -> None:
+    """It is no explosion: far below the other gains it counted as the least of these."""
+    falls, ladder = [0.1, *(0.8 + n / 1000 for n in range(7))], (Level(Fidelity(1), 1), Level(Fidelity(3), 0))
+    entries = [Entry(n, Architecture({"n": n}), 0.7) for n in range(8)]
+    above = [Entry(n + 8, e.architecture, falls[n]) for n, e in enumerate(entries)]
+    state = State(Problem(mocks.Toy()), ladder, (tuple(entries), tuple(above)), 1)
+    assert measure_gains(state) == pytest.approx([sum(falls) / 8 - 0.7])
+
+
 def test_a_repeat_at_the_bottom_is_not_the_latest_word() -> None:
     """Of four architectures all are drawn again and again."""
     space, strategy = mocks.Toy(questions=1), BayesASHA(initial=2)

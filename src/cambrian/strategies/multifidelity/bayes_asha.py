@@ -21,7 +21,7 @@ import numpy as np
 
 from cambrian.architecture import Architecture
 from cambrian.outcome import Done, Trial
-from cambrian.outliers import lift_outliers
+from cambrian.outliers import find_lowest
 from cambrian.problem import Problem
 from cambrian.settings import Span
 from cambrian.strategies.bayesian.bayes import Bayes
@@ -126,8 +126,17 @@ def measure_gains(state: rungs.State) -> list[float]:
     """For each level but the top the mean gain of those that went on from it, of which one that exploded
     there counts as the worst of the others; 0 while none did."""
     scores = [_read_scores(rung) for rung in state.rungs]
-    gained = [[above[key] - below[key] for key in above if key in below] for below, above in pairwise(scores)]
-    return [float(np.mean(lift_outliers(np.array(each)))) if each else 0.0 for each in gained]
+    return [_average_gains(below, above) for below, above in pairwise(scores)]
+
+
+def _average_gains(below: Mapping[str, float], above: Mapping[str, float]) -> float:
+    gains = {key: above[key] - below[key] for key in above if key in below}
+    if not gains:
+        return 0.0
+    # By its score: of accuracies none explodes, and one that fell has the gain that it has.
+    lowest = find_lowest(np.array(list(above.values())))
+    worst = min((gain for key, gain in gains.items() if above[key] >= lowest), default=-np.inf)
+    return float(np.mean([max(gain, worst) for gain in gains.values()]))
 
 
 def _read_scores(rung: Iterable[Any]) -> dict[str, float]:
