@@ -49,6 +49,19 @@ def test_scores_in_any_unit_are_judged_alike(unit):
     assert not same.pairs[0].winner
 
 
+@pytest.mark.parametrize("exploded", [1e3, 1e12, 1.7e308])
+def test_who_begins_with_a_loss_that_exploded_is_judged_as_the_others(exploded):
+    """By the scores that its search ends with: beside one of a billion all differences were ties."""
+    rows = {"a": [[1.0, 2.0, 2.0] for n in range(10)], "b": [[1.0, 2.5, 2.5 + n / 100] for n in range(10)]}
+    rows["a"][3][0] = -exploded
+    pair = judged(3, **rows).pairs[0]
+    assert pair.winner == -1
+    assert pair.ends.tolist() == pytest.approx([-0.5 - n / 100 for n in range(10)])
+    assert pair.inferior(0.1) == (True, False)
+    rows["a"][3] = [-exploded] * 3
+    assert judged(3, **rows).pairs[0].inferior(0.1) == (True, False)
+
+
 @pytest.mark.statistical
 def test_a_verdict_on_planted_curves():
     """A strategy that pulls away after 60 of 300 evaluations is said to win from there; two that have the

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cambrian.outliers import find_lowest
 from cambrian.randomness import stream
 
 if TYPE_CHECKING:
@@ -59,17 +60,22 @@ def _tail(ranks: NDArray[Any], statistic: int) -> float:
 
 def round_ties(differences: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """The differences of `scores` without the rounding of floats, so that equal ones tie: to eleven digits of
-    the largest score, whatever their unit is.
+    the largest score, whatever their unit is. One that is far out, as a loss that exploded, is not the
+    largest: beside a billion the differences of all others would be ties.
 
     >>> rounded = round_ties(np.array([0.3 - 0.2 - 0.1, 94.25 - 94.24]), np.array([94.25]))
     >>> np.abs(rounded).round(12).tolist()
     [0.0, 0.01]
     """
-    largest = float(np.abs(scores).max(initial=0.0))
+    largest = -find_lowest(-np.abs(scores).ravel()) if scores.size else 0.0
     if not largest > 0:
         return differences
     unit = 10.0 ** min(math.floor(math.log10(largest)) + 1, 308)
-    return np.round(differences / unit, DIGITS) * unit if unit > 0 else differences
+    if not unit > 0:
+        return differences
+    with np.errstate(over="ignore"):  # of what is far out
+        rounded = np.round(differences / unit, DIGITS) * unit
+    return np.where(np.isfinite(rounded), rounded, differences)
 
 
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
