@@ -4,7 +4,9 @@ learns."""
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,15 +14,17 @@ import torch
 
 from cambrian.architecture import Architecture, sample
 from cambrian.networks.morphisms.morphism import inherit_function
-from cambrian.outcome import Done, Infeasible, Outcome, Trial
+from cambrian.outcome import Done, Fidelity, Infeasible, Outcome, Trial
+from cambrian.problem import Problem
 from cambrian.spaces import SPACES
 from cambrian.spaces.space import Signature, Space
+from cambrian.strategies.evolution.population import Member
 from cambrian.strategies.evolution.tournament import trivial
 from cambrian.strategies.morphing.children import morphs_of
 from cambrian.strategies.morphing.decided import Decided, repeat
 from cambrian.strategies.morphing.eas import EAS, list_kinds
 from cambrian.strategies.morphing.eas_actors import Offer, Sizes, Step, act
-from cambrian.strategies.morphing.episodes import move_baseline, shape_reward
+from cambrian.strategies.morphing.episodes import State, end_episode, learn_trial, move_baseline, shape_reward
 from cambrian.strategies.morphing.named_weights import (
     NamedWeights,
     Reader,
@@ -140,6 +144,46 @@ def test_the_reward_is_the_papers() -> None:
     gains = np.diff([shape_reward(a) for a in (0.5, 0.6, 0.7, 0.8, 0.9)])
     assert np.all(np.diff(gains) > 0)
     assert math.isfinite(shape_reward(1.0))
+
+
+def learn_children(state: State, values: Sequence[float | None]) -> State:
+    """The state after children of these values, None for a failure."""
+    for value in values:
+        number = len(state.walks) + 1
+        outcome = Infeasible("nan") if value is None else Done(value)
+        state = learn_trial(
+            state, Trial(number, Architecture({"n": number}), Fidelity(), outcome=outcome), [value]
+        )
+    return state
+
+
+def test_a_child_that_exploded_is_rewarded_as_the_worst_of_the_others() -> None:
+    """As is one that failed; of the leader alone the value does not count."""
+    leader, rewards = Member(0, Architecture({"n": 0}), -5.0), []
+    state = State(Problem(SPACE), None, leader, episode=1)
+    losses = [-1.0, -1e9, -1.2, -1.4, None, -1.6, -1.8, -2.0, -2.2]
+
+    def improve(walks: Sequence[Any], better: Sequence[float]) -> NamedWeights:
+        rewards.extend(better)
+        return NamedWeights(0, "eas")
+
+    ended = end_episode(learn_children(state, losses), improve, moves_on=True)
+    bounded = [-1.0, -2.2, -1.2, -1.4, -2.2, -1.6, -1.8, -2.0, -2.2]
+    assert rewards == pytest.approx([value - ended.baseline for value in bounded])
+    assert ended.baseline == pytest.approx(move_baseline(0.0, bounded))
+
+
+def test_a_controller_that_learned_from_an_explosion_begins_anew() -> None:
+    """By the first child of a later episode that shows it to be one; the baseline was -1e8 for good."""
+    leader = Member(0, Architecture({"n": 0}), -5.0)
+    state = learn_children(
+        State(Problem(SPACE), None, leader, episode=1), [-1.0, -1e9, -1.2, -1.4, -1.6, -1.8, -2.0]
+    )
+    ended = end_episode(state, lambda walks, better: NamedWeights(0, "eas"), moves_on=False)
+    assert (ended.controller is None, ended.baseline < -1e8) == (False, True)
+    after = learn_children(ended, [-2.2])
+    assert (after.controller, after.baseline, len(after.walks)) == (None, 0.0, 1)
+    assert learn_children(after, [-2.4]).rewards.lowest == -2.4
 
 
 @pytest.mark.parametrize("actor", ["wider", "deeper"])
