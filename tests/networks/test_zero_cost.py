@@ -303,11 +303,13 @@ class Rows(nn.Module):
         return logits
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 @pytest.mark.parametrize(
     "network",
     [
         Rows(),
         nn.Sequential(nn.Conv2d(2, 3, 3, padding="same"), nn.Flatten(), nn.Linear(108, 3)),
+        nn.Sequential(nn.Conv2d(2, 3, (2, 4), padding="same"), nn.Flatten(), nn.Linear(108, 3)),
         nn.Sequential(
             nn.Conv2d(2, 3, 4, padding="valid", dilation=1, stride=2), nn.Flatten(), nn.Linear(12, 3)
         ),
