@@ -103,6 +103,37 @@ def test_a_silent_seat_is_fenced_at_its_lease(cluster_of):
     assert cluster.actors[0].dead
 
 
+def make_ready(engine, cluster):
+    while not all(member.ready for member in engine._members):
+        engine._listen(cluster, 1.0)
+
+
+def test_idle_seats_that_died_with_their_machine_cost_one_attempt(cluster_of):
+    """Of a seat without a trial nothing is heard when it dies: a trial that was handed to one dead seat after
+    the other was lost as often as a trial may be, and counted as crashed."""
+    cluster = cluster_of()
+    with start(Ray(workers=3)) as engine:
+        engine.submit(mocks.order(0, "good"))
+        hear_last(engine)
+        make_ready(engine, cluster)
+        for actor in list(cluster.actors):
+            actor.kill()
+        engine.submit(mocks.order(1, "good"))
+        assert hear_last(engine).lost is not None
+        engine.submit(mocks.order(1, "good"))
+        assert hear_last(engine).outcome.value == 0.5
+        make_ready(engine, cluster)
+        assert not any(member.actor.dead for member in engine._members)
+
+
+def test_a_lease_below_a_second_is_kept_by_a_seat_that_is_well(cluster_of):
+    """It answers several times within its lease: a trial that took longer was lost."""
+    cluster_of()
+    with start(Ray(workers=1, lease=0.6), mocks.work(mocks.Mock(0.8))) as engine:
+        engine.submit(mocks.assignment(0))
+        assert hear_last(engine).lost is None
+
+
 def test_trials_wait_for_room(cluster_of):
     """A trial that waits for a seat can be cancelled and never begins; slots are the seats asked for."""
     cluster = cluster_of()
