@@ -14,6 +14,7 @@ import mocks
 from cambrian.codec import encode
 from cambrian.errors import RunError, UsageError
 from cambrian.search.engines import ray as ray_engine
+from cambrian.search.engines import ray_cluster
 from cambrian.search.engines import seat as seats
 from cambrian.search.engines.ray import Ray
 from cambrian.search.engines.ray_cluster import check_reach, has_room, warn_of_no_room
@@ -222,6 +223,38 @@ def test_a_cluster_is_looked_for_before_a_plan(monkeypatch):
         check_reach(PretendedRay(refusal=ConnectionError("none is running")), "auto")
     with pytest.raises(UsageError, match="on a machine of the cluster"):
         check_reach(dead, "ray://127.0.0.1:10001")
+
+
+def test_what_fails_after_joining_leaves_the_cluster(monkeypatch):
+    """Here a warning that is an error. The next search of this process took the cluster for one that was
+    there before it, whatever its address and room."""
+    ray = PretendedRay()
+    ray.nodes = lambda: [{"Alive": True, "Resources": {}}]
+    monkeypatch.setattr(ray_cluster, "import_ray", lambda: ray)
+    with pytest.raises(UserWarning, match="no machine of the Ray cluster"):
+        ray_cluster.Cluster.join("auto", 1, {"num_cpus": 1})
+    assert ray.calls == ["auto", "left"]
+
+
+def test_files_that_ray_cannot_take_up_are_a_sentence():
+    """Where neither memory nor disk has room; it was a traceback of Ray's."""
+
+    def put(content):
+        raise KeyError("the store\nis full")
+
+    ray = PretendedRay()
+    ray.put, ray.remote = put, lambda **options: lambda seat: seat
+    cluster = ray_cluster.Cluster(ray, {}, joined=True)
+    with pytest.raises(RunError, match=r"Ray cannot take up 3 bytes to be sent: .*is full"):
+        cluster.put(b"abc")
+
+
+@pytest.mark.parametrize("setting", [{"gpus": 1.5}, {"gpus": 1e-5}, {"gpus": -1}, {"cpus": 1e-5}])
+def test_parts_that_ray_does_not_count_are_refused(setting):
+    """More than one GPU and no whole number of them, or less than Ray's smallest part: its own error came as
+    a traceback when the run had begun."""
+    with pytest.raises(UsageError, match=r"engine 'ray': [cg]pus"):
+        Ray(**setting)
 
 
 def test_a_plan_and_its_search_look_for_the_cluster_once(monkeypatch):

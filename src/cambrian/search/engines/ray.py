@@ -16,10 +16,10 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from cambrian.codec import decode, encode
-from cambrian.errors import Incompatible, RunError
+from cambrian.errors import Incompatible, RunError, UsageError
 from cambrian.search.engines.engine import Assignment, Engine, Report, Work
 from cambrian.search.engines.freight import Freight
-from cambrian.search.engines.ray_cluster import Cluster, check_reach, import_ray, name_place
+from cambrian.search.engines.ray_cluster import Cluster, check_reach, import_ray, name_place, shorten
 from cambrian.search.engines.seat import read_version
 from cambrian.search.engines.wire import Broken, Message, Start
 from cambrian.settings import COUNT, POSITIVE, Span, check_settings
@@ -27,6 +27,9 @@ from cambrian.settings import COUNT, POSITIVE, Span, check_settings
 TICK = 1.0
 """Seconds at most in which a seat that runs a trial answers, with news or without: its sign of life, and the
 time that a cancellation may take to reach it."""
+
+LEAST = 1e-4
+"""The smallest part of a CPU or GPU that Ray counts."""
 
 PATIENCE = 3.0
 """Seconds in which seats may end by themselves when the engine is closed."""
@@ -57,7 +60,7 @@ class Ray(Engine):
     workers: Annotated[int, COUNT] = 2
     threads: Annotated[int, COUNT] = 1
     address: str | None = None
-    cpus: Annotated[float | None, POSITIVE] = None
+    cpus: Annotated[float | None, Span(LEAST)] = None
     gpus: Annotated[float | None, Span(0)] = None
     memory: Annotated[int | None, COUNT] = None
     lease: Annotated[float, POSITIVE] = 60.0
@@ -78,6 +81,11 @@ class Ray(Engine):
 
     def __post_init__(self) -> None:
         check_settings(self, "engine 'ray'")
+        if self.gpus is not None and not (self.gpus % 1 == 0 or LEAST <= self.gpus < 1):
+            raise UsageError(
+                f"engine 'ray': gpus must be a part of one GPU, at least {LEAST:g}, or a whole number, but is"
+                f" {self.gpus:g}"
+            )
         self.slots = self.workers
 
     @property
@@ -200,7 +208,7 @@ class Ray(Engine):
         except cluster.errors as error:
             # A machine that goes is no sign that seats cannot live: a cluster may be elastic.
             self._deaths += not (member.lived or cluster.blames_machine(error))
-            self._replace(cluster, member, f"ended: {_shorten(error)}")
+            self._replace(cluster, member, f"ended: {shorten(error)}")
             return
         member.heard, member.answer = time.monotonic(), None
         if not member.ready:
@@ -255,9 +263,3 @@ class Ray(Engine):
             if member.ready and member.assignment is None:
                 member.ready, member.heard = False, time.monotonic()
                 member.answer = member.actor.describe.remote()
-
-
-def _shorten(error: BaseException) -> str:
-    """The end of a message of Ray's, which has the cause, on one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:300]

@@ -63,17 +63,27 @@ class Cluster:
         place = find_place(address)
         local = {"num_cpus": math.ceil(workers * options["num_cpus"]), "include_dashboard": False}
         _init(ray, place, local if place == "local" else {})
-        if place == "local" and not has_room(ray, options):
+        try:
+            if place == "local" and not has_room(ray, options):
+                raise RunError(
+                    f"this machine has no room for {_describe(options)}: ask for less, as ray(gpus=0)"
+                )
+            warn_of_no_room(ray, options)
+            return Cluster(ray, options, joined=True)
+        except BaseException:  # a warning that is an error too: the next search would find Ray begun already
             ray.shutdown()
-            raise RunError(f"this machine has no room for {_describe(options)}: ask for less, as ray(gpus=0)")
-        warn_of_no_room(ray, options)
-        return Cluster(ray, options, joined=True)
+            raise
 
     def make_actor(self, *arguments: Any) -> Any:
         return self._seats.remote(*arguments)
 
     def put(self, content: bytes) -> Any:
-        return self._ray.put(content)
+        try:
+            return self._ray.put(content)
+        except self.errors as error:  # neither memory nor disk has room for it
+            raise RunError(
+                f"Ray cannot take up {len(content):,} bytes to be sent: {shorten(error)}"
+            ) from error
 
     def get(self, reference: Any) -> Any:
         return self._ray.get(reference)
@@ -116,6 +126,12 @@ class RaySeat(Seat):
     def listen(self, seconds: float, begun: object = None) -> tuple[bytes, dict[str, bytes]]:
         """As a seat's. `begun` is the answer of a call whose failure shall be this one's as well."""
         return super().listen(seconds)
+
+
+def shorten(error: BaseException) -> str:
+    """The end of a message of Ray's, which has the cause, on one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:300]
 
 
 def name_place(address: str | None) -> str:
