@@ -1,6 +1,7 @@
 """Engine `ray` on a cluster without Ray (`near_cluster`): queue, leases, deaths and resources, by hand.
 `test_ray.py` has real clusters."""
 
+import socket
 import sys
 import time
 from contextlib import contextmanager, nullcontext
@@ -223,6 +224,26 @@ def test_a_cluster_is_looked_for_before_a_plan(monkeypatch):
         check_reach(PretendedRay(refusal=ConnectionError("none is running")), "auto")
     with pytest.raises(UsageError, match="on a machine of the cluster"):
         check_reach(dead, "ray://127.0.0.1:10001")
+
+
+@pytest.mark.parametrize(
+    ("mode", "advice"),
+    [
+        (None, "may ask for its token: copy .*, and export RAY_AUTH_MODE=token"),
+        ("token", "may have another token"),
+        ("disabled", "begin one with"),
+    ],
+)
+def test_a_cluster_that_asks_for_a_token_is_not_said_to_be_absent(monkeypatch, mode, advice):
+    """Ray says only that it failed to connect, and sends no token to an address that it is given: one was
+    told to begin the cluster that was there."""
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    if mode is not None:
+        monkeypatch.setenv("RAY_AUTH_MODE", mode)
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        ray = PretendedRay(refusal=ConnectionError("Failed to connect to Ray cluster"))
+        with pytest.raises(RunError, match=f"Failed to connect to Ray cluster; .*{advice}"):
+            check_reach(ray, f"127.0.0.1:{somebody.getsockname()[1]}")
 
 
 def test_what_fails_after_joining_leaves_the_cluster(monkeypatch):
