@@ -1,8 +1,10 @@
 """Seats and the freight to them, by hand and without a cluster: everything comes and goes as bytes."""
 
 import dataclasses
+import errno
 import hashlib
 import os
+import socket
 import sys
 import time
 
@@ -104,6 +106,26 @@ def test_a_full_disk_of_the_run_is_a_refusal(tmp_path):
     )
     assert report.outcome is None
     assert "the disk refused" in report.refused
+
+
+def test_a_full_disk_of_the_seats_machine_is_a_refusal(seat_of, tmp_path, monkeypatch):
+    """The weights that a trial begins with cannot be written there: it was lost five times, and counted as
+    crashed. The sentence names the machine; the seat serves the next trial."""
+    seat = seat_of(dataclasses.replace(mocks.work(mocks.Mock()), directory=tmp_path / "run"))
+    artifact = Artifact("0" * 64, 1, f"artifacts/{'0' * 64}.json")
+    order = msgspec.structs.replace(mocks.assignment(1, attempt=3), artifacts={"a.json": artifact})
+
+    def refuse(file, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(file))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(seats, "_write", refuse)
+        seat.begin(encode(order), {artifact.file: b"1"})
+    report, _ = hear(seat)
+    assert (report.number, report.attempt) == (1, 3)
+    assert report.refused.startswith(f"on the machine {socket.gethostname()} the disk refused")
+    seat.begin(encode(mocks.assignment(2)), {})
+    assert hear(seat)[0].outcome is not None
 
 
 def test_the_data_lie_in_the_seats_own_folder(seat_of, tmp_path):

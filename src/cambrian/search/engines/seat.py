@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ from cambrian.codec import decode, encode
 from cambrian.errors import CambrianError
 from cambrian.outcome import Artifact, Done
 from cambrian.search.engines.engine import Assignment, Report
+from cambrian.search.engines.evaluation import describe_refusal
 from cambrian.search.engines.processes import Processes
 from cambrian.search.engines.wire import Broken, Start
 from cambrian.search.ledger.keys import trial_name
@@ -52,6 +54,7 @@ class Seat:
         self._engine = Processes(workers=1, threads=greeting.threads)
         self._engine.open(greeting)
         self._assignment: Assignment | None = None
+        self._refused: Report | None = None
 
     def describe(self) -> bytes:
         """The version of cambrian here, which must be the coordinator's."""
@@ -64,12 +67,24 @@ class Seat:
         if order.deadline is not None:
             # Sent as the seconds left, since the clocks of two machines have nothing in common.
             order = msgspec.structs.replace(order, deadline=order.deadline + time.monotonic())
-        self._lay_out(order.artifacts, artifacts)
+        try:
+            self._lay_out(order.artifacts, artifacts)
+        except OSError as error:
+            refusal = describe_refusal(error)
+            if refusal is None:
+                raise
+            # As of a run's disk: that of this machine is full, for which no architecture is to blame.
+            refusal = f"on the machine {socket.gethostname()} {refusal}"
+            self._refused = Report(order.trial.number, order.attempt, refused=refusal)
+            return
         self._assignment = order
         self._engine.submit(order)
 
     def listen(self, seconds: float) -> tuple[bytes, dict[str, bytes]]:
         """The news of the trial within `seconds`, and, with its end, the files that it left."""
+        if self._refused is not None:
+            refused, self._refused = self._refused, None
+            return encode([refused]), {}
         try:
             reports: list[Report] = self._engine.wait(seconds)
         except CambrianError as error:
