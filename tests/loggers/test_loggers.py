@@ -125,6 +125,18 @@ def test_tensorboard_reads_each_number(tmp_path):
     assert [v for _, v, _ in read] == pytest.approx([v for _, v, _ in TOLD])
 
 
+def test_runs_that_log_into_one_folder_keep_their_logs(tmp_path):
+    """Each has a folder there, of its name, where another run of the same name keeps its file as well; a
+    second session replaces its own. The log of the first run was removed when the second began."""
+    places = [tmp_path / "a" / "one", tmp_path / "a" / "two", tmp_path / "b" / "one"]
+    for place in (*places, places[0]):
+        with open_loggers(Watch(), [f"tensorboard:{tmp_path / 'logs'}"], place) as watch:
+            watch.on_end(make_trials()[0][0])
+    files = sorted((tmp_path / "logs").glob("*/events.out.tfevents.*"))
+    assert [file.parent.name for file in files] == ["one", "one", "two"]
+    assert len({file.stat().st_size for file in files}) == 1
+
+
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     """At the start; a disk that fills later is a warning, and the search goes on."""
     (tmp_path / "file").write_text("")

@@ -30,9 +30,17 @@ def open_loggers(watch: Watch, logs: list[str], place: Path) -> Iterator[Watch]:
         for text in logs:
             name, _, where = text.partition(":")
             if name == "tensorboard":
-                loggers.append(TensorBoard(where or place / "tensorboard"))
+                loggers.append(_open_tensorboard(where, place))
             else:
                 logger = MLflow(where or None, place.name)
                 ending.callback(logger.close)
                 loggers.append(logger)
         yield Together(watch, *loggers) if loggers else watch
+
+
+def _open_tensorboard(where: str, place: Path) -> TensorBoard:
+    """The one in the run itself; or in the folder `where`, which may have the logs of many runs: each
+    has a folder there, a line of its own to TensorBoard."""
+    if not where:
+        return TensorBoard(place / "tensorboard")
+    return TensorBoard(Path(where) / place.absolute().name, run=str(place.absolute()))
