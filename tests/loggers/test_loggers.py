@@ -149,9 +149,9 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
         logger.on_end(make_trials()[0][0])
 
 
-def test_mlflow_is_told_each_number(monkeypatch):
+def test_mlflow_is_told_each_number(monkeypatch, tmp_path):
     """By its client's calls, on a stand-in of the four that are used: one request a trial, under one run;
-    of a long curve several."""
+    of a long curve several; and how the search has ended."""
     calls = []
     client = SimpleNamespace(
         get_experiment_by_name=lambda name: None,
@@ -161,7 +161,7 @@ def test_mlflow_is_told_each_number(monkeypatch):
         ),
         log_batch=lambda run, metrics: calls.append((run, metrics)),
         set_tag=lambda *arguments: calls.append(arguments),
-        set_terminated=lambda run: calls.append((run,)),
+        set_terminated=lambda run, status: calls.append((run, status)),
     )
     module, entities = ModuleType("mlflow"), ModuleType("mlflow.entities")
     module.MlflowClient = lambda tracking_uri: client if tracking_uri == "there" else None
@@ -176,8 +176,12 @@ def test_mlflow_is_told_each_number(monkeypatch):
     logger.close()
     run = "experiment cambrian digits-1"
     assert [m for _, metrics in calls[:4] for m in metrics] == TOLD
-    assert calls[4:] == [(run, "cambrian.stopped", "over"), (run,)]
+    assert calls[4:] == [(run, "cambrian.stopped", "over"), (run, "FINISHED")]
     calls.clear()
+    for error, status in ((KeyboardInterrupt, "KILLED"), (ValueError, "FAILED")):
+        with pytest.raises(error), open_loggers(Watch(), ["mlflow:there"], tmp_path / "digits-1"):
+            raise error
+        assert calls.pop() == (run, status)
     logger.write([("final/loss", 0.5, n) for n in range(2500)])  # a server takes 1,000 at once
     assert [len(metrics) for _, metrics in calls] == [1000, 1000, 500]
 
