@@ -167,14 +167,20 @@ def test_limits_and_cancellations_are_those_of_processes(seat_of):
 
 
 def test_folders_of_killed_seats_are_removed(seat_of, tmp_path):
-    """A seat removes what one whose process is gone has left, and nothing of a living one's."""
-    gone, alive = (tmp_path / "elsewhere" / f"{seats.PREFIX}{pid}-x" for pid in (2**22 + 1, os.getpid()))
-    gone.mkdir()
-    alive.mkdir()
+    """A seat removes what a killed one has left, also where its process number is another's by now, and
+    nothing of a living one's, whose process it may not see: seats in containers that share the folder of
+    temporary files lost theirs to each other."""
+    gone, begun = (tmp_path / "elsewhere" / f"{seats.PREFIX}{pid}-x" for pid in (os.getpid(), 2**22 + 1))
+    for place in (gone, begun):
+        place.mkdir()
+    (gone / "lock").touch()
+    alive = seat_of(mocks.work(mocks.Mock()))
+    alive._place = alive._place.rename(tmp_path / "elsewhere" / f"{seats.PREFIX}{2**22 + 2}-x")
     seat_of(mocks.work(mocks.Mock()))
     assert not gone.exists()
-    assert alive.exists()
-    alive.rmdir()
+    assert begun.exists()
+    assert (alive._place / "lock").exists()
+    begun.rmdir()
 
 
 def test_without_ray_a_sentence_says_how_to_get_it(monkeypatch):

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,14 @@ from typing import Any
 import msgspec
 
 from cambrian.codec import decode, encode
-from cambrian.errors import CambrianError
+from cambrian.errors import CambrianError, RunError
 from cambrian.outcome import Artifact, Done
 from cambrian.search.engines.engine import Assignment, Report
 from cambrian.search.engines.evaluation import describe_refusal
 from cambrian.search.engines.processes import Processes
 from cambrian.search.engines.wire import Broken, Start
 from cambrian.search.ledger.keys import trial_name
+from cambrian.search.ledger.lock import LOCK, Lock
 from cambrian.search.ledger.store import ARTIFACTS, DRAFTS, SUFFIXES
 
 CACHE = 1 << 30
@@ -49,6 +51,7 @@ class Seat:
         sys.path += [path for path in paths if path not in sys.path and os.path.isdir(path)]
         _remove_orphans(Path(tempfile.gettempdir()))
         self._place = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        self._lock: Lock | None = Lock(self._place)
         self._fetch = fetch
         greeting = self._settle(decode(start, Start), data)
         self._engine = Processes(workers=1, threads=greeting.threads)
@@ -99,6 +102,9 @@ class Seat:
         """Kill the trial and remove all files."""
         self._engine.close()
         shutil.rmtree(self._place, ignore_errors=True)
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
 
     def _settle(self, start: Start, data: Files) -> Start:
         """The message with the places of this machine."""
@@ -149,18 +155,10 @@ def _write(file: Path, content: bytes) -> None:
 
 
 def _remove_orphans(folder: Path) -> None:
-    """Remove the folders of seats that were killed, with their machine or without."""
-    for place in folder.glob(f"{PREFIX}*-*"):
-        pid = place.name.removeprefix(PREFIX).split("-")[0]
-        if pid.isdecimal() and not _is_alive(int(pid)):
-            shutil.rmtree(place, ignore_errors=True)  # another user's stays: it cannot be removed
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    """Remove the folders of seats that were killed, with their machine or without. By their locks, since a
+    number of a process means nothing in another container, and may be another process's later."""
+    for lock in folder.glob(f"{PREFIX}*/{LOCK}"):  # one without is being made
+        with suppress(RunError):  # a living seat's, or another user's
+            orphan = Lock(lock.parent)
+            shutil.rmtree(lock.parent, ignore_errors=True)
+            orphan.release()
