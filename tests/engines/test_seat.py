@@ -174,13 +174,17 @@ def test_folders_of_killed_seats_are_removed(seat_of, tmp_path):
     for place in (gone, begun):
         place.mkdir()
     (gone / "lock").touch()
+    (linked := tmp_path / "elsewhere" / f"{seats.PREFIX}1-x").symlink_to(tmp_path)
+    (tmp_path / "lock").write_text("precious")
     alive = seat_of(mocks.work(mocks.Mock()))
     alive._place = alive._place.rename(tmp_path / "elsewhere" / f"{seats.PREFIX}{2**22 + 2}-x")
     seat_of(mocks.work(mocks.Mock()))
     assert not gone.exists()
     assert begun.exists()
     assert (alive._place / "lock").exists()
+    assert (tmp_path / "lock").read_text() == "precious"
     begun.rmdir()
+    linked.unlink()
 
 
 def test_without_ray_a_sentence_says_how_to_get_it(monkeypatch):

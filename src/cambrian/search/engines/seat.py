@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import stat
 import sys
 import tempfile
 import time
@@ -157,8 +158,18 @@ def _write(file: Path, content: bytes) -> None:
 def _remove_orphans(folder: Path) -> None:
     """Remove the folders of seats that were killed, with their machine or without. By their locks, since a
     number of a process means nothing in another container, and may be another process's later."""
-    for lock in folder.glob(f"{PREFIX}*/{LOCK}"):  # one without is being made
-        with suppress(RunError):  # a living seat's, or another user's
-            orphan = Lock(lock.parent)
-            shutil.rmtree(lock.parent, ignore_errors=True)
-            orphan.release()
+    for place in filter(_is_own, folder.glob(f"{PREFIX}*")):
+        if (place / LOCK).exists():  # else it is being made
+            with suppress(RunError):  # a living seat's
+                orphan = Lock(place)
+                shutil.rmtree(place, ignore_errors=True)
+                orphan.release()
+
+
+def _is_own(place: Path) -> bool:
+    """Whether it is a folder of this user's: into another's, a lock could be a link to any file."""
+    try:
+        found = place.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
