@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +15,7 @@ from typing import Any
 import pytest
 
 import mocks
+from cambrian.errors import RunError
 from cambrian.search.engines.crew import Crew, Member
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are counted on Linux")
@@ -87,3 +91,19 @@ def test_closing_waits_no_longer_than_it_is_told(crew: Crew[dict[str, Any]]) -> 
     crew.close(patience=0.3)
     assert time.monotonic() - started < 20.0
     assert crew.members == []
+
+
+def test_a_process_that_the_system_refuses_is_a_sentence(
+    crew: Crew[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there are too many open files or processes; the files that were opened for it are closed."""
+
+    def refuse(*arguments: Any, **settings: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    gc.collect()  # of earlier tests
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(RunError, match="another worker process: Too many open files; fewer workers"):
+        crew.hire()
+    assert (crew.members, os.listdir("/proc/self/fd")) == ([], before)

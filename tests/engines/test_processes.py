@@ -243,8 +243,9 @@ def test_global_generators_are_a_function_of_the_request(engine):
 
 
 def test_cancel_is_a_kill():
-    """A cancelled evaluation is reported lost at once, and its slot is free."""
-    with mocks.started(Processes(workers=1), mocks.work("obey")) as engine:
+    """A cancelled evaluation is reported lost at once, and its slot is free; a time limit of decades, which
+    `poll` cannot wait for, is none."""
+    with mocks.started(Processes(workers=1), mocks.work("obey", timeout=1e9)) as engine:
         engine.submit(mocks.order(0, "hold_gil"))
         assert engine.wait(0.8) == []
         started = time.monotonic()

@@ -18,7 +18,6 @@ from cambrian.errors import RunError, UsageError
 from cambrian.search.engines.ray import Ray
 from cambrian.search.loop.watch import Watch
 from cambrian.search.search import Search
-from cambrian.testing.engines import ENGINE, EngineCase
 
 pytest.importorskip("ray")
 pytestmark = [
@@ -309,6 +308,8 @@ def test_a_trial_is_given_parts_of_a_gpu(cluster, log):
 
 
 @pytest.mark.slow
+# The node may come after the search, which says then that it waits.
+@pytest.mark.filterwarnings("ignore:no machine of the Ray cluster")
 @pytest.mark.parametrize("cluster", [{"num_cpus": 0}], indirect=True)
 def test_no_file_system_is_shared(cluster, tmp_path, log, undisturbed):
     """The only node with room sees an empty folder where the run's lies: artifacts reach it, and come back,
@@ -321,23 +322,6 @@ def test_no_file_system_is_shared(cluster, tmp_path, log, undisturbed):
     make_search("halving", Ray(workers=2, address=cluster.address)).run(place / "run", Deeds({}))
     check(place / "run", log, undisturbed("halving"))
     assert mocks.gone(kill_node(node), within=120.0)
-
-
-@pytest.fixture(scope="module")
-def joined():
-    """A cluster that this process belongs to, which engines use as it is."""
-    import ray
-
-    ray.init(num_cpus=2, log_to_driver=False, **SMALL)
-    yield
-    ray.shutdown()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("check", ENGINE.checks, ids=lambda check: check.__name__)
-def test_it_passes_the_suite(joined, check):
-    """Each check that every engine passes."""
-    check(EngineCase(lambda: Ray(workers=2), isolates=True, patience=240.0))
 
 
 @pytest.mark.slow

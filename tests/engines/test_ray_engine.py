@@ -1,6 +1,7 @@
 """Engine `ray` on a cluster without Ray (`near_cluster`): queue, leases, deaths and resources, by hand.
 `test_ray.py` has real clusters."""
 
+import socket
 import sys
 import time
 from contextlib import contextmanager, nullcontext
@@ -14,6 +15,7 @@ import mocks
 from cambrian.codec import encode
 from cambrian.errors import RunError, UsageError
 from cambrian.search.engines import ray as ray_engine
+from cambrian.search.engines import ray_cluster
 from cambrian.search.engines import seat as seats
 from cambrian.search.engines.ray import Ray
 from cambrian.search.engines.ray_cluster import check_reach, has_room, warn_of_no_room
@@ -101,6 +103,37 @@ def test_a_silent_seat_is_fenced_at_its_lease(cluster_of):
         assert hear_last(engine).number == 1
         assert engine.wait(0.0) == []
     assert cluster.actors[0].dead
+
+
+def make_ready(engine, cluster):
+    while not all(member.ready for member in engine._members):
+        engine._listen(cluster, 1.0)
+
+
+def test_idle_seats_that_died_with_their_machine_cost_one_attempt(cluster_of):
+    """Of a seat without a trial nothing is heard when it dies: a trial that was handed to one dead seat after
+    the other was lost as often as a trial may be, and counted as crashed."""
+    cluster = cluster_of()
+    with start(Ray(workers=3)) as engine:
+        engine.submit(mocks.order(0, "good"))
+        hear_last(engine)
+        make_ready(engine, cluster)
+        for actor in list(cluster.actors):
+            actor.kill()
+        engine.submit(mocks.order(1, "good"))
+        assert hear_last(engine).lost is not None
+        engine.submit(mocks.order(1, "good"))
+        assert hear_last(engine).outcome.value == 0.5
+        make_ready(engine, cluster)
+        assert not any(member.actor.dead for member in engine._members)
+
+
+def test_a_lease_below_a_second_is_kept_by_a_seat_that_is_well(cluster_of):
+    """It answers several times within its lease: a trial that took longer was lost."""
+    cluster_of()
+    with start(Ray(workers=1, lease=0.6), mocks.work(mocks.Mock(0.8))) as engine:
+        engine.submit(mocks.assignment(0))
+        assert hear_last(engine).lost is None
 
 
 def test_trials_wait_for_room(cluster_of):
@@ -191,6 +224,58 @@ def test_a_cluster_is_looked_for_before_a_plan(monkeypatch):
         check_reach(PretendedRay(refusal=ConnectionError("none is running")), "auto")
     with pytest.raises(UsageError, match="on a machine of the cluster"):
         check_reach(dead, "ray://127.0.0.1:10001")
+
+
+@pytest.mark.parametrize(
+    ("mode", "advice"),
+    [
+        (None, "may ask for its token: copy .*, and export RAY_AUTH_MODE=token"),
+        ("token", "may have another token"),
+        ("disabled", "begin one with"),
+    ],
+)
+def test_a_cluster_that_asks_for_a_token_is_not_said_to_be_absent(monkeypatch, mode, advice):
+    """Ray says only that it failed to connect, and sends no token to an address that it is given: one was
+    told to begin the cluster that was there."""
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    if mode is not None:
+        monkeypatch.setenv("RAY_AUTH_MODE", mode)
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        ray = PretendedRay(refusal=ConnectionError("Failed to connect to Ray cluster"))
+        with pytest.raises(RunError, match=f"Failed to connect to Ray cluster; .*{advice}"):
+            check_reach(ray, f"127.0.0.1:{somebody.getsockname()[1]}")
+
+
+def test_what_fails_after_joining_leaves_the_cluster(monkeypatch):
+    """Here a warning that is an error. The next search of this process took the cluster for one that was
+    there before it, whatever its address and room."""
+    ray = PretendedRay()
+    ray.nodes = lambda: [{"Alive": True, "Resources": {}}]
+    monkeypatch.setattr(ray_cluster, "import_ray", lambda: ray)
+    with pytest.raises(UserWarning, match="no machine of the Ray cluster"):
+        ray_cluster.Cluster.join("auto", 1, {"num_cpus": 1})
+    assert ray.calls == ["auto", "left"]
+
+
+def test_files_that_ray_cannot_take_up_are_a_sentence():
+    """Where neither memory nor disk has room; it was a traceback of Ray's."""
+
+    def put(content):
+        raise KeyError("the store\nis full")
+
+    ray = PretendedRay()
+    ray.put, ray.remote = put, lambda **options: lambda seat: seat
+    cluster = ray_cluster.Cluster(ray, {}, joined=True)
+    with pytest.raises(RunError, match=r"Ray cannot take up 3 bytes to be sent: .*is full"):
+        cluster.put(b"abc")
+
+
+@pytest.mark.parametrize("setting", [{"gpus": 1.5}, {"gpus": 1e-5}, {"gpus": -1}, {"cpus": 1e-5}])
+def test_parts_that_ray_does_not_count_are_refused(setting):
+    """More than one GPU and no whole number of them, or less than Ray's smallest part: its own error came as
+    a traceback when the run had begun."""
+    with pytest.raises(UsageError, match=r"engine 'ray': [cg]pus"):
+        Ray(**setting)
 
 
 def test_a_plan_and_its_search_look_for_the_cluster_once(monkeypatch):

@@ -1,8 +1,10 @@
 """Seats and the freight to them, by hand and without a cluster: everything comes and goes as bytes."""
 
 import dataclasses
+import errno
 import hashlib
 import os
+import socket
 import sys
 import time
 
@@ -106,6 +108,26 @@ def test_a_full_disk_of_the_run_is_a_refusal(tmp_path):
     assert "the disk refused" in report.refused
 
 
+def test_a_full_disk_of_the_seats_machine_is_a_refusal(seat_of, tmp_path, monkeypatch):
+    """The weights that a trial begins with cannot be written there: it was lost five times, and counted as
+    crashed. The sentence names the machine; the seat serves the next trial."""
+    seat = seat_of(dataclasses.replace(mocks.work(mocks.Mock()), directory=tmp_path / "run"))
+    artifact = Artifact("0" * 64, 1, f"artifacts/{'0' * 64}.json")
+    order = msgspec.structs.replace(mocks.assignment(1, attempt=3), artifacts={"a.json": artifact})
+
+    def refuse(file, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(file))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(seats, "_write", refuse)
+        seat.begin(encode(order), {artifact.file: b"1"})
+    report, _ = hear(seat)
+    assert (report.number, report.attempt) == (1, 3)
+    assert report.refused.startswith(f"on the machine {socket.gethostname()} the disk refused")
+    seat.begin(encode(mocks.assignment(2)), {})
+    assert hear(seat)[0].outcome is not None
+
+
 def test_the_data_lie_in_the_seats_own_folder(seat_of, tmp_path):
     """Byte for byte, and a task again: the worker of the seat loads it before its first trial."""
     from small_training import bars
@@ -145,14 +167,24 @@ def test_limits_and_cancellations_are_those_of_processes(seat_of):
 
 
 def test_folders_of_killed_seats_are_removed(seat_of, tmp_path):
-    """A seat removes what one whose process is gone has left, and nothing of a living one's."""
-    gone, alive = (tmp_path / "elsewhere" / f"{seats.PREFIX}{pid}-x" for pid in (2**22 + 1, os.getpid()))
-    gone.mkdir()
-    alive.mkdir()
+    """A seat removes what a killed one has left, also where its process number is another's by now, and
+    nothing of a living one's, whose process it may not see: seats in containers that share the folder of
+    temporary files lost theirs to each other."""
+    gone, begun = (tmp_path / "elsewhere" / f"{seats.PREFIX}{pid}-x" for pid in (os.getpid(), 2**22 + 1))
+    for place in (gone, begun):
+        place.mkdir()
+    (gone / "lock").touch()
+    (linked := tmp_path / "elsewhere" / f"{seats.PREFIX}1-x").symlink_to(tmp_path)
+    (tmp_path / "lock").write_text("precious")
+    alive = seat_of(mocks.work(mocks.Mock()))
+    alive._place = alive._place.rename(tmp_path / "elsewhere" / f"{seats.PREFIX}{2**22 + 2}-x")
     seat_of(mocks.work(mocks.Mock()))
     assert not gone.exists()
-    assert alive.exists()
-    alive.rmdir()
+    assert begun.exists()
+    assert (alive._place / "lock").exists()
+    assert (tmp_path / "lock").read_text() == "precious"
+    begun.rmdir()
+    linked.unlink()
 
 
 def test_without_ray_a_sentence_says_how_to_get_it(monkeypatch):

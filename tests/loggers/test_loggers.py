@@ -125,6 +125,18 @@ def test_tensorboard_reads_each_number(tmp_path):
     assert [v for _, v, _ in read] == pytest.approx([v for _, v, _ in TOLD])
 
 
+def test_runs_that_log_into_one_folder_keep_their_logs(tmp_path):
+    """Each has a folder there, of its name, where another run of the same name keeps its file as well; a
+    second session replaces its own. The log of the first run was removed when the second began."""
+    places = [tmp_path / "a" / "one", tmp_path / "a" / "two", tmp_path / "b" / "one"]
+    for place in (*places, places[0]):
+        with open_loggers(Watch(), [f"tensorboard:{tmp_path / 'logs'}"], place) as watch:
+            watch.on_end(make_trials()[0][0])
+    files = sorted((tmp_path / "logs").glob("*/events.out.tfevents.*"))
+    assert [file.parent.name for file in files] == ["one", "one", "two"]
+    assert len({file.stat().st_size for file in files}) == 1
+
+
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     """At the start; a disk that fills later is a warning, and the search goes on."""
     (tmp_path / "file").write_text("")
@@ -137,9 +149,9 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
         logger.on_end(make_trials()[0][0])
 
 
-def test_mlflow_is_told_each_number(monkeypatch):
+def test_mlflow_is_told_each_number(monkeypatch, tmp_path):
     """By its client's calls, on a stand-in of the four that are used: one request a trial, under one run;
-    of a long curve several."""
+    of a long curve several; and how the search has ended."""
     calls = []
     client = SimpleNamespace(
         get_experiment_by_name=lambda name: None,
@@ -149,7 +161,7 @@ def test_mlflow_is_told_each_number(monkeypatch):
         ),
         log_batch=lambda run, metrics: calls.append((run, metrics)),
         set_tag=lambda *arguments: calls.append(arguments),
-        set_terminated=lambda run: calls.append((run,)),
+        set_terminated=lambda run, status: calls.append((run, status)),
     )
     module, entities = ModuleType("mlflow"), ModuleType("mlflow.entities")
     module.MlflowClient = lambda tracking_uri: client if tracking_uri == "there" else None
@@ -164,8 +176,12 @@ def test_mlflow_is_told_each_number(monkeypatch):
     logger.close()
     run = "experiment cambrian digits-1"
     assert [m for _, metrics in calls[:4] for m in metrics] == TOLD
-    assert calls[4:] == [(run, "cambrian.stopped", "over"), (run,)]
+    assert calls[4:] == [(run, "cambrian.stopped", "over"), (run, "FINISHED")]
     calls.clear()
+    for error, status in ((KeyboardInterrupt, "KILLED"), (ValueError, "FAILED")):
+        with pytest.raises(error), open_loggers(Watch(), ["mlflow:there"], tmp_path / "digits-1"):
+            raise error
+        assert calls.pop() == (run, status)
     logger.write([("final/loss", 0.5, n) for n in range(2500)])  # a server takes 1,000 at once
     assert [len(metrics) for _, metrics in calls] == [1000, 1000, 500]
 

@@ -1,7 +1,9 @@
-"""SIGINT and SIGTERM through the command line: a clean stop, and the command that goes on."""
+"""SIGINT, SIGTERM and SIGHUP through the command line: a clean stop, and the command that goes on."""
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import pytest
 
 import mock_search
 import mocks
+from cambrian import cli
 from cambrian.errors import RunError
 from mock_search import contents, finished
 
@@ -46,6 +49,7 @@ def at_work(run, engine):
         (signal.SIGTERM, "serial"),
         pytest.param(signal.SIGINT, "serial", marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, "processes", marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, "processes", marks=pytest.mark.slow),
     ],
 )
 def test_a_signal_stops_cleanly(number, engine, tmp_path):
@@ -67,6 +71,34 @@ def test_a_signal_stops_cleanly(number, engine, tmp_path):
     mock_search.search(trials=trials, delay=0.02).run(run)
     mock_search.search(trials=trials, delay=0.02).run(tmp_path / "undisturbed")
     assert contents(run) == contents(tmp_path / "undisturbed")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="terminals do not hang up here")
+@pytest.mark.parametrize(
+    ("before", "broken", "code"),
+    [(signal.SIG_DFL, False, 129), (signal.SIG_DFL, True, 129), (signal.SIG_IGN, False, 0)],
+)
+def test_a_terminal_that_goes_away_stops_as_cleanly(monkeypatch, before, broken, code):
+    """Also where nothing can be written to it any more; after `nohup` the command goes on. It was a kill,
+    which counts against the trials under way."""
+
+    def work(standalone_mode):
+        try:
+            os.kill(os.getpid(), signal.SIGHUP)
+        except KeyboardInterrupt:
+            if broken:
+                raise OSError(errno.EIO, "Input/output error") from None
+            raise
+        return 0
+
+    monkeypatch.setattr(cli, "app", work)
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGHUP, before)
+    try:
+        assert cli._perform(None).code == code
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
 
 
 def test_a_second_signal_does_not_wait(tmp_path):

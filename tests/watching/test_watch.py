@@ -143,6 +143,24 @@ def test_the_token_becomes_a_cookie_that_no_script_reads(server):
     assert server.ask("/trial/99", Cookie=cookie)[0] == 404
 
 
+@pytest.mark.parametrize("other", ['x={"a": 1}', "bad[]=1", "novalue", "a b=1"])
+def test_cookies_of_other_programs_keep_nobody_out(server, other):
+    """Any server of this machine sets them for its name, and the browser sends all of them, in any form."""
+    cookie = server.ask(token=True)[1]["set-cookie"].split("; ")[0]
+    assert server.ask("/watch.css", Cookie=f"{other}; {cookie}")[0] == 200
+    assert server.ask("/watch.css", Cookie=f"{other}; {cookie}x")[0] == 401
+
+
+def test_pages_behind_two_tunnels_have_two_cookies(server):
+    """Tunnels to the same port of two machines begin at two ports here: by the port of the machine itself
+    the second page took the first one's cookie away."""
+    own = server.host.partition(":")[2]
+    for host, port in (("localhost:8001", "8001"), ("localhost", "80"), (server.host, own)):
+        cookie = server.ask(token=True, Host=host)[1]["set-cookie"].split("; ")[0]
+        assert cookie.startswith(f"cambrian-{port}=")
+        assert server.ask("/watch.css", Host=host, Cookie=cookie)[0] == 200
+
+
 @pytest.mark.parametrize("method", ["OPTIONS", "POST", "DELETE", "PUT", "PATCH", "TRACE"])
 def test_what_changes_something_is_refused(server, method):
     """405 with the token, and the methods that are allowed."""

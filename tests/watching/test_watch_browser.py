@@ -30,7 +30,8 @@ def fits(page):
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
 def test_a_run_is_watched_and_clicked(page, tmp_path, size, dark):
     """A trial that ends is seen without reloading; a heading sorts, and stays so when trials come; a trial
-    opens and closes; the page fits its width, says no error, and its address no longer holds the token."""
+    opens and closes, and says that it cannot where the server has ended; the page fits its width, says no
+    error, and its address no longer holds the token."""
     ledger = begin(tmp_path / "run", 6, running=1)
     with serve(tmp_path / "run") as server:
         page.open(f"http://{server.host}/?token={server.token}", size, dark)
@@ -55,6 +56,8 @@ def test_a_run_is_watched_and_clicked(page, tmp_path, size, dark):
         assert not page.evaluate("document.querySelector('#detail').open")
         assert page.photograph(tmp_path / "page.png").stat().st_size > 10_000
     page.wait_for("document.querySelector('#line').textContent.includes('trying again')")
+    page.click("#trials tbody tr:nth-child(2) .open")
+    page.wait_for("document.querySelector('#detail[open]')?.textContent.includes('cannot be shown')")
     ledger.close()
     # A server that is gone is the browser's one complaint, and not the page's fault.
     assert [p for p in page.problems if "ERR_CONNECTION" not in p and "ERR_INCOMPLETE" not in p] == []

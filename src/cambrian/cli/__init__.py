@@ -31,7 +31,7 @@ class _End(NamedTuple):
 
 def main() -> None:
     """Run one command. A mistake of the user's is one sentence on stderr and exit code 2; a run that
-    cannot be used is 3; Ctrl-C is 130 and SIGTERM 143, with the command that goes on."""
+    cannot be used is 3; Ctrl-C is 130, SIGTERM 143 and SIGHUP 129, with the command that goes on."""
     import cambrian.cli.commands  # noqa: F401  (registers the commands)
 
     replace_unknown_signs()
@@ -62,8 +62,12 @@ def _perform(document: Document | None) -> _End:
         interrupted = signal.Signals(signum)
         raise KeyboardInterrupt
 
-    # Commands know one way to be stopped, KeyboardInterrupt; `interrupted` keeps the two signals apart.
+    # Commands know one way to be stopped, KeyboardInterrupt; `interrupted` keeps the signals apart.
     signal.signal(signal.SIGTERM, terminate)
+    # A terminal that goes away, as with the line to another machine, is no evidence against the trials under
+    # way, as a kill without a word is. Whoever began it by `nohup` wants it to go on.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, terminate)
     try:
         code = int(app(standalone_mode=False) or 0)
     except CambrianError as error:
@@ -77,9 +81,12 @@ def _perform(document: Document | None) -> _End:
     except SystemExit as end:  # of code that a command imports, such as a space of the user's
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except OSError as error:
-        if error.errno not in _DISK:
+        if error.errno == errno.EIO and interrupted not in (signal.SIGINT, signal.SIGTERM):
+            code = 130  # the terminal is gone, to which it was said how to go on
+        elif error.errno not in _DISK:
             raise
-        return _report_refusal(error)
+        else:
+            return _report_refusal(error)
     except Exception as error:
         # A fault of ours keeps its traceback, and whoever reads JSON gets a document all the same.
         if document is not None:

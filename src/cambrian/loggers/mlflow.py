@@ -49,10 +49,11 @@ class MLflow(ScalarWatch):
         with self._warning():
             self._client.set_tag(self._run, "cambrian.stopped", reason)
 
-    def close(self) -> None:
-        """Say that the run has ended."""
+    def close(self, error: BaseException | None = None) -> None:
+        """Say that the run has ended, and whether by itself: `error` is what ended it otherwise."""
+        status = "FINISHED" if error is None else "FAILED" if isinstance(error, Exception) else "KILLED"
         with self._warning():
-            self._client.set_terminated(self._run)
+            self._client.set_terminated(self._run, status=status)
 
     @contextmanager
     def _warning(self) -> Iterator[None]:

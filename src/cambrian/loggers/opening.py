@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from cambrian.errors import UnknownName
@@ -30,9 +31,21 @@ def open_loggers(watch: Watch, logs: list[str], place: Path) -> Iterator[Watch]:
         for text in logs:
             name, _, where = text.partition(":")
             if name == "tensorboard":
-                loggers.append(TensorBoard(where or place / "tensorboard"))
+                loggers.append(_open_tensorboard(where, place))
             else:
                 logger = MLflow(where or None, place.name)
-                ending.callback(logger.close)
+                ending.push(partial(_close, logger))
                 loggers.append(logger)
         yield Together(watch, *loggers) if loggers else watch
+
+
+def _close(logger: MLflow, kind: object, error: BaseException | None, trace: object) -> None:
+    logger.close(error)
+
+
+def _open_tensorboard(where: str, place: Path) -> TensorBoard:
+    """The one in the run itself; or in the folder `where`, which may have the logs of many runs: each
+    has a folder there, a line of its own to TensorBoard."""
+    if not where:
+        return TensorBoard(place / "tensorboard")
+    return TensorBoard(Path(where) / place.absolute().name, run=str(place.absolute()))

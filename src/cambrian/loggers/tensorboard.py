@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from pathlib import Path
@@ -15,16 +16,19 @@ SUFFIX = ".cambrian"
 
 
 class TensorBoard(ScalarWatch):
-    """Writes an event file into `folder`. Raises UsageError where it cannot."""
+    """Writes an event file into `folder`, and removes those of earlier sessions there: of the run of this
+    name, else of all that were written without one, so that each search needs a folder of its own. Raises
+    UsageError where it cannot."""
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], run: str = "") -> None:
         super().__init__()
         self.folder = Path(folder)
         at = time.time()
-        self.path = self.folder / f"events.out.tfevents.{at:.6f}.{os.getpid()}{SUFFIX}"
+        suffix = f"{SUFFIX}-{hashlib.sha256(os.fsencode(run)).hexdigest()[:16]}" if run else SUFFIX
+        self.path = self.folder / f"events.out.tfevents.{at:.6f}.{os.getpid()}{suffix}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for old in self.folder.glob(f"events.out.tfevents.*{SUFFIX}"):
+            for old in self.folder.glob(f"events.out.tfevents.*{suffix}"):
                 old.unlink()
             self.path.write_bytes(encode_version(at))
         except OSError as error:

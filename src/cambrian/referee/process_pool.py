@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from cambrian.errors import RunError
 from cambrian.referee.line import Line
 from cambrian.referee.worker import Begin, Job, Message
+from cambrian.search.engines.confine import name_signal
 from cambrian.search.engines.crew import Crew, Member
 
 ATTEMPTS = 3
@@ -76,5 +76,5 @@ def _retry(job: Job, end: str, losses: Counter[tuple[str, int]]) -> Job:
 
 
 def _describe_end(status: int, last_words: str) -> str:
-    how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit code {status}"
+    how = f"killed by {name_signal(-status)}" if status < 0 else f"exit code {status}"
     return f"{how}; it said: {last_words[-QUOTED:]}" if last_words else how

@@ -11,13 +11,12 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?")
+LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(?::(\d{1,5}))?")
 """Any port: a tunnel to this machine may begin at another one."""
 POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline';"
@@ -71,7 +70,7 @@ class Guard:
             return 403, "this page is asked for as 127.0.0.1 or localhost alone"
         if any(origin != f"http://{hosts[0]}" for origin in origins):
             return 403, "another site may not ask for this page"
-        if not (self._asks_with_token(scope) or self._is_token(_read_cookie(scope))):
+        if not (self._asks_with_token(scope) or any(map(self._is_token, _read_cookies(scope)))):
             return 401, "this page needs the token of the address that cambrian watch has printed"
         if scope["method"] not in ("GET", "HEAD"):
             return 405, "this page is read only"
@@ -94,21 +93,21 @@ def _digest(text: str) -> bytes:
 
 
 def _name_cookie(scope: Scope) -> str:
-    """Cookies know no ports: two pages on one machine need two names."""
-    return f"cambrian-{scope['server'][1]}"
+    """Cookies know no ports: two pages on one machine need two names. The port is the one that the browser
+    asks at, since tunnels to the same port of two machines begin at two ports of this one."""
+    (host,) = _read_headers(scope, b"host")
+    known = LOOPBACK.fullmatch(host)
+    assert known is not None  # others were refused
+    return f"cambrian-{known[2] or 80}"
 
 
 def _read_headers(scope: Scope, name: bytes) -> Sequence[str]:
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
 
 
-def _read_cookie(scope: Scope) -> str:
-    """The token that the browser has kept, "" where it has none."""
-    for header in _read_headers(scope, b"cookie"):
-        try:
-            morsel = SimpleCookie(header).get(_name_cookie(scope))
-        except CookieError:
-            continue
-        if morsel is not None:
-            return str(morsel.value)
-    return ""
+def _read_cookies(scope: Scope) -> Sequence[str]:
+    """The tokens that the browser has kept for this page."""
+    # Not by `http.cookies`, which stops at the first cookie that it cannot read: any other program on this
+    # machine may have set one.
+    pairs = [pair.partition("=") for header in _read_headers(scope, b"cookie") for pair in header.split(";")]
+    return [value.strip() for name, _, value in pairs if name.strip() == _name_cookie(scope)]

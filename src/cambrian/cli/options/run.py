@@ -16,7 +16,7 @@ Logs = Annotated[
     list[str] | None,
     typer.Option(
         metavar="tensorboard|mlflow[:WHERE]",
-        help="Tell another program of each trial too: tensorboard, into RUN/tensorboard or the folder WHERE;"
+        help="Tell another program of each trial too: tensorboard, into RUN/tensorboard or a folder in WHERE;"
         " mlflow, at the address WHERE or its own.",
         show_default=False,
         rich_help_panel=RUN,

@@ -86,3 +86,15 @@ def kill_group(pid: int) -> None:
     """End the process group led by `pid`: an evaluation and all processes that it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def name_signal(number: int) -> str:
+    """The name of a signal, such as one that ended a process.
+
+    >>> name_signal(9), name_signal(40)
+    ('SIGKILL', 'signal 40')
+    """
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal: Python has no name for most of them
+        return f"signal {number}"

@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from cambrian.errors import RunError
 from cambrian.search.engines.confine import die_with_parent, kill_group
 from cambrian.search.engines.frames import Inbox, pack
 
@@ -53,7 +54,8 @@ class Crew(Generic[J]):
         return any(member.job is not None for member in self.members)
 
     def hire(self, environment: Mapping[str, str] | None = None) -> Member[J]:
-        """Start one more worker process, whose environment has these variables beside this process's."""
+        """Start one more worker process, whose environment has these variables beside this process's. Raises
+        RunError where the system starts none."""
         member = Member[J](self._module, self._kind, self._threads, environment or {})
         self.members.append(member)
         member.send(self._greeting)
@@ -103,18 +105,13 @@ class Member(Generic[J]):
         self.mute = False  # standard error has ended: selecting on it would return at once, for ever
         self._tail = bytearray()
         self._inbox = Inbox(kind)
-        self.channel, theirs = socket.socketpair()
-        # Popen and no fork: threads may be running here, and a fork copies their locks without them.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, str(theirs.fileno()), str(os.getpid())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            pass_fds=(theirs.fileno(),),
-            env={**_environment(threads), **environment},
-            start_new_session=True,  # Ctrl-C is the owner's to answer
-        )
-        theirs.close()
+        try:
+            self.channel, self._process = _start(module, {**_environment(threads), **environment})
+        except OSError as error:  # open files, processes, memory: each has its limit
+            raise RunError(
+                f"the system does not start another worker process: {error.strerror or error};"
+                " fewer workers may do"
+            ) from error
         assert self._process.stderr is not None
         self.stderr = self._process.stderr
         os.set_blocking(self.stderr.fileno(), False)
@@ -163,6 +160,25 @@ class Member(Generic[J]):
         self.stderr.close()
         self.channel.close()
         return status
+
+
+def _start(module: str, environment: dict[str, str]) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """A process that runs the module, and the channel to it. Raises OSError, and then leaves nothing open."""
+    ours, theirs = socket.socketpair()
+    with theirs, contextlib.ExitStack() as undo:
+        undo.callback(ours.close)
+        # Popen and no fork: threads may be running here, and a fork copies their locks without them.
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, str(theirs.fileno()), str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=(theirs.fileno(),),
+            env=environment,
+            start_new_session=True,  # Ctrl-C is the owner's to answer
+        )
+        undo.pop_all()
+    return ours, process
 
 
 def join_crew() -> socket.socket:

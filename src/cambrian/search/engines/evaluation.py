@@ -63,7 +63,7 @@ def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
     except Unbuildable as error:
         outcome = Infeasible("unbuildable", str(error))
     except (Exception, SystemExit) as error:  # not KeyboardInterrupt: the user's word to the whole run
-        refusal = _refusal(error)
+        refusal = describe_refusal(error)
         if refusal is not None:
             yield Report(number, attempt, refused=refusal)
             return
@@ -74,7 +74,7 @@ def evaluate(work: Work, assignment: Assignment) -> Iterator[Report]:
     yield Report(number, attempt, outcome=outcome)
 
 
-def _refusal(error: BaseException) -> str | None:
+def describe_refusal(error: BaseException) -> str | None:
     """A sentence where `error` is the disk's fault, no matter which code wrote."""
     if isinstance(error, DiskRefused):
         return str(error)

@@ -4,12 +4,12 @@ crash, a limit or a cancellation costs that trial and nothing else."""
 from __future__ import annotations
 
 import os
-import signal
 import time
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from cambrian.errors import Incompatible, RunError
+from cambrian.search.engines.confine import name_signal
 from cambrian.search.engines.crew import Crew, Member
 from cambrian.search.engines.engine import Assignment, Engine, Report, Work
 from cambrian.search.engines.gpus import assign_gpus
@@ -126,5 +126,5 @@ class Processes(Engine):
 
 def _describe_end(status: int) -> str:
     if status < 0:
-        return f"was killed by {signal.Signals(-status).name}"
+        return f"was killed by {name_signal(-status)}"
     return f"exited with code {status}"

@@ -16,17 +16,20 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from cambrian.codec import decode, encode
-from cambrian.errors import Incompatible, RunError
+from cambrian.errors import Incompatible, RunError, UsageError
 from cambrian.search.engines.engine import Assignment, Engine, Report, Work
 from cambrian.search.engines.freight import Freight
-from cambrian.search.engines.ray_cluster import Cluster, check_reach, import_ray, name_place
+from cambrian.search.engines.ray_cluster import Cluster, check_reach, import_ray, name_place, shorten
 from cambrian.search.engines.seat import read_version
 from cambrian.search.engines.wire import Broken, Message, Start
 from cambrian.settings import COUNT, POSITIVE, Span, check_settings
 
 TICK = 1.0
-"""Seconds in which a seat that runs a trial answers, with news or without: its sign of life, and the time
-that a cancellation may take to reach it."""
+"""Seconds at most in which a seat that runs a trial answers, with news or without: its sign of life, and the
+time that a cancellation may take to reach it."""
+
+LEAST = 1e-4
+"""The smallest part of a CPU or GPU that Ray counts."""
 
 PATIENCE = 3.0
 """Seconds in which seats may end by themselves when the engine is closed."""
@@ -35,11 +38,13 @@ PATIENCE = 3.0
 @dataclass(eq=False)
 class _Member:
     """The coordinator's end of one seat. `answer` is the call that it has yet to answer; `heard` is when it
-    last answered one."""
+    last answered one. It has `lived` once it was `ready` for a trial; while it is in doubt whether it still
+    lives it is not ready."""
 
     actor: Any
     answer: Any
     ready: bool = False
+    lived: bool = False
     assignment: Assignment | None = None
     heard: float = 0.0
 
@@ -55,7 +60,7 @@ class Ray(Engine):
     workers: Annotated[int, COUNT] = 2
     threads: Annotated[int, COUNT] = 1
     address: str | None = None
-    cpus: Annotated[float | None, POSITIVE] = None
+    cpus: Annotated[float | None, Span(LEAST)] = None
     gpus: Annotated[float | None, Span(0)] = None
     memory: Annotated[int | None, COUNT] = None
     lease: Annotated[float, POSITIVE] = 60.0
@@ -76,7 +81,17 @@ class Ray(Engine):
 
     def __post_init__(self) -> None:
         check_settings(self, "engine 'ray'")
+        if self.gpus is not None and not (self.gpus % 1 == 0 or LEAST <= self.gpus < 1):
+            raise UsageError(
+                f"engine 'ray': gpus must be a part of one GPU, at least {LEAST:g}, or a whole number, but is"
+                f" {self.gpus:g}"
+            )
         self.slots = self.workers
+
+    @property
+    def _tick(self) -> float:
+        # Several answers within a lease, however short it is: else a seat that is well would be given up.
+        return min(TICK, self.lease / 3)
 
     @property
     def threads_of_one(self) -> int:
@@ -174,7 +189,7 @@ class Ray(Engine):
         member.assignment, member.heard = assignment, time.monotonic()
         # One call after the other in the same seat: a `begin` that fails is heard of by `answer`.
         begun = member.actor.begin.remote(encode(order), self._freight.load(assignment))
-        member.answer = member.actor.listen.remote(TICK, begun)
+        member.answer = member.actor.listen.remote(self._tick, begun)
 
     def _listen(self, cluster: Cluster, timeout: float) -> None:
         """Take the answers that come within `timeout` seconds, and give up seats that are silent too long."""
@@ -183,7 +198,8 @@ class Ray(Engine):
             self._take(cluster, waiting[answer])
         # After the answers: where this process itself was stopped for a while, they are all there.
         for member in list(self._members):
-            if member.assignment is not None and time.monotonic() - member.heard > self.lease:
+            asked = member.lived and member.answer is not None
+            if asked and time.monotonic() - member.heard > self.lease:
                 self._replace(cluster, member, f"did not answer for {self.lease:g} s")
 
     def _take(self, cluster: Cluster, member: _Member) -> None:
@@ -191,8 +207,8 @@ class Ray(Engine):
             answer = cluster.get(member.answer)
         except cluster.errors as error:
             # A machine that goes is no sign that seats cannot live: a cluster may be elastic.
-            self._deaths += not (member.ready or cluster.blames_machine(error))
-            self._replace(cluster, member, f"ended: {_shorten(error)}")
+            self._deaths += not (member.lived or cluster.blames_machine(error))
+            self._replace(cluster, member, f"ended: {shorten(error)}")
             return
         member.heard, member.answer = time.monotonic(), None
         if not member.ready:
@@ -200,7 +216,7 @@ class Ray(Engine):
             return
         self._read(member, *answer)
         if member.assignment is not None:
-            member.answer = member.actor.listen.remote(TICK)
+            member.answer = member.actor.listen.remote(self._tick)
 
     def _welcome(self, member: _Member, version: str) -> None:
         if version != read_version():
@@ -208,7 +224,8 @@ class Ray(Engine):
                 f"a machine of the Ray cluster has cambrian {version} and this one {read_version()}: install"
                 " the same on both"
             )
-        member.ready, self._deaths = True, 0
+        member.ready = member.lived = True
+        self._deaths = 0
 
     def _read(self, member: _Member, messages: bytes, files: dict[str, bytes]) -> None:
         assert self._freight is not None
@@ -232,12 +249,17 @@ class Ray(Engine):
         if member.assignment is not None:
             number, attempt = member.assignment.trial.number, member.assignment.attempt
             self._reports.append(Report(number, attempt, lost=f"its seat in the Ray cluster {end}"))
-        if self._deaths >= self.stillborn and not any(other.ready for other in self._members):
+        if self._deaths >= self.stillborn and not any(other.lived for other in self._members):
             raise RunError(f"{self._deaths} seats in a row died on their Ray machines; the last one {end}")
+        if member.lived:
+            self._doubt_idle()
         self._hire(cluster)
 
-
-def _shorten(error: BaseException) -> str:
-    """The end of a message of Ray's, which has the cause, on one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:300]
+    def _doubt_idle(self) -> None:
+        """Give idle seats a trial only when they have answered once more. Of a dead one nothing is heard
+        while it is idle, and several may have died with one machine: a trial that was handed to one after
+        the other would be lost as often as a trial may be, and never have begun."""
+        for member in self._members:
+            if member.ready and member.assignment is None:
+                member.ready, member.heard = False, time.monotonic()
+                member.answer = member.actor.describe.remote()

@@ -26,6 +26,9 @@ QUIET = {
 RESOURCES = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
 """Ray's names of an actor's options, and those of a machine's resources."""
 
+MODE = "RAY_AUTH_MODE"
+"""The variable that says whether Ray's processes show each other a token."""
+
 ANSWER = 10.0
 """Seconds in which the head of a cluster takes up a connection."""
 
@@ -63,17 +66,27 @@ class Cluster:
         place = find_place(address)
         local = {"num_cpus": math.ceil(workers * options["num_cpus"]), "include_dashboard": False}
         _init(ray, place, local if place == "local" else {})
-        if place == "local" and not has_room(ray, options):
+        try:
+            if place == "local" and not has_room(ray, options):
+                raise RunError(
+                    f"this machine has no room for {_describe(options)}: ask for less, as ray(gpus=0)"
+                )
+            warn_of_no_room(ray, options)
+            return Cluster(ray, options, joined=True)
+        except BaseException:  # a warning that is an error too: the next search would find Ray begun already
             ray.shutdown()
-            raise RunError(f"this machine has no room for {_describe(options)}: ask for less, as ray(gpus=0)")
-        warn_of_no_room(ray, options)
-        return Cluster(ray, options, joined=True)
+            raise
 
     def make_actor(self, *arguments: Any) -> Any:
         return self._seats.remote(*arguments)
 
     def put(self, content: bytes) -> Any:
-        return self._ray.put(content)
+        try:
+            return self._ray.put(content)
+        except self.errors as error:  # neither memory nor disk has room for it
+            raise RunError(
+                f"Ray cannot take up {len(content):,} bytes to be sent: {shorten(error)}"
+            ) from error
 
     def get(self, reference: Any) -> Any:
         return self._ray.get(reference)
@@ -116,6 +129,12 @@ class RaySeat(Seat):
     def listen(self, seconds: float, begun: object = None) -> tuple[bytes, dict[str, bytes]]:
         """As a seat's. `begun` is the answer of a call whose failure shall be this one's as well."""
         return super().listen(seconds)
+
+
+def shorten(error: BaseException) -> str:
+    """The end of a message of Ray's, which has the cause, on one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:300]
 
 
 def name_place(address: str | None) -> str:
@@ -169,21 +188,37 @@ def _describe(options: dict[str, Any]) -> str:
     return f"a trial, which asks for {', '.join(parts)}"
 
 
+def _split_address(address: str) -> tuple[str, int] | None:
+    """Host and port of HOST:PORT; None for another address."""
+    host, _, port = address.rpartition(":")
+    return (host, int(port)) if host and port.isdecimal() else None
+
+
 def _find_answer(address: str) -> None:
     """Raise RunError where nobody listens at HOST:PORT, which Ray tries for many minutes."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal():
+    place = _split_address(address)
+    if place is None:
         return
     try:
-        socket.create_connection((host, int(port)), timeout=ANSWER).close()
+        socket.create_connection(place, timeout=ANSWER).close()
     except (OSError, OverflowError) as error:
-        raise _refuse(address, error) from error
+        raise _refuse(address, error, "begin one with: ray start --head") from error
 
 
-def _refuse(address: str, error: Exception) -> RunError:
+def _refuse(address: str, error: Exception, advice: str) -> RunError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-    return RunError(
-        f"no Ray cluster can be joined at {address!r}: {reason}; begin one with: ray start --head"
+    return RunError(f"no Ray cluster can be joined at {address!r}: {reason}; {advice}")
+
+
+def _advise(address: str) -> str:
+    """What to do where Ray could not join. At HOST:PORT somebody has answered by then: Ray says no more than
+    that it failed where it was a cluster with a token, which is never sent there unasked."""
+    if _split_address(address) is None or os.environ.get(MODE) == "disabled":
+        return "begin one with: ray start --head"
+    if os.environ.get(MODE) == "token":
+        return "a cluster that answers there may have another token than ~/.ray/auth_token"
+    return (
+        f"a cluster that answers there may ask for its token: copy ~/.ray/auth_token, and export {MODE}=token"
     )
 
 
@@ -194,7 +229,7 @@ def _init(ray: ModuleType, address: str, settings: dict[str, Any]) -> None:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **settings)
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
-        raise _refuse(address, error) from error
+        raise _refuse(address, error, _advise(address)) from error
     finally:
         if main and before is not None:
             signal.signal(signal.SIGTERM, before)

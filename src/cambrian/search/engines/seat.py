@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import stat
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,12 +23,14 @@ from typing import Any
 import msgspec
 
 from cambrian.codec import decode, encode
-from cambrian.errors import CambrianError
+from cambrian.errors import CambrianError, RunError
 from cambrian.outcome import Artifact, Done
 from cambrian.search.engines.engine import Assignment, Report
+from cambrian.search.engines.evaluation import describe_refusal
 from cambrian.search.engines.processes import Processes
 from cambrian.search.engines.wire import Broken, Start
 from cambrian.search.ledger.keys import trial_name
+from cambrian.search.ledger.lock import LOCK, Lock
 from cambrian.search.ledger.store import ARTIFACTS, DRAFTS, SUFFIXES
 
 CACHE = 1 << 30
@@ -47,11 +52,13 @@ class Seat:
         sys.path += [path for path in paths if path not in sys.path and os.path.isdir(path)]
         _remove_orphans(Path(tempfile.gettempdir()))
         self._place = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        self._lock: Lock | None = Lock(self._place)
         self._fetch = fetch
         greeting = self._settle(decode(start, Start), data)
         self._engine = Processes(workers=1, threads=greeting.threads)
         self._engine.open(greeting)
         self._assignment: Assignment | None = None
+        self._refused: Report | None = None
 
     def describe(self) -> bytes:
         """The version of cambrian here, which must be the coordinator's."""
@@ -64,12 +71,24 @@ class Seat:
         if order.deadline is not None:
             # Sent as the seconds left, since the clocks of two machines have nothing in common.
             order = msgspec.structs.replace(order, deadline=order.deadline + time.monotonic())
-        self._lay_out(order.artifacts, artifacts)
+        try:
+            self._lay_out(order.artifacts, artifacts)
+        except OSError as error:
+            refusal = describe_refusal(error)
+            if refusal is None:
+                raise
+            # As of a run's disk: that of this machine is full, for which no architecture is to blame.
+            refusal = f"on the machine {socket.gethostname()} {refusal}"
+            self._refused = Report(order.trial.number, order.attempt, refused=refusal)
+            return
         self._assignment = order
         self._engine.submit(order)
 
     def listen(self, seconds: float) -> tuple[bytes, dict[str, bytes]]:
         """The news of the trial within `seconds`, and, with its end, the files that it left."""
+        if self._refused is not None:
+            refused, self._refused = self._refused, None
+            return encode([refused]), {}
         try:
             reports: list[Report] = self._engine.wait(seconds)
         except CambrianError as error:
@@ -84,6 +103,9 @@ class Seat:
         """Kill the trial and remove all files."""
         self._engine.close()
         shutil.rmtree(self._place, ignore_errors=True)
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
 
     def _settle(self, start: Start, data: Files) -> Start:
         """The message with the places of this machine."""
@@ -134,18 +156,20 @@ def _write(file: Path, content: bytes) -> None:
 
 
 def _remove_orphans(folder: Path) -> None:
-    """Remove the folders of seats that were killed, with their machine or without."""
-    for place in folder.glob(f"{PREFIX}*-*"):
-        pid = place.name.removeprefix(PREFIX).split("-")[0]
-        if pid.isdecimal() and not _is_alive(int(pid)):
-            shutil.rmtree(place, ignore_errors=True)  # another user's stays: it cannot be removed
+    """Remove the folders of seats that were killed, with their machine or without. By their locks, since a
+    number of a process means nothing in another container, and may be another process's later."""
+    for place in filter(_is_own, folder.glob(f"{PREFIX}*")):
+        if (place / LOCK).exists():  # else it is being made
+            with suppress(RunError):  # a living seat's
+                orphan = Lock(place)
+                shutil.rmtree(place, ignore_errors=True)
+                orphan.release()
 
 
-def _is_alive(pid: int) -> bool:
+def _is_own(place: Path) -> bool:
+    """Whether it is a folder of this user's: into another's, a lock could be a link to any file."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        found = place.lstat()
+    except OSError:
         return False
-    except PermissionError:
-        return True
-    return True
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()

@@ -11,7 +11,7 @@ import msgspec
 
 from cambrian.outcome import Crashed, Infeasible, Outcome, Point
 from cambrian.search.engines.child import live
-from cambrian.search.engines.confine import count_oom_kills, fork_child, kill_group
+from cambrian.search.engines.confine import count_oom_kills, fork_child, kill_group, name_signal
 from cambrian.search.engines.crew import PIECE, TAIL
 from cambrian.search.engines.engine import Assignment, Report, Work
 from cambrian.search.engines.evaluation import out_of_memory, too_late
@@ -136,7 +136,7 @@ class TrialProcess:
             error = f"the process exited with code {os.WEXITSTATUS(status)} and without a result"
             return self._report(outcome=Crashed(error, tail, self.seconds))
         number = os.WTERMSIG(status)
-        name = _name_signal(number)
+        name = f"{name_signal(number)} ({signal.strsignal(number)})"
         # Memory first: the kernel's kill for want of it looks like anybody's SIGKILL. The count is the whole
         # machine's, so a kill from outside may be taken for it while another process runs out of memory.
         if number == signal.SIGKILL and count_oom_kills() > self._oom_kills:
@@ -161,10 +161,3 @@ class TrialProcess:
 
     def _report(self, outcome: Outcome | None = None, lost: str | None = None) -> Report:
         return Report(self.number, self.assignment.attempt, outcome=outcome, lost=lost)
-
-
-def _name_signal(number: int) -> str:
-    try:
-        return f"{signal.Signals(number).name} ({signal.strsignal(number)})"
-    except ValueError:  # a real-time signal: Python has no name for most of them
-        return f"signal {number}"

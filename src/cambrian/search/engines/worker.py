@@ -37,6 +37,10 @@ BACKLOG = 1 << 20
 """Bytes not yet taken by the engine beyond which a child's reports are left in its pipe: a full pipe stops
 the child, and nobody's memory grows."""
 
+LONGEST_SLEEP = 86400.0
+"""Seconds after which a worker wakes though nothing has happened: `poll` takes no more than 24 days, and a
+time limit may be longer."""
+
 
 def load(start: Start) -> Work:
     """The work that a spec describes, with all modules imported that its evaluations will need."""
@@ -155,7 +159,7 @@ class Worker:
             for descriptor in self._trial.descriptors(reports=len(self._outbox) < BACKLOG):
                 poll.register(descriptor, select.POLLIN)
         # Milliseconds, rounded up: rounded down it would wake just before the limit, again and again.
-        poll.poll(None if left is None else max(0, int(left * 1000) + 1))
+        poll.poll(None if left is None else max(0, int(min(left, LONGEST_SLEEP) * 1000) + 1))
         with contextlib.suppress(BlockingIOError):
             self._wake.recv(1 << 10)
 

@@ -75,11 +75,21 @@ function sort(name, table) {
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-open]");
   if (!button) return;
-  const answer = await fetch(button.dataset.open);
-  if (answer.ok) content.innerHTML = await answer.text();
+  const html = await ask(button.dataset.open);
+  if (html !== null) content.innerHTML = html;
   else content.textContent = "This trial cannot be shown: the page has lost the run.";
   detail.showModal();
 });
+
+// What the server has there; null where it has nothing, or where it has ended.
+async function ask(place) {
+  try {
+    const answer = await fetch(place);
+    return answer.ok ? await answer.text() : null;
+  } catch {
+    return null;
+  }
+}
 
 detail.addEventListener("click", (event) => { if (event.target === detail) detail.close(); });
 
