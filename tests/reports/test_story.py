@@ -60,7 +60,7 @@ def test_a_story_holds_what_the_run_knows(tmp_path):
     trials = levelled(3, 3)
     events = [STOP, (2.0, "final", {"winner": 10**9 + 1})]
     story = story_of(run_of([*trials, *finals(trials)], tmp_path, events))
-    assert (story.title, story.metric, story.percent) == ("noise", "accuracy", True)
+    assert (story.title, story.metric, story.is_share()) == ("noise", "accuracy", True)
     assert [t.number for t in story.trials] == [*range(6), *(10**9 + i for i in range(3))]
     assert story.winner.number == 10**9 + 1
     assert story.seconds == {"search": 12.0, "final": 0.0, "strategy": 4.5}
