@@ -72,6 +72,17 @@ def test_a_story_holds_what_the_run_knows(tmp_path):
     assert len(story.stages) >= len(STAGES)
 
 
+def test_a_report_says_that_nothing_was_learned(tmp_path):
+    """As the summary of the search does; of a better network it says nothing."""
+    events = [STOP, (2.0, "final", {"winner": 10**9 + 1})]
+    trials = levelled(3, 3)
+    _, winner, _ = finals(trials)
+    for value, said in ((0.5, True), (0.75, False)):
+        tested = msgspec.structs.replace(winner, outcome=Done(value, {"test_loss": 1.0}))
+        story = outline_story(run_of([*trials, tested], tmp_path, events))
+        assert ("Always to answer 'a' has an accuracy of 50.00% on the test part" in verdict(story)) is said
+
+
 def test_the_winner_is_the_one_the_run_delivers(tmp_path):
     """A continued run's last choice counts, whatever the roles say of the rows."""
     trials = levelled(3, 3)

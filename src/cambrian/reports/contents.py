@@ -13,6 +13,7 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Done, Trial
 from cambrian.problem import Objective
 from cambrian.recommendation import find_front
+from cambrian.reports.constant_answer import tell_constant
 from cambrian.reports.tested import Tested, look_at_test_images
 from cambrian.search.display.shares import TRAIN, TRAININGS, list_described, name_shares
 from cambrian.search.display.tally import number_text
@@ -40,7 +41,8 @@ class Story:
     the test images. `objective` is the metric
     that values are measured in, `more_objectives` are those that count besides; of several, `chosen` are the
     trials whose networks are handed over. `drawn` are those that the strategy drew at random, if it does.
-    `parts` are the pretrained parts of a user's networks, with the number of their parameters."""
+    `parts` are the pretrained parts of a user's networks, with the number of their parameters; `doubts` are
+    sentences on a winner that has learned nothing."""
 
     title: str
     space: Space
@@ -60,6 +62,7 @@ class Story:
     chosen: Sequence[Trial] = ()
     drawn: Sequence[Trial] = ()
     parts: Mapping[str, int] = field(default_factory=dict)
+    doubts: Sequence[str] = ()
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -174,6 +177,7 @@ def outline_story(result: Result, plan: Sequence[tuple[str, str]] = ()) -> Story
         chosen=_find_chosen(result),
         drawn=_find_drawn(result),
         parts=result.facts.get("pretrained", {}),
+        doubts=[] if result.winner is None else tell_constant(result.winner, result.task),
     )
 
 

@@ -22,7 +22,12 @@ def verdict(story: Story) -> str:
     if story.winner is not None:
         sentences = [_winner_sentence(story, story.winner, len(ended)), *_beside(story, story.winner)]
         return " ".join(
-            [*sentences, *tell_uncompared(story.trials), *tell_shortfall(story.winner, story.trials)]
+            [
+                *sentences,
+                *story.doubts,
+                *tell_uncompared(story.trials),
+                *tell_shortfall(story.winner, story.trials),
+            ]
         )
     if not ended:
         return "Nothing has been measured yet."
