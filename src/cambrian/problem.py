@@ -46,16 +46,20 @@ LOWER = (
     "memory",
 )
 HIGHER = ("acc", "accuracy", "score", "f1", "auc", "reward", "precision", "recall", "map", "miou", "r2")
+TURNED = {"neg", "negated", "minus"}
+"""In a name, of a metric whose sign was turned: of scikit-learn's "neg_log_loss" higher is better."""
 
 
 def lower_is_better(name: str) -> bool | None:
     """Whether a metric of that name is usually minimised; None if the name does not tell.
 
-    >>> [lower_is_better(name) for name in ("val_loss", "test acc", "top1Error", "value")]
-    [True, False, True, None]
+    >>> [lower_is_better(name) for name in ("val_loss", "test acc", "top1Error", "value", "neg_log_loss")]
+    [True, False, True, None, None]
     """
     words = split_words(name)
     words |= {a + b for a in words for b in words if (a, b) in (("f", "1"), ("r", "2"))}
+    if words & TURNED:
+        return None
     # LOWER first: "error of the score" and "accuracy loss" are both to be low.
     if words & set(LOWER):
         return True

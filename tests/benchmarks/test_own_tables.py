@@ -248,6 +248,10 @@ def test_nothing_goes_on_with_another_table(small, tmp_path):
     assert again.optimum == found.optimum
     with pytest.raises(RunChanged, match="the table's file has changed"):
         compare(again, "hill-climbing", seeds=2, budget=5, directory=tmp_path / "compared")
+    small.rename(small.with_suffix(".moved.csv"))
+    with pytest.raises(RunChanged, match="the table's file is not where it was"):
+        Search.resume(tmp_path / "run", 12).run(tmp_path / "run", quiet=True)
+    small.with_suffix(".moved.csv").rename(small)
     now = Search(again.space, "random", again.estimator).settings()
     same_settings({name: value for name, value in now.items() if name != "table"}, now, None)
 

@@ -127,6 +127,25 @@ def test_a_trial_that_cannot_be_read_is_left_out():
     assert sampler._learned[0] == [3, 4, 5, 6]
 
 
+def test_a_study_does_not_know_an_earlier_one_of_its_name():
+    """In memory, as a cell of a notebook makes it that is run twice."""
+
+    def run(sampler, sign):
+        study = optuna.create_study(study_name="mine", sampler=sampler, direction="maximize")
+        seen = []
+
+        def objective(trial):
+            seen.append(suggest(sampler.space, trial))
+            return sign * measure(seen[-1])
+
+        study.optimize(objective, n_trials=12)
+        return seen
+
+    used = StrategySampler(everything, "hill-climbing", seed=0)
+    run(used, -1)
+    assert run(used, 1) == run(StrategySampler(everything, "hill-climbing", seed=0), 1)
+
+
 def test_several_workers_share_a_study():
     """Proposals while others run, which is when progressive search would wait: each is legal."""
     sampler = StrategySampler(

@@ -41,8 +41,9 @@ def test_metrics_of_an_own_function_have_any_name() -> None:
         PARAMS,
         Objective("regret", minimize=True),
     ]
+    assert read_objectives("rmse", "rmse", own=True) == [Objective("rmse", minimize=True)]
     with pytest.raises(CambrianError, match="names no objective besides accuracy"):
-        read_objectives("accuracy", "accuracy", own=True)
+        read_objectives("", "accuracy", own=True)
 
 
 def test_names_of_measures_with_settings() -> None:

@@ -127,6 +127,24 @@ def test_no_metric_is_sought_against_its_name(
     assert search(Function(lambda network: metrics, objective=name)).outcome.value == metrics[name]
 
 
+def test_the_tasks_own_metric_is_named_to_be_minimised() -> None:
+    """An error of numbers, which the function returns beside others: named, it needs no direction."""
+    rng = np.random.default_rng(0)
+    task = cambrian.load((rng.random((40, 3)), rng.random(40)), features=True, goal="numbers", metric="rmse")
+    settings: dict[str, Any] = {"budget": 2, "final": None, "workers": 1}
+
+    def function(architecture: Architecture) -> dict[str, float]:
+        return {"rmse": 0.5, "other": 1.0}
+
+    estimator = Function(function, builds=False)
+    with pytest.raises(NothingSucceeded, match=r"say minimize=True or objectives=\['rmse'\]"):
+        cambrian.Search("tiny-chain", "random", estimator, task, **settings).run(quiet=True)
+    named = cambrian.Search("tiny-chain", "random", estimator, task, objectives=["rmse"], **settings)
+    best = named.run(quiet=True).best
+    assert best is not None
+    assert (named.minimize, best.value) == (True, 0.5)
+
+
 def search(estimator: Any, **settings: Any) -> Any:
     """The one trial of a search on few digits."""
     task = cambrian.load("digits", limit=120)

@@ -6,6 +6,7 @@ import os
 import re
 import runpy
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,14 +15,16 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from cambrian.architecture import sample
+from cambrian.architecture import Architecture, sample
 from cambrian.errors import DataError, ExportMismatch, MissingExtra, UsageError
+from cambrian.exports import export as exporting
 from cambrian.exports.export import export_network
 from cambrian.exports.predict import Prediction, check_table, predict, predict_files, write_table
 from cambrian.exports.readme import write_readme
-from cambrian.exports.verification import verify
+from cambrian.exports.verification import Verified, verify
 from cambrian.networks.normalisation import Normalised, as_inputs
 from cambrian.networks.onnx.onnx_file import IMAGES
+from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.pictures.stages import stages
 from cambrian.search.ledger.run_directory import LEDGER
 from cambrian.search.parts.components import space_for, spec_of
@@ -139,6 +142,21 @@ def test_the_readme_says_how_onnx_runtime_is_called():
     text = write_readme({**FACTS, "stored": "uint8"}, "in [0, 1]", "", onnx=True)
     assert f'session.run(None, {{"{IMAGES}": images.numpy()}})' in text
     assert "onnx" not in write_readme({**FACTS, "stored": "uint8"}, "in [0, 1]", "")
+
+
+@pytest.mark.parametrize("tested", [True, False])
+def test_the_score_on_the_test_part_is_one(tested, tmp_path, monkeypatch):
+    """The value of an estimator of one's own that never looked at the test part is none."""
+    kept = []
+    monkeypatch.setattr(exporting, "export_network", lambda network, facts, *_, **__: kept.append(facts))
+    outcome = Done(0.75, {"test_loss": 0.5} if tested else {})
+    trial = Trial(0, Architecture({}), Fidelity(), "final", "winner", outcome=outcome)
+    run = SimpleNamespace(facts={}, model=lambda trial: SimpleNamespace(network=None))
+    task = toy_task()
+    exporting._export_trial(run, trial, task, tmp_path, onnx=False, int8=False)
+    exporting._describe(kept[0], tmp_path, Verified(0.0, 0.0), "")
+    record = json.loads((tmp_path / "model.json").read_text())
+    assert record.get("test") == ({"metric": "accuracy", "value": 0.75, "images": 24} if tested else None)
 
 
 def test_a_broken_program_is_not_delivered(tmp_path, monkeypatch):

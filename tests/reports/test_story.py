@@ -60,7 +60,7 @@ def test_a_story_holds_what_the_run_knows(tmp_path):
     trials = levelled(3, 3)
     events = [STOP, (2.0, "final", {"winner": 10**9 + 1})]
     story = story_of(run_of([*trials, *finals(trials)], tmp_path, events))
-    assert (story.title, story.metric, story.percent) == ("noise", "accuracy", True)
+    assert (story.title, story.metric, story.is_share()) == ("noise", "accuracy", True)
     assert [t.number for t in story.trials] == [*range(6), *(10**9 + i for i in range(3))]
     assert story.winner.number == 10**9 + 1
     assert story.seconds == {"search": 12.0, "final": 0.0, "strategy": 4.5}
@@ -70,6 +70,17 @@ def test_a_story_holds_what_the_run_knows(tmp_path):
     assert story.stages[0] == ("image", "1x8x8")
     assert story.stages[-1] == ("linear", "2")
     assert len(story.stages) >= len(STAGES)
+
+
+def test_a_report_says_that_nothing_was_learned(tmp_path):
+    """As the summary of the search does; of a better network it says nothing."""
+    events = [STOP, (2.0, "final", {"winner": 10**9 + 1})]
+    trials = levelled(3, 3)
+    _, winner, _ = finals(trials)
+    for value, said in ((0.5, True), (0.75, False)):
+        tested = msgspec.structs.replace(winner, outcome=Done(value, {"test_loss": 1.0}))
+        story = outline_story(run_of([*trials, tested], tmp_path, events))
+        assert ("Always to answer 'a' has an accuracy of 50.00% on the test part" in verdict(story)) is said
 
 
 def test_the_winner_is_the_one_the_run_delivers(tmp_path):

@@ -239,11 +239,34 @@ def test_published_tables_have_their_direction():
 
 @pytest.mark.parametrize(
     ("name", "low"),
-    [("val_loss", True), ("testError", True), ("valid_acc", False), ("F1", False), ("value", None)],
+    [
+        ("val_loss", True),
+        ("testError", True),
+        ("valid_acc", False),
+        ("F1", False),
+        ("value", None),
+        ("neg_log_loss", None),
+    ],
 )
 def test_names_say_which_way_is_better(name, low):
     """Words of a name, however they are written together."""
     assert lower_is_better(name) is low
+
+
+def accuracy(architecture):
+    return {"accuracy": len(architecture.key) / 100, "params": 3.0}
+
+
+@pytest.mark.parametrize("objectives", [[], ["accuracy", "params"]])
+def test_a_function_named_as_the_metric_goes_on(objectives, tmp_path):
+    """A resumed run names its value first, which is no change of what was asked for."""
+    estimator = Function("test_direction:accuracy", builds=False)
+    task = load("digits", limit=60)
+    search = Search(SPACE, "random", estimator, task, 2, objectives=objectives, final=None, workers=1)
+    search.run(tmp_path / "run", quiet=True)
+    assert search.objective.name == "accuracy"
+    result = Search.resume(tmp_path / "run", 4).run(tmp_path / "run", quiet=True)
+    assert [t.value is not None for t in result.trials] == [True] * 4
 
 
 def test_scores_turn_the_sign_once():

@@ -19,6 +19,7 @@ from cambrian.errors import UsageError
 from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Point, Trial
 from cambrian.problem import Problem
+from cambrian.reports.contents import outline_story
 from cambrian.search.display.failures import LONGEST, count_failures, describe_failures
 from cambrian.search.display.lines import LONG, PAUSE, LineWatch
 from cambrian.search.display.shares import find_shares
@@ -247,11 +248,12 @@ def test_what_a_value_is_decides_whether_it_is_a_percentage(
     estimator: Any, estimators: Any, shares: set[str], tmp_path: Path
 ) -> None:
     """And not where it lies: a function of one's own may return any number from 0 to 1. The run that is read
-    says the same."""
+    says the same, and so do its report and its page."""
     task = cambrian.load("digits", limit=60)
     space = "pnas" if isinstance(estimator, Planted) else "nasbench201"
     search = cambrian.Search(space, "random", estimator, task, 2, estimators=estimators, final=None)
     assert find_shares(search) == shares
     facts = {"settings": {"estimator": describe_component("estimator", search.estimator)}}
     facts["settings"]["estimators"] = {n: spec_of("estimator", e) for n, e in search.estimators.items() if n}
-    assert find_shares(Result(search.space, task, [], facts, [])) == shares
+    result = Result(search.space, task, [], facts, [])
+    assert find_shares(result) == outline_story(result).shares == shares

@@ -65,8 +65,16 @@ def test_mistakes_in_the_estimator_are_sentences(text: str, sentence: str) -> No
 
 
 def test_a_report_writes_scores_as_they_are() -> None:
-    """A proxy's score is no share of right answers, and its column has its name; a share is a percentage."""
+    """A proxy's score is no share of right answers, wherever it lies, and its column has its name; what the
+    networks that are trained at the end have is."""
     settings = {"estimator": {"name": "proxy", "arguments": {"measure": "naswot"}}}
+    settings["estimators"] = {"final": {"name": "train"}}
     story = Story("", None, [], settings=settings, task={"metric": "accuracy"})  # type: ignore[arg-type]
     assert (story.searched, story.metric) == ("naswot", "accuracy")
-    assert (story.value(232.43), story.value(0.5), story.axis(-3.0)) == ("232.4", "50.00 %", "-3")
+    assert (story.value(232.43), story.value(0.5), story.axis(0.5), story.unit) == (
+        "232.4",
+        "0.5",
+        "0.5",
+        "naswot",
+    )
+    assert (story.value(0.5, "final"), story.unit_of("final")) == ("50.00 %", "accuracy, %")

@@ -12,6 +12,7 @@ import time
 from typing import ClassVar
 
 import msgspec
+import numpy as np
 import pytest
 
 import living
@@ -242,6 +243,17 @@ def test_a_full_disk(size, tmp_path):
     mock_search.search(trials=120, delay=0.0).run(run)
     mock_search.search(trials=120, delay=0.0).run(tmp_path / "undisturbed")
     assert contents(run) == contents(tmp_path / "undisturbed")
+
+
+class Documented(mocks.Mock):
+    """An estimator of a user's, of whose attributes nothing is known."""
+
+    content = np.arange(3)
+
+
+def test_what_an_estimator_calls_its_content_is_its_own():
+    """Only of a table's file the run keeps a digest."""
+    assert "table" not in Search(mocks.Toy(2), "random", Documented(), budget=2).settings()
 
 
 def test_there_is_nothing_to_resume(tmp_path):

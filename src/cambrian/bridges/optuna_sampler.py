@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, ClassVar
 
 import msgspec
@@ -72,7 +73,7 @@ class StrategySampler(BaseSampler):  # type: ignore[misc, unused-ignore]  # Any 
         self.strategy: Strategy = component("strategy", strategy)
         self._seed, self._trials = seed, trials
         self._random = RandomSampler(seed)
-        self._study = ""
+        self._study: tuple[str, datetime | None] = ("", None)
         self._learned: tuple[list[int], Any] = ([], None)
         self._ended: dict[int, Trial | None] = {}
         self._parameters: dict[int, dict[str, Any]] = {}
@@ -92,9 +93,11 @@ class StrategySampler(BaseSampler):  # type: ignore[misc, unused-ignore]  # Any 
 
     def before_trial(self, study: Any, trial: Any) -> None:
         """Ask the strategy, and keep its request with the trial."""
-        if study.study_name != self._study:  # of the trials of another one nothing is known
-            self._study, self._learned, self._ended = study.study_name, ([], None), {}
         others = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
+        # A study in memory may have the name of an earlier one: they differ in when they began.
+        named = (study.study_name, others[0].datetime_start if others else None)
+        if named != self._study:  # of the trials of another one nothing is known
+            self._study, self._learned, self._ended = named, ([], None), {}
         known = _find_names(others)
         request = self._propose(study, others, known, trial.number)
         study._storage.set_trial_system_attr(trial._trial_id, REQUEST, encode(request).decode())
@@ -153,12 +156,13 @@ class StrategySampler(BaseSampler):  # type: ignore[misc, unused-ignore]  # Any 
     def _read(self, frozen: Any, known: Known, problem: Problem) -> Trial | None:
         """A trial of the study as the strategy sees it; None for one that it cannot learn. One that has ended
         is read once: reading walks through the space."""
-        if frozen.number not in self._ended:
+        ended = self._ended  # another thread may forget them
+        if frozen.number not in ended:
             trial = self._read_anew(frozen, known, problem)
             if not frozen.state.is_finished():
                 return trial
-            self._ended[frozen.number] = trial
-        return self._ended[frozen.number]
+            ended[frozen.number] = trial
+        return ended[frozen.number]
 
     def _read_anew(self, frozen: Any, known: Known, problem: Problem) -> Trial | None:
         request = self._read_request(frozen)

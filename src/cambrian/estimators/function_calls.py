@@ -90,7 +90,7 @@ def split_metrics(
     named = [asked, "value", *([task.metric] if task else ())]
     name = _name_value(metrics, named, {o.name for o in others}, said)
     if name != asked:  # nobody said that it is the value
-        _check_direction(name, metrics, first.minimize, said)
+        _check_direction(name, metrics, first.minimize, said, "" if task is None else task.metric)
     return metrics.pop(name), metrics
 
 
@@ -109,15 +109,17 @@ def _name_value(
     return name
 
 
-def _check_direction(name: str, metrics: Mapping[str, float], minimize: bool, said: str) -> None:
-    """Raise UsageError where the metric `name` would be searched for in the wrong direction, by its name."""
+def _check_direction(name: str, metrics: Mapping[str, float], minimize: bool, said: str, metric: str) -> None:
+    """Raise UsageError where the metric `name` would be searched for in the wrong direction, by its name.
+    Whoever names the task's `metric` among the objectives need not say the direction."""
     lower = lower_is_better(name)
     if lower is None or lower == minimize:
         return
+    named = f" or objectives=[{name!r}] (--objectives {name})" if name == metric else ""
     raise UsageError(
         f"{said} the metrics {', '.join(metrics)}, and {name!r} would be"
         f" {'minimised' if minimize else 'maximised'}, of which {'lower' if lower else 'higher'} is usually"
-        f" better: say minimize={lower}, or call the metric that is searched for 'value'"
+        f" better: say minimize={lower}{named}, or call the metric that is searched for 'value'"
     )
 
 

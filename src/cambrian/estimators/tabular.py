@@ -27,6 +27,11 @@ def _digest(path: Path, changed: int, size: int) -> str:
         return file_digest(file, "sha256").hexdigest()[:16]
 
 
+def read_content(estimator: object) -> str:
+    """The digest of the file that the estimator's values come from; empty where it looks up no file."""
+    return estimator.content if isinstance(estimator, Tabular) else ""
+
+
 @dataclass(frozen=True)
 class Tabular:
     """The value is column `objective` of `table` (a name, or the path of a `.csv` or `.npz`) times `scale`,

@@ -19,6 +19,7 @@ from cambrian.exports.readme import OUTPUTS, write_readme
 from cambrian.exports.verification import Verified, verify
 from cambrian.files import stage_folder
 from cambrian.goal import read_goal
+from cambrian.outcome import Done
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,6 +70,8 @@ def export(
 def _export_trial(
     result: Result, trial: Trial, task: Task, directory: str | os.PathLike[str], onnx: bool, int8: bool
 ) -> Path:
+    from cambrian.reports.tested import is_tested
+
     facts = task.summary()
     size = trial.fidelity.resolution
     samples: NDArray[Any] | None = np.asarray(task.inputs[task.train[:8]])
@@ -76,8 +79,8 @@ def _export_trial(
     if size:
         facts, samples = facts | {"height": size, "width": size}, None
     # What was measured of it goes with it: the run may be far away by then.
-    if trial.value is not None:
-        facts["test"] = {"metric": task.metric, "value": trial.value, task.noun: len(task.test)}
+    if isinstance(trial.outcome, Done) and is_tested(trial.outcome.metrics):
+        facts["tested"] = {"metric": task.metric, "value": trial.outcome.value, task.noun: len(task.test)}
     answers = trial.architecture.to_json()
     skeleton = dict(trial.fidelity.skeleton)
     space = result.facts.get("settings", {}).get("space")
@@ -230,11 +233,9 @@ def _describe(facts: Mapping[str, Any], directory: Path, verified: Verified, rea
     """Write `model.json` and the README; `reason` says why there is no `network.py`, where there is none."""
     unit = _unit(facts)
     record = {
-        **{
-            name: facts[name]
-            for name in ("name", "test", "rendering", "columns", "goal", *_FACTS)
-            if name in facts
-        },
+        **{name: facts[name] for name in ("name", "rendering", "columns", "goal", *_FACTS) if name in facts},
+        # A task's own "test" is how many examples that part has.
+        **({"test": facts["tested"]} if "tested" in facts else {}),
         "input": INPUT,
         "preprocessing": f"{INPUT} [n, channels, height, width], {unit}; the program normalises them",
         "output": OUTPUTS[read_goal(facts.get("goal")).kind],

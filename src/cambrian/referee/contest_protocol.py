@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from cambrian.effort import count_epochs
 from cambrian.errors import UsageError
+from cambrian.estimators.tabular import read_content
 from cambrian.outcome import Fidelity, Trial
 from cambrian.search.planning.budget import Budget
 from cambrian.search.search import Search
@@ -76,7 +77,7 @@ def name_epochs(epochs: float | None) -> dict[str, float]:
 
 def name_table(estimator: Any) -> dict[str, str]:
     """The digest of a table of the user's own, for a record: the lines of two tables are not compared."""
-    content = getattr(estimator, "content", "")
+    content = read_content(estimator)
     return {"table": content} if content else {}
 
 

@@ -13,12 +13,14 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Done, Trial
 from cambrian.problem import Objective
 from cambrian.recommendation import find_front
+from cambrian.reports.constant_answer import tell_constant
 from cambrian.reports.tested import Tested, look_at_test_images
+from cambrian.search.display.shares import TRAIN, TRAININGS, list_described, name_shares
+from cambrian.search.display.tally import number_text
 from cambrian.search.identity.run_components import explain_absence
 from cambrian.spaces.space import Space
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.inner import has_trait
-from cambrian.tasks.metrics import is_share
 from cambrian.tasks.nouns import read_noun
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ class Story:
     the test images. `objective` is the metric
     that values are measured in, `more_objectives` are those that count besides; of several, `chosen` are the
     trials whose networks are handed over. `drawn` are those that the strategy drew at random, if it does.
-    `parts` are the pretrained parts of a user's networks, with the number of their parameters."""
+    `parts` are the pretrained parts of a user's networks, with the number of their parameters; `doubts` are
+    sentences on a winner that has learned nothing."""
 
     title: str
     space: Space
@@ -59,6 +62,7 @@ class Story:
     chosen: Sequence[Trial] = ()
     drawn: Sequence[Trial] = ()
     parts: Mapping[str, int] = field(default_factory=dict)
+    doubts: Sequence[str] = ()
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -94,40 +98,53 @@ class Story:
 
     @property
     def searched(self) -> str:
-        """The name of the values in the search: the metric, or the measure of a search by a proxy."""
+        """The name of the values in the search: the task's metric, a proxy's measure, or what a function or
+        a table calls them."""
         estimator = self.settings.get("estimator") or {}
         if estimator.get("name") == "proxy":
             return str(estimator.get("arguments", {}).get("measure", self.metric))
-        return self.metric
+        return self.metric if estimator.get("name", TRAIN) in TRAININGS else self.objective.name
 
-    @property
-    def percent(self) -> bool:
-        """Whether values are shares, which people read as percentages."""
-        return is_share(self.metric)
+    @cached_property
+    def shares(self) -> frozenset[str]:
+        """The estimators whose values are shares, by the rule of all displays. Where none is known, networks
+        are trained."""
+        return name_shares(list_described({"estimator": {"name": TRAIN}, **self.settings}), self.metric)
 
-    def axis(self, value: float) -> str:
-        """`value` beside an axis that is named for `unit`."""
-        return f"{100 * value if self._is_share(value) else value:.4g}"
+    def is_share(self, estimator: str = "") -> bool:
+        """Whether the values of this one are shares, which people read as percentages."""
+        # A loss is not a share, even where it is named so: its direction is said instead.
+        return estimator in self.shares and not (estimator == "" and self.objective.minimize)
+
+    def axis(self, value: float, estimator: str = "") -> str:
+        """`value` beside an axis that is named for `unit_of(estimator)`."""
+        return f"{100 * value if self.is_share(estimator) and 0 <= value <= 1 else value:.4g}"
 
     @property
     def unit(self) -> str:
-        # A loss is not a share, even where it lies in [0, 1]: its direction is said instead.
-        if self.objective.minimize:
-            return str(self.objective)
-        return f"{self.metric}, %" if self.percent else self.metric
+        return self.unit_of("")
 
-    def value(self, value: float | None) -> str:
-        """
+    def unit_of(self, estimator: str) -> str:
+        if estimator == "" and self.objective.minimize:
+            return str(self.objective)
+        name = self.name_of(estimator)
+        return f"{name}, %" if self.is_share(estimator) else name
+
+    def name_of(self, estimator: str) -> str:
+        """What its values are. Further estimators are the trainings of the final stage, or of other
+        lengths."""
+        return self.metric if estimator else self.searched
+
+    def value(self, value: float | None, estimator: str = "") -> str:
+        """A value of this estimator.
+
         >>> Story("", None, [], task={"metric": "accuracy"}).value(0.98333)
         '98.33 %'
         """
-        if value is None:
-            return "–"
-        return f"{100 * value:.2f} %" if self._is_share(value) else f"{value:.4g}"
+        return "–" if value is None else number_text(value, self.is_share(estimator))
 
-    def _is_share(self, value: float) -> bool:
-        """Whether the value is a share of right answers; a proxy's score in the search is not."""
-        return self.percent and 0 <= value <= 1
+    def value_of(self, trial: Trial) -> str:
+        return self.value(trial.value, trial.estimator)
 
 
 def story_of(
@@ -160,6 +177,7 @@ def outline_story(result: Result, plan: Sequence[tuple[str, str]] = ()) -> Story
         chosen=_find_chosen(result),
         drawn=_find_drawn(result),
         parts=result.facts.get("pretrained", {}),
+        doubts=[] if result.winner is None else tell_constant(result.winner, result.task),
     )
 
 

@@ -128,7 +128,7 @@ def _draw_points(
 
 
 def _front_table(story: Story) -> Html:
-    header = ["trial", story.metric, *(o.name for o in story.objectives[1:]), "", "architecture"]
+    header = ["trial", story.searched, *(o.name for o in story.objectives[1:]), "", "architecture"]
     # The networks that the search began with are what the others are compared with, dominated or not.
     begun = [t for t in _list_begun(story) if t not in story.front[:_ROWS_SHOWN]]
     rows = [_front_row(story, t) for t in (*begun, *story.front[:_ROWS_SHOWN])]
@@ -146,7 +146,7 @@ def _front_row(story: Story, trial: Trial) -> list[object]:
     marks = [name_begun(trial), "chosen" if chosen else ""]
     return [
         trial.number,
-        story.value(trial.value),
+        story.value_of(trial),
         *others,
         ", ".join(filter(None, marks)),
         architecture_text(story, trial.architecture),

@@ -66,7 +66,7 @@ def _compare(story: Story) -> list[Html]:
     if not derived:
         return []
     rows: list[list[object]] = [
-        [t.number, t.reason.get("supernet", "–"), story.value(t.reason["shared"]), story.value(t.value)]
+        [t.number, t.reason.get("supernet", "–"), story.value(t.reason["shared"]), story.value_of(t)]
         for t in derived
     ]
     note = "The value with a supernet's weights chose nothing here: the one alone is the architecture's."

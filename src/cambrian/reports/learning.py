@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from cambrian.outcome import Curve, Done, Trial
 from cambrian.pictures import charts
@@ -25,9 +26,11 @@ def learning_section(story: Story) -> Html | None:
         *_line("validation, as finalist", chosen, "loss", along),
     ]
     values = _line("validation, as finalist", chosen, "value", along)
+    final = "" if chosen is None else chosen.estimator
+    unit, axis = story.unit_of(final), partial(story.axis, estimator=final)
     pictures = [
         *_chart("loss", along, losses, "loss", charts.plain, 2 if values else 1),
-        *_chart(story.metric, along, values, story.unit, story.axis, 2 if losses else 1),
+        *_chart(story.metric, along, values, unit, axis, 2 if losses else 1),
     ]
     if not pictures:
         return None

@@ -77,9 +77,9 @@ def _figures(story: Story) -> Iterator[tuple[str, str]]:
     best = best_trials(trials, 1)
     yield "trials", f"{len(trials):,}"
     if best:
-        yield f"best {story.searched} in the search", story.value(best[0].value)
+        yield f"best {story.searched} in the search", story.value_of(best[0])
     if story.winner is not None and isinstance(story.winner.outcome, Done):
-        yield "of the final network", story.value(story.winner.value)
+        yield "of the final network", story.value_of(story.winner)
         yield from ((n, integer_text(story.winner.outcome.metrics.get(n))) for n in ("params", "macs"))
     if story.seconds:
         seconds = sum(story.seconds.values())
@@ -121,9 +121,9 @@ def final_section(story: Story) -> Html | None:
         header.insert(3, "with shared weights")
         for row, trial in zip(rows, finals, strict=True):
             known = shared.get(trial.architecture)
-            row.insert(3, "–" if known is None else story.value(known.value))
+            row.insert(3, "–" if known is None else story.value_of(known))
     pictures = [
-        figure(draw.svg(story.space, t.architecture, title=name), f"{name}: {story.value(t.value)}")
+        figure(draw.svg(story.space, t.architecture, title=name), f"{name}: {story.value_of(t)}")
         for name, t in baselines(story)
     ]
     return section(
@@ -141,7 +141,7 @@ def _final_row(story: Story, trial: Trial) -> list[object]:
     metrics = trial.outcome.metrics if isinstance(trial.outcome, Done) else {}
     # Finalists are chosen among on validation; the test part is for the winner and its baselines alone.
     on = "validation" if trial.role == "finalist" else "test"
-    value = story.value(trial.value) if trial.value is not None else describe_failure(trial) or "running"
+    value = story.value_of(trial) if trial.value is not None else describe_failure(trial) or "running"
     seconds = f"{trial.outcome.seconds:,.0f}" if trial.outcome else "–"
     sizes = [integer_text(metrics.get(n)) for n in ("params", "macs")]
     name = architecture_text(story, trial.architecture, trial=True)
@@ -223,7 +223,7 @@ def _leaders(story: Story) -> Html | None:
         header.append("began with")
         cells = [[*row, describe_weights(t)] for row, t in zip(cells, leaders, strict=True)]
     pictures = [
-        join([figure(draw.svg(story.space, t.architecture), f"trial {t.number}: {story.value(t.value)}")])
+        join([figure(draw.svg(story.space, t.architecture), f"trial {t.number}: {story.value_of(t)}")])
         for t in leaders[:3]
     ]
     return section("Leaderboard", table(*drop_empty(header, cells)), element("div", join(pictures), "three"))

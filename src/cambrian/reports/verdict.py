@@ -22,17 +22,22 @@ def verdict(story: Story) -> str:
     if story.winner is not None:
         sentences = [_winner_sentence(story, story.winner, len(ended)), *_beside(story, story.winner)]
         return " ".join(
-            [*sentences, *tell_uncompared(story.trials), *tell_shortfall(story.winner, story.trials)]
+            [
+                *sentences,
+                *story.doubts,
+                *tell_uncompared(story.trials),
+                *tell_shortfall(story.winner, story.trials),
+            ]
         )
     if not ended:
         return "Nothing has been measured yet."
     best = best_trials(trials, 1)
     if not best:
         return _nothing(ended)
-    part = " on validation" if story.percent else ""
+    part = " on validation" if story.is_share(best[0].estimator) else ""
     return (
         f"The best of {counted(len(ended), 'architecture')} measured so far reaches "
-        f"{story.value(best[0].value)}{part}; no final network has been trained."
+        f"{story.value_of(best[0])}{part}; no final network has been trained."
     )
 
 
@@ -116,11 +121,11 @@ def _nothing(ended: list[Trial]) -> str:
 
 
 def _winner_sentence(story: Story, winner: Trial, count: int) -> str:
-    part = f" on the test {story.noun}" if story.percent else ""
+    part = f" on the test {story.noun}" if story.is_share(winner.estimator) else ""
     if not count:
-        return f"The network trained reaches {story.value(winner.value)}{part}."
+        return f"The network trained reaches {story.value_of(winner)}{part}."
     return (
-        f"The network found reaches {story.value(winner.value)}{part}. "
+        f"The network found reaches {story.value_of(winner)}{part}. "
         f"It was chosen on validation among {counted(count, 'trained architecture')}."
     )
 
@@ -128,13 +133,13 @@ def _winner_sentence(story: Story, winner: Trial, count: int) -> str:
 def _beside(story: Story, winner: Trial) -> list[str]:
     """The values of the baselines, and the least difference that means something: two standard errors
     of the difference of two shares of the test images."""
-    others = [(name, t.value) for name, t in baselines(story) if t.value is not None]
+    others = [(name, t) for name, t in baselines(story) if t.value is not None]
     if not others or winner.value is None:
         return []
-    phrases = [f"{_reaches(name)} {story.value(v)}" for name, v in others]
+    phrases = [f"{_reaches(name)} {story.value_of(t)}" for name, t in others]
     sentences = [f"Finished in the same way, {' and '.join(phrases)}.", *_list_over(story)]
     count = story.task.get("test")
-    if story.percent and isinstance(count, int) and count:
+    if story.is_share(winner.estimator) and isinstance(count, int) and count:
         # The variance of a share p of n images is p (1 - p) / n; the difference of two has twice that.
         error = 2 * math.sqrt(2 * winner.value * (1 - winner.value) / count)
         # Below half a tenth of a point the rounded figure would read 0.0.

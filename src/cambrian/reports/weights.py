@@ -92,7 +92,7 @@ def _supernet_row(story: Story, trial: Trial, users: int) -> list[object]:
     return [
         trial.number,
         cell_text(trial.method.get("name") or "–"),
-        story.value(trial.value),
+        story.value_of(trial),
         users,
         integer_text(find_epochs(trial)),
         "–" if outcome is None else f"{outcome.seconds:,.1f}",

@@ -111,8 +111,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             )
         if settings["task"] is None or settings["task"]["digest"] != task.digest:
             raise RunChanged(
-                f"{place} holds a search of other data, or with another share for the test: give what it was"
-                " begun with, or another directory"
+                f"{place} holds a search of other data, by another metric, or with another share for the"
+                " test: give what it was begun with, or another directory"
             )
         own = {"space": self.space, "strategy": self.strategy}
         search: Search = resume_search(Search, place, self.budget, own=own)

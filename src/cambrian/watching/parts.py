@@ -6,7 +6,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from cambrian.architecture import Architecture
@@ -125,10 +125,10 @@ def _tiles(view: View) -> str:
     ended = [t for t in trials if t.outcome is not None]
     best = best_trials(ended, 1)
     rows = [("trials ended", f"{len(ended):,}"), ("running", f"{len(_list_running(view)):,}")]
-    rows.append((f"best {story.searched} so far", story.value(best[0].value) if best else "–"))
+    rows.append((f"best {story.searched} so far", story.value_of(best[0]) if best else "–"))
     rows.append(("failed", f"{sum(t.value is None for t in ended):,}"))
     if story.winner is not None:
-        rows.append(("of the final network", story.value(story.winner.value)))
+        rows.append(("of the final network", story.value_of(story.winner)))
     return tiles(rows)
 
 
@@ -167,7 +167,7 @@ def _cells(view: View) -> str:
 
 
 def _caption(story: Story, trial: Trial, first: str) -> Html:
-    value = "running" if trial.outcome is None else story.value(trial.value)
+    value = "running" if trial.outcome is None else story.value_of(trial)
     return join([first, _name(trial), f": {describe_failure(trial)[:80] or value}"])
 
 
@@ -230,7 +230,7 @@ def _row(story: Story, trial: Trial) -> list[object]:
     outcome = trial.outcome
     metrics = outcome.metrics if isinstance(outcome, Done) else {}
     failed = "" if outcome is None or isinstance(outcome, Done) else f"failed: {_reason(trial)}"
-    value = failed or ("running" if outcome is None else story.value(trial.value))
+    value = failed or ("running" if outcome is None else story.value_of(trial))
     return [
         _name(trial),
         value,
@@ -256,7 +256,7 @@ def _detail(story: Story, trial: Trial) -> str:
 
 
 def _facts(story: Story, trial: Trial) -> Iterator[tuple[str, str]]:
-    yield story.metric, "running" if trial.outcome is None else story.value(trial.value)
+    yield story.name_of(trial.estimator), "running" if trial.outcome is None else story.value_of(trial)
     if failure := describe_failure(trial):
         yield "failed", failure
     if isinstance(trial.outcome, Done):
@@ -276,9 +276,10 @@ def _curve(story: Story, trial: Trial) -> Iterator[Html]:
     along = find_unit(curve)
     points = [(read_length(p, along), p.metrics["value"]) for p in curve if "value" in p.metrics]
     if len(points) > 1:
-        series = [(f"{story.metric} on validation", points)]
+        series = [(f"{story.name_of(trial.estimator)} on validation", points)]
+        unit, axis = story.unit_of(trial.estimator), partial(story.axis, estimator=trial.estimator)
         yield chart(
-            lambda width: charts.lines("learning curve", series, along, story.unit, story.axis, width),
+            lambda width: charts.lines("learning curve", series, along, unit, axis, width),
             f"over {along}",
             2,
         )

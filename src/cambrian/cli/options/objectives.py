@@ -45,8 +45,8 @@ def read_objectives(
     """The objectives in a text such as `accuracy,-latency`, without that of the estimator's own `value`,
     which every search has, unless it has a reference. The others are measures of networks or, where they are
     given, `names`. Of a function of the user's `own` they are also the metrics that it returns, of any name,
-    and `value` comes first, since it says which of these the function's value is. Raises
-    UsageError."""
+    and `value` comes first, also alone, since it says which of these the function's value is and which way is
+    better. Raises UsageError."""
     from cambrian.search.parts.direction import read_objective
     from cambrian.spec_text import parts
 
@@ -57,7 +57,7 @@ def read_objectives(
         if (name := _read_name(part)) != value and not own:
             _check_known(name, value, names)
     objectives = [read_objective(part) for part in written]
-    if all(o.name == value for o in objectives):
+    if all(o.name == value for o in objectives) and not (own and objectives):
         raise UsageError(
             f"--objectives {text!r} names no objective besides {value}: add one, as {value},params"
         )

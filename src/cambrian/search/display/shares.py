@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from cambrian.search.result import Result
     from cambrian.search.search import Search
 
-TRAININGS = ("train", "one-shot")
+TRAIN = "train"
+TRAININGS = (TRAIN, "one-shot")
 """The estimators whose values are those of the task's metric."""
 PLANTED = "cambrian.benchmarks.planted:Planted"
 """An estimator of accuracies without data."""
@@ -29,8 +30,19 @@ COLUMNS = {*WORDS, "val", "valid", "validation"}
 
 def find_shares(run: Search | Result) -> frozenset[str]:
     """The names of the run's estimators whose values are shares: "" the first."""
-    specs = _list_described(run.facts) if hasattr(run, "facts") else _list_specs(run)
-    return frozenset(name for name, spec in specs.items() if _gives_shares(spec, run.task))
+    specs = list_described(run.facts.get("settings", {})) if hasattr(run, "facts") else _list_specs(run)
+    return name_shares(specs, "" if run.task is None else run.task.metric)
+
+
+def name_shares(specs: Mapping[str, Mapping[str, Any]], metric: str) -> frozenset[str]:
+    """Of the estimators with these specs, those whose values are shares; `metric` is the task's, or ""."""
+    return frozenset(name for name, spec in specs.items() if _gives_shares(spec, metric))
+
+
+def list_described(settings: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The specs of the estimators of a run with these settings, by their names in it."""
+    others = {name: spec or {} for name, spec in settings.get("estimators", {}).items()}
+    return {"": settings.get("estimator") or {}, **others}
 
 
 def _list_specs(search: Search) -> dict[str, Mapping[str, Any]]:
@@ -38,28 +50,24 @@ def _list_specs(search: Search) -> dict[str, Mapping[str, Any]]:
     return {name: specs[name] or {"unnamed": identity_of(each)} for name, each in search.estimators.items()}
 
 
-def _list_described(facts: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    settings = facts.get("settings", {})
-    others = {name: spec or {} for name, spec in settings.get("estimators", {}).items()}
-    return {"": settings.get("estimator", {}), **others}
-
-
-def _gives_shares(spec: Mapping[str, Any], task: Any) -> bool:
+def _gives_shares(spec: Mapping[str, Any], metric: str) -> bool:
     """
-    >>> _gives_shares({"name": "function", "arguments": {"function": "mine:val_acc"}}, None)
+    >>> _gives_shares({"name": "function", "arguments": {"function": "mine:val_acc"}}, "")
     True
-    >>> _gives_shares({"unnamed": "score 1f0a"}, None)
+    >>> _gives_shares({"unnamed": "score 1f0a"}, "accuracy")
     False
     """
     inner = spec.get("arguments", {}).get("inner")
     if inner is not None:  # one around another has the values of that one
-        return _gives_shares(inner if isinstance(inner, Mapping) else {"name": inner.partition("(")[0]}, task)
+        return _gives_shares(
+            inner if isinstance(inner, Mapping) else {"name": inner.partition("(")[0]}, metric
+        )
     if spec.get("name") in TRAININGS:
-        return task is not None and is_share(task.metric)
+        return is_share(metric)
     if spec.get("name") == PLANTED:
         return True
     # A function without a name that another process could load it by is described by its own, and a number.
     own = str(spec.get("unnamed", "")).partition(" ")[0].rpartition(".")[2]
-    name = own or objective_name(spec, task)
+    name = own or objective_name(spec, None)
     words = COLUMNS if spec.get("name") == "tabular" else WORDS
     return is_share(name) or bool(split_words(name) & words)

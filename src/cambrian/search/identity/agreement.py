@@ -136,7 +136,8 @@ def _differences(old: Any, new: Any, where: str) -> list[str]:
     if old == new:
         return []
     if where in _SAID:
-        return [_SAID[where]]
+        gone = where == "table" and new is None
+        return ["the table's file is not where it was" if gone else _SAID[where]]
     names = [_name(spec) for spec in (old, new)]
     if None not in names and names[0] != names[1]:
         # The settings of another component say nothing beside its name.

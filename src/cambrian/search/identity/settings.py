@@ -15,6 +15,7 @@ import msgspec
 
 from cambrian.choices import Answer, Choice, describe_question
 from cambrian.errors import Rejected, RunError
+from cambrian.estimators.tabular import read_content
 from cambrian.problem import Objective
 from cambrian.randomness import stream
 from cambrian.search.engines import ENGINES
@@ -74,7 +75,7 @@ def _describe_newer(search: Search) -> dict[str, Any]:
         "objectives": [msgspec.to_builtins(o) for o in search.more_objectives],
         "order": "" if search.order == NUMBER else search.order,
         "reference": search.reference,
-        "table": getattr(search.estimator, "content", ""),
+        "table": read_content(search.estimator),
     }
     # A reference of 0 is a value; every other default is empty or False.
     return {name: value for name, value in newer.items() if value or (name == "reference" and value == 0.0)}

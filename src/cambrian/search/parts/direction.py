@@ -44,7 +44,15 @@ def name_value(estimator: Any, objectives: Sequence[Objective | str], task: Any,
     minimize = is_minimized(task.metric)
     if read_objective(objectives[0]).name != task.metric or said not in (None, minimize):
         return estimator
+    if _function_name(estimator) == task.metric:
+        # The value has that name already: a run that is resumed names it first, and is to stay the same.
+        return replace(estimator, minimize=minimize) if said is None else estimator
     return replace(estimator, objective=task.metric, minimize=minimize)
+
+
+def _function_name(estimator: Function) -> str:
+    """The name that a function's values have by `objective_name`: empty for one that no name loads."""
+    return estimator.function.rpartition(":")[2] if isinstance(estimator.function, str) else ""
 
 
 def choose_direction(estimator: Any, task: Any, said: bool | None) -> bool:
