@@ -130,5 +130,5 @@ def test_budgets_of_epochs() -> None:
     assert Budget.parse(str(Budget(200, 60.0, 5000))) == Budget(200, 60.0, 5000)
     assert Budget.parse("1epoch").most_epochs == 1
     assert msgspec.to_builtins(Budget(200)) == {"trials": 200, "seconds": None}
-    with pytest.raises(UsageError, match="above 0"):
+    with pytest.raises(UsageError, match="above zero"):
         Budget.parse("0 epochs")

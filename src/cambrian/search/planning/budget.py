@@ -29,6 +29,10 @@ class Budget(msgspec.Struct, frozen=True, metaclass=Record):
         amounts = {"trials": self.trials, "seconds": self.seconds, "epochs": self.most_epochs}
         for name, amount in amounts.items():
             if amount is not None:
+                if amount == 0 and not isinstance(amount, bool):
+                    raise UsageError(
+                        f"a budget of {name} is above zero: give at least 1, or a time such as 2m"
+                    )
                 Span(0, MOST, above=True, whole=name == "trials").check(f"a budget of {name}", amount)
 
     @property
