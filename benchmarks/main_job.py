@@ -1,13 +1,14 @@
 """The main job against a network trained by hand in the same time: side by side, one core each.
 
-    python benchmarks/main_job.py DATA.npz --budget 8m --seeds 5 --by-hand BY_HAND.py
+    python benchmarks/main_job.py DATA.npz --budget 8m --seeds 5
     python benchmarks/main_job.py DATA.npz --budget 8m --seeds 3 --beside portfolio
     python benchmarks/main_job.py DATA.npz --budget 8m --seeds 3 --variant two-cores
 
 For each seed, two processes start together: `cambrian search DATA.npz --budget T --workers 1`, and the script
-that a competent person would write (`BY_HAND.py DATA.npz --seconds T --threads 1 ...`, which prints
-`test=PERCENT` last). Each is bound to a core of its own, and the cores are swapped from seed to seed, so that
-both suffer the same noise. DATA.npz holds uint8 x_train [n, h, w, c], y_train, x_test, y_test.
+that a competent person would write (`by_hand.py DATA.npz --seconds T --threads 1 ...`, or another one,
+`--by-hand SCRIPT`, which prints `test=PERCENT` last). Each is bound to a core of its own, and the cores are
+swapped from seed to seed, so that both suffer the same noise. DATA.npz holds uint8 x_train [n, h, w, c],
+y_train, x_test, y_test.
 
 Without `--arch`, the network by hand is chosen first, once for the data and the time: the `--candidates` (by
 default both kinds in three widths) are trained so on four fifths of the training images, two at a time, and
@@ -57,7 +58,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--budget", default="8m")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--by-hand", type=Path, help="the script; needed where it runs")
+    parser.add_argument("--by-hand", type=Path, default=Path(__file__).parent / "by_hand.py")
     parser.add_argument("--arch", choices=KINDS)
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument(
@@ -71,11 +72,8 @@ def main() -> None:
     place = arguments.out / f"{arguments.data.stem}-{arguments.budget}"
     place.mkdir(parents=True, exist_ok=True)
     rival = "one core" if arguments.variant == "two-cores" else arguments.beside or BY_HAND
-    if rival == BY_HAND:
-        if arguments.by_hand is None:
-            parser.error("--by-hand SCRIPT is needed: it is what the search is compared with")
-        if arguments.arch is None:
-            arguments.arch, arguments.width = choose_by_hand(arguments, place)
+    if rival == BY_HAND and arguments.arch is None:
+        arguments.arch, arguments.width = choose_by_hand(arguments, place)
     pairs = []
     for seed in range(arguments.seeds):
         pairs.append(measure_pair(arguments, place, seed, rival))
