@@ -79,3 +79,13 @@ def test_every_subcommand_exists() -> None:
 
     known = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback}
     assert set(re.findall(r"^cambrian (\w+)", README, flags=re.MULTILINE)) <= known
+
+
+def test_the_first_page_of_the_results_leads_to_their_sections() -> None:
+    """Each link within RESULTS.md is to one of its headings, as GitHub names them."""
+    text = (ROOT / "RESULTS.md").read_text()
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+    links = set(re.findall(r"\]\(#([^)]+)\)", text))
+    assert links
+    assert links <= anchors
