@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 import sys
 import types
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cambrian.curves import CURVE_MODELS
+from cambrian.networks.trained import TRAINED_METRICS
+from cambrian.spaces import SPACES
+from cambrian.strategies import STRATEGIES
 from cambrian.testing import MEASURE, PREDICTOR, SPACE, STRATEGY, SpaceCase
 from cambrian.testing.suite import Conformance
 from tiers import slow_but, slow_for
@@ -166,8 +172,6 @@ def test_the_tables_of_components_are_current() -> None:
 
 def test_the_page_of_spaces() -> None:
     """Names every space there is."""
-    from cambrian.spaces import SPACES
-
     text = (DOCS / "spaces.md").read_text()
     assert [name for name in SPACES.names() if f"| `{name}` |" not in text] == []
 
@@ -184,7 +188,6 @@ def test_the_page_of_proxies() -> None:
     from cambrian.architecture import sample
     from cambrian.predictors.predictor import make_trials
     from cambrian.randomness import stream
-    from cambrian.spaces import SPACES
 
     space = SPACES.make("nasbench201")
     cells = [sample(space, stream(0, "cell", n)) for n in range(6)]
@@ -195,8 +198,6 @@ def test_the_page_of_proxies() -> None:
 
 def test_the_page_of_measures() -> None:
     """Names every measure there is, with amounts that are read, and the settings of latency."""
-    from dataclasses import fields
-
     from cambrian.estimators.limits import read_limits
     from cambrian.networks.measure import MEASURES
     from cambrian.networks.measure.latency import Latency
@@ -208,3 +209,40 @@ def test_the_page_of_measures() -> None:
         for amount in re.findall("`(.*?)`", amounts):
             assert read_limits({name: amount})[name] > 0
     assert [f.name for f in fields(Latency) if f"`{f.name}`" not in text] == []
+
+
+def test_the_page_of_data_names_every_option() -> None:
+    """Of each reader, in the table of formats, and no other."""
+    from cambrian.tasks import readers
+
+    rows = re.findall(r"^\| .* \| `(\w+)` \| (.*) \|$", (DOCS / "data.md").read_text(), flags=re.MULTILINE)
+    assert len(rows) > 8
+    for name, options in rows:
+        module = importlib.import_module(f"{readers.__name__}.{name}")
+        own = [c for c in vars(module).values() if is_dataclass(c) and c.__module__ == module.__name__]
+        there = {f.name for c in own for f in fields(c)} - {"path", "source"}
+        assert set(re.findall(r"`(\w+)`", options)) == there, name
+
+
+NAMED = (STRATEGIES, CURVE_MODELS, TRAINED_METRICS, SPACES)
+TABLES = (
+    "curves.md",
+    "device.md",
+    "fidelity.md",
+    "gradient.md",
+    "morphisms.md",
+    "objectives.md",
+    "one-shot.md",
+)
+
+
+@pytest.mark.parametrize("page", TABLES)
+def test_a_table_of_components_names_their_settings(page: str) -> None:
+    """A word in code in the row of a component is one of its settings, or another component."""
+    known = {name for registry in NAMED for name in registry.names()}
+    for row in re.findall(r"^\| `.*$", (DOCS / page).read_text(), flags=re.MULTILINE):
+        name, _, rest = row.removeprefix("| ").partition("|")
+        components = [r.get(n) for r in NAMED for n in re.findall(r"`([\w-]+)`", name) if n in r.names()]
+        settings = {f.name for c in components for f in fields(c)}
+        words = set(re.findall(r"`([a-z_]+)(?:=[^`]*)?`", rest))
+        assert not components or words <= settings | known, (name, words - settings - known)
