@@ -35,7 +35,8 @@ from cambrian.networks.skeletons.cell_network import cell_network
 from cambrian.networks.training.augment import Augment
 from cambrian.networks.training.batches import Images, images
 from cambrian.networks.training.recipe import Recipe
-from cambrian.networks.training.trainer import Training, scores
+from cambrian.networks.training.scoring import scores
+from cambrian.networks.training.trainer import Training
 from cambrian.spaces import SPACES
 from cambrian.spaces.program.function_space import Shape
 

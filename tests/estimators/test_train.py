@@ -21,8 +21,8 @@ from cambrian.estimators import ESTIMATORS
 from cambrian.estimators.estimator import Estimator, Job, Prepares
 from cambrian.estimators.train import Train
 from cambrian.estimators.training_data import subset, training_images
-from cambrian.networks.training import step, trainer
-from cambrian.networks.training.trainer import scores
+from cambrian.networks.training import scoring, step
+from cambrian.networks.training.scoring import scores
 from cambrian.outcome import Done, Fidelity, Infeasible
 from cambrian.testing.estimators import EstimatorCase, EstimatorSuite
 from small_training import ARCHITECTURE, SmallConv, bars, equal, estimated, timeless, with_inputs
@@ -48,7 +48,7 @@ def test_a_network_that_learns_in_bfloat16_is_scored_in_32_bits(monkeypatch: pyt
         return open_context
 
     monkeypatch.setattr(step, "half_precision", note("steps"))
-    monkeypatch.setattr(trainer, "half_precision", note("scores"))
+    monkeypatch.setattr(scoring, "half_precision", note("scores"))
     for stage in ("search", "deliver"):
         estimated(replace(SMALL, precision="bfloat16"), fidelity=Fidelity(1), stage=stage)
     assert asked == {"steps": {"bfloat16"}, "scores": {"auto"}}

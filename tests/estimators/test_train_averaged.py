@@ -14,7 +14,7 @@ from cambrian.estimators.job import Job
 from cambrian.estimators.train import WEIGHTS, Train
 from cambrian.estimators.training_run import TRAINING
 from cambrian.networks.checkpoint import load_tensors, load_weights, save_tensors
-from cambrian.networks.training.trainer import scores
+from cambrian.networks.training.scoring import scores
 from cambrian.outcome import Done, Fidelity, Outcome
 from cambrian.weights import Continue, Inherit
 from small_training import ARCHITECTURE, SmallConv, bars, equal, estimated, timeless

@@ -21,8 +21,9 @@ from cambrian.networks.training.augment import Augment
 from cambrian.networks.training.batches import Images
 from cambrian.networks.training.precision import choose_precision
 from cambrian.networks.training.recipe import Recipe
+from cambrian.networks.training.scoring import scores
 from cambrian.networks.training.step import GradientStep, Moment
-from cambrian.networks.training.trainer import Training, scores
+from cambrian.networks.training.trainer import Training
 from cambrian.randomness import stream
 from cambrian.spaces import SPACES
 from cambrian.spaces.cells.pnas import OPERATIONS, PNAS

@@ -14,7 +14,8 @@ from cambrian.errors import UsageError
 from cambrian.estimators.one_shot import OneShot
 from cambrian.networks.training.augment import Augment
 from cambrian.networks.training.precision import choose_precision, half_precision, scoring_precision
-from cambrian.networks.training.trainer import Training, scores
+from cambrian.networks.training.scoring import scores
+from cambrian.networks.training.trainer import Training
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 DENSE = nn.Sequential(nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 1))

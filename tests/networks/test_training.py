@@ -18,7 +18,8 @@ from cambrian.errors import UsageError
 from cambrian.networks.training.augment import Augment
 from cambrian.networks.training.batches import Images, images
 from cambrian.networks.training.recipe import OPTIMISERS, Recipe
-from cambrian.networks.training.trainer import Training, scores
+from cambrian.networks.training.scoring import scores
+from cambrian.networks.training.trainer import Training
 
 PLAIN = Recipe(batch_size=8, warmup=0.0, gradient_clip=0.0, learning_rate=0.05)
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from cambrian.errors import RunChanged
 from cambrian.networks.training.batches import images
-from cambrian.networks.training.trainer import scores
+from cambrian.networks.training.scoring import scores
 from cambrian.outcome import Done, Fidelity, Point, Trial
 from cambrian.pictures import charts
 from cambrian.pictures.draw import family_tree

@@ -130,7 +130,7 @@ def test_shared_scores_are_those_of_the_network_alone(tmp_path: Path) -> None:
     from cambrian.estimators.build import signature
     from cambrian.estimators.training_data import scoring_images
     from cambrian.networks.checkpoint import load_weights
-    from cambrian.networks.training.trainer import scores
+    from cambrian.networks.training.scoring import scores
 
     one_shot = OneShot(batch_size=16, paths=1, statistics="running")
     task = toy_task()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cambrian.networks.sharing.memo import Memo
     from cambrian.networks.training.batches import Images
     from cambrian.networks.training.recipe import Recipe
-    from cambrian.networks.training.trainer import Read
+    from cambrian.networks.training.scoring import Read
     from cambrian.tasks.task import Task
 
 FEW = 2**20
@@ -34,7 +34,7 @@ def score_network(
     the inputs for other networks."""
     from cambrian.networks.training.losses import make_loss
     from cambrian.networks.training.precision import scoring_precision
-    from cambrian.networks.training.trainer import scores
+    from cambrian.networks.training.scoring import scores
 
     images = scoring_images(task, job.fidelity, job.stage, job.device)
     # Nothing is kept for gradients, so that a larger batch fits and takes less time.
@@ -64,7 +64,7 @@ def score_goal(
     """All metrics of the images' goal, in the targets' own unit, and the mean `loss`, of numbers in standard
     deviations."""
     from cambrian.networks.probabilities import read_probabilities
-    from cambrian.networks.training.trainer import compute_outputs
+    from cambrian.networks.training.scoring import compute_outputs
 
     outputs = compute_outputs(network, images, batch_size, read, precision)
     mean = float(loss(outputs, images.targets))

@@ -75,7 +75,7 @@ def robustness(
         take_some,
     )
     from cambrian.networks.training.batches import images as make_images
-    from cambrian.networks.training.trainer import scores
+    from cambrian.networks.training.scoring import scores
     from cambrian.search.delivery.missing_network import explain_missing
     from cambrian.search.result import result_of
 

@@ -15,7 +15,7 @@ from cambrian.networks.heads import first_head
 from cambrian.networks.robustness.attack import PGD
 from cambrian.networks.robustness.corruptions import corrupt
 from cambrian.networks.training.batches import Images
-from cambrian.networks.training.trainer import scores
+from cambrian.networks.training.scoring import scores
 
 _corrupted: WeakKeyDictionary[Images, dict[tuple[str, int, int], Images]] = WeakKeyDictionary()
 """The corrupted images of a part, made once in a process: they take longer than most networks."""

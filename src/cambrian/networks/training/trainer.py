@@ -1,4 +1,4 @@
-"""The training of one network: steps, epochs, scores, and a state from which it resumes bit for bit.
+"""The training of one network: steps, epochs, and a state from which it resumes bit for bit.
 
 All random numbers are a function of (seed, trial, epoch, step), never of earlier draws. On CPU with the same
 number of threads a resumed training therefore ends with the same weights; on CUDA some of cuDNN's and torch's
@@ -14,10 +14,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from cambrian.errors import UsageError
-from cambrian.networks.heads import first_head
 from cambrian.networks.pointwise import memory_format
 from cambrian.networks.training.augment import Augment
 from cambrian.networks.training.averaging import Average
@@ -26,13 +24,11 @@ from cambrian.networks.training.batches import Images
 from cambrian.networks.training.descent import keep_moments
 from cambrian.networks.training.growth import LEAST, Growth
 from cambrian.networks.training.losses import make_loss
-from cambrian.networks.training.precision import choose_precision, half_precision
+from cambrian.networks.training.precision import choose_precision
 from cambrian.networks.training.recipe import Recipe
 from cambrian.networks.training.step import GradientStep, HeadsLoss, Moment, Step
 from cambrian.randomness import integer_seed
 
-Read = Callable[[int, int], Tensor]
-"""The inputs of the images between two numbers."""
 CHECK_STEPS = 5
 """Steps between two checks of the loss: to read it makes a GPU wait."""
 
@@ -258,55 +254,6 @@ def _growth(recipe: Recipe, images: Images) -> Growth | None:
 
 def _select(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def scores(
-    network: nn.Module,
-    images: Images,
-    batch_size: int,
-    read: Read | None = None,
-    precision: str = "auto",
-) -> dict[str, float]:
-    """Score the network in evaluation mode on all images: `accuracy`, `balanced_accuracy` (the mean recall
-    over the classes that occur) and `loss`, the mean cross-entropy. `read` gives the images' inputs (None:
-    they are made of their pixels)."""
-    read = read or images.read
-    network.eval()
-    right, losses = [], []
-    with torch.inference_mode(), half_precision(images.pixels.device, precision):
-        for begin in range(0, len(images), batch_size):
-            batch = slice(begin, begin + batch_size)
-            targets = images.targets[batch]
-            logits = first_head(network(read(batch.start, batch.stop))).float()
-            right.append(logits.argmax(1) == targets)
-            losses.append(F.cross_entropy(logits, targets, reduction="sum"))
-    hits = torch.cat(right).double()
-    counts = torch.bincount(images.targets)
-    # A class without examples has no recall, and is left out of the mean.
-    recall = torch.bincount(images.targets, weights=hits)[counts > 0] / counts[counts > 0]
-    return {
-        "accuracy": hits.mean().item(),
-        "balanced_accuracy": recall.mean().item(),
-        "loss": torch.stack(losses).sum().item() / len(images),
-    }
-
-
-def compute_outputs(
-    network: nn.Module,
-    images: Images,
-    batch_size: int,
-    read: Read | None = None,
-    precision: str = "auto",
-) -> Tensor:
-    """The outputs float[n, outputs] of the network's first head in evaluation mode, for all images. `read`:
-    see `scores`."""
-    read = read or images.read
-    network.eval()
-    outputs = []
-    with torch.inference_mode(), half_precision(images.pixels.device, precision):
-        for begin in range(0, len(images), batch_size):
-            outputs.append(first_head(network(read(begin, begin + batch_size))).float())
-    return torch.cat(outputs)
 
 
 def _seed(device: torch.device, seed: int) -> None:
