@@ -22,7 +22,7 @@ import torch
 import cambrian
 from cambrian.estimators.train import Train
 from cambrian.outcome import ENDLESS, Done, Fidelity
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.planning.race_amounts import choose_coarse
 from cambrian.spaces import SPACES
 from cambrian.strategies.multifidelity.race import Race

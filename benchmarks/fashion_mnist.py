@@ -20,7 +20,7 @@ from scipy.stats import mannwhitneyu
 
 import cambrian
 from cambrian.outcome import Done
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.result import Result
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.strategies.progressive import Progressive

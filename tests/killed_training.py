@@ -9,7 +9,7 @@ from typing import Any
 from cambrian.estimators.train import Train
 from cambrian.outcome import Fidelity, Point
 from cambrian.search.engines.processes import Processes
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.loop.watch import Watch
 from cambrian.search.search import Search
 from cambrian.spaces.cells.pnas import PNAS

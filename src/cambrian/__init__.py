@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cambrian.reports.report_file import report
     from cambrian.reports.robustness import robustness
     from cambrian.search.classifier import Classifier, Regressor
-    from cambrian.search.loop.final_stage import Final
+    from cambrian.search.loop.final import Final
     from cambrian.search.planning.budget import Budget
     from cambrian.search.planning.plan import plan
     from cambrian.search.result import Result
@@ -38,7 +38,7 @@ _HOMES = {
     "Crashed": "cambrian.outcome",
     "Done": "cambrian.outcome",
     "Fidelity": "cambrian.outcome",
-    "Final": "cambrian.search.loop.final_stage",
+    "Final": "cambrian.search.loop.final",
     "Infeasible": "cambrian.outcome",
     "Point": "cambrian.outcome",
     "Regressor": "cambrian.search.classifier",

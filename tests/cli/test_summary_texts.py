@@ -23,7 +23,7 @@ from cambrian.cli.doctor import doctor
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Objective
 from cambrian.reports.constant_answer import tell_constant
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.search import Search
 from cambrian.tasks import Task, load
 from cambrian.tasks.ngrams import score_ngrams

@@ -20,7 +20,7 @@ from cambrian.goal import Goal
 from cambrian.networks.measure.measure import find_measure
 from cambrian.outcome import Done, Fidelity, Infeasible, Outcome
 from cambrian.randomness import stream
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.search import Search
 from cambrian.spaces import SPACES
 from cambrian.testing import toy_task

@@ -19,7 +19,7 @@ from cambrian.codec import encode
 from cambrian.errors import Incompatible
 from cambrian.outcome import Fidelity, Trial
 from cambrian.randomness import stream
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.search import Search
 from cambrian.testing import toy_task
 

@@ -16,7 +16,7 @@ import cambrian.cli.commands
 from cambrian.cli.app import app
 from cambrian.errors import RunError, UnknownName
 from cambrian.networks.robustness.corruptions import corrupt
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 
 
 @cambrian.space

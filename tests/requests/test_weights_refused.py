@@ -17,7 +17,7 @@ from cambrian.estimators.one_shot import SUPERNET, OneShot
 from cambrian.estimators.train import Train
 from cambrian.outcome import Crashed, Done, Fidelity
 from cambrian.request import Evaluate, TrainSupernet, Wait
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.search import Search
 from cambrian.spaces.program.function_space import Shape
 from cambrian.testing import toy_task

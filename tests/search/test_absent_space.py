@@ -17,7 +17,7 @@ import cambrian
 import cambrian.cli.commands
 from cambrian.cli.app import app
 from cambrian.errors import RunChanged, RunError, UsageError
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.spaces.space import Space
 from cambrian.watching.run_view import RunReader
 

@@ -17,7 +17,7 @@ from cambrian.estimators.train import Train
 from cambrian.outcome import ENDLESS, Done, Fidelity, Infeasible, Point, Trial
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.loop.deadlines import FinalDeadlines, SearchDeadlines, expect_final_seconds
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.strategies.multifidelity.race import Race

@@ -24,7 +24,7 @@ from cambrian.problem import lower_is_better
 from cambrian.recommendation import find_incumbents
 from cambrian.referee.comparison import compare
 from cambrian.referee.figures import facts
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.parts.compatibility import trains_supernets
 from cambrian.search.parts.direction import turn_trial
 from cambrian.search.result import Result

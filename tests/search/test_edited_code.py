@@ -22,7 +22,7 @@ from cambrian.networks.known_outputs import describe_outputs, outputs_difference
 from cambrian.search.identity.program_code import code_parts, find_edits
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.run_directory import LEDGER
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.spaces import SPACES
 
 SOURCE = '''

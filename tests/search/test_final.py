@@ -13,8 +13,10 @@ from cambrian.randomness import stream
 from cambrian.recommendation import rank_trials
 from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.baselines import HELD, draw_of_size
+from cambrian.search.loop.candidates import Candidate, best_distinct, find_candidates
 from cambrian.search.loop.deadlines import FinalDeadlines
-from cambrian.search.loop.final_stage import Candidate, Final, FinalStage, best_distinct, find_candidates
+from cambrian.search.loop.final import Final
+from cambrian.search.loop.final_stage import FinalStage
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.published import find_published_in
 from cambrian.strategies.strategy import Stop, Wait

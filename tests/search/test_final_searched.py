@@ -11,7 +11,8 @@ import mocks
 from cambrian.architecture import Architecture
 from cambrian.errors import UsageError
 from cambrian.outcome import Done, Fidelity
-from cambrian.search.loop.final_stage import Final, best_distinct
+from cambrian.search.loop.candidates import best_distinct
+from cambrian.search.loop.final import Final
 from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain
 

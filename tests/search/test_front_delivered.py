@@ -19,7 +19,7 @@ from cambrian.outcome import Done, Fidelity, Infeasible, Point, Trial
 from cambrian.request import Evaluate
 from cambrian.search.display.progress import read_progress
 from cambrian.search.loop.execution import Execution
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain

@@ -10,7 +10,7 @@ import cambrian
 from cambrian.errors import Incompatible, NothingSucceeded, RunChanged, UnknownName
 from cambrian.networks.measure.sizes import params
 from cambrian.outcome import Infeasible
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.spaces.chains.tiny_chain import TinyChain
 
 

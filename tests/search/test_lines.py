@@ -24,7 +24,7 @@ from cambrian.search.display.failures import LONGEST, count_failures, describe_f
 from cambrian.search.display.lines import LONG, PAUSE, LineWatch
 from cambrian.search.display.shares import find_shares
 from cambrian.search.identity.settings import describe_component
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.parts.components import spec_of
 from cambrian.search.parts.devices import choose_device
 from cambrian.search.result import Result

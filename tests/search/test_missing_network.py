@@ -13,7 +13,7 @@ from torch import nn
 import cambrian
 from cambrian.errors import RunError
 from cambrian.estimators.function import Function
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from small_training import SmallConv, bars
 
 FIDELITY = cambrian.Fidelity(1)

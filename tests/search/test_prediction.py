@@ -16,7 +16,7 @@ import cambrian
 from cambrian.errors import DataError, RunError, UsageError
 from cambrian.networks.normalisation import as_inputs
 from cambrian.search.delivery.prediction import Predictions, read_pixels
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.result import Result
 
 

@@ -30,7 +30,7 @@ from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.run_directory import at_work
 from cambrian.search.loop.attempts import Attempts
 from cambrian.search.loop.execution import DEAR
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.loop.watch import Watch
 from cambrian.search.planning.budget import Budget
 from cambrian.search.result import Result

@@ -14,7 +14,7 @@ from torch import nn
 import cambrian
 from cambrian.errors import Unbuildable, UsageError
 from cambrian.exports.export import export_network
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.planning.plan import plan
 
 Forward = Callable[[nn.Module, torch.Tensor], Any]

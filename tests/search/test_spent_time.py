@@ -15,7 +15,7 @@ import mocks
 from cambrian.outcome import Done, Fidelity, Point
 from cambrian.search.display.progress import read_progress
 from cambrian.search.loop import execution
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.spaces.chains.tiny_chain import TinyChain

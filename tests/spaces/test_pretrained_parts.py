@@ -20,7 +20,7 @@ from cambrian.errors import UsageError
 from cambrian.estimators.build import build_network
 from cambrian.estimators.job import Job
 from cambrian.reports.report_file import report
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.parts.pretrained import find_pretrained
 from cambrian.spaces.drafts import draft_network
 from cambrian.spaces.program.function_space import Shape

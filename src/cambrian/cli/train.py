@@ -55,7 +55,7 @@ def train(
     from cambrian.cli.options.architectures import architecture_of
     from cambrian.outcome import Fidelity
     from cambrian.search.ledger.run_directory import check_apart, choose_place
-    from cambrian.search.loop.final_stage import Final
+    from cambrian.search.loop.final import Final
     from cambrian.search.search import Search
 
     check_apart(run, data)

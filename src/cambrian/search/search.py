@@ -24,7 +24,7 @@ from cambrian.search.ledger.run_directory import at_work, choose_place, name_pla
 from cambrian.search.ledger.store import ROOM
 from cambrian.search.loop.ask_tell import Conversation
 from cambrian.search.loop.attempts import ATTEMPTS
-from cambrian.search.loop.final_stage import Final, choose_final
+from cambrian.search.loop.final import Final, choose_final
 from cambrian.search.loop.order import NUMBER
 from cambrian.search.loop.watch import Watch
 from cambrian.search.parts.compatibility import WEIGHTED, check_compatible, check_task

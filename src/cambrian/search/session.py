@@ -26,6 +26,7 @@ from cambrian.search.identity.agreement import agree
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row, read_spent
 from cambrian.search.ledger.run_directory import at_work, clear_leftovers, prepare_task, working_place
+from cambrian.search.loop.candidates import Candidate, continue_winner, find_candidates
 from cambrian.search.loop.coordinator import Coordinator
 from cambrian.search.loop.deadlines import (
     FinalDeadlines,
@@ -36,13 +37,8 @@ from cambrian.search.loop.deadlines import (
 )
 from cambrian.search.loop.epochs import PaidEpochs
 from cambrian.search.loop.execution import Execution
-from cambrian.search.loop.final_stage import (
-    Candidate,
-    Final,
-    FinalStage,
-    continue_winner,
-    find_candidates,
-)
+from cambrian.search.loop.final import Final
+from cambrian.search.loop.final_stage import FinalStage
 from cambrian.search.loop.halt import Halt
 from cambrian.search.loop.watch import Watch
 from cambrian.search.parts.components import find_published

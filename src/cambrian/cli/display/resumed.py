@@ -8,7 +8,7 @@ import msgspec
 
 from cambrian.search.display.progress import is_finished
 from cambrian.search.ledger.rows import read_spent
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.planning.budget import Budget
 from cambrian.weights import FINAL, FRESH, Inherit
 

@@ -11,7 +11,7 @@ from cambrian.errors import UsageError
 from cambrian.estimators.limits import name_settings
 from cambrian.networks.measure.measure import is_measure
 from cambrian.outcome import Fidelity, Trial
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.parts.conditions import Condition, describe_values, read_conditions
 
 if TYPE_CHECKING:

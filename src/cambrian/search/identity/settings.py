@@ -139,7 +139,7 @@ def resume_search(
     from cambrian.outcome import Fidelity
     from cambrian.search.ledger.store import ROOM
     from cambrian.search.loop.attempts import ATTEMPTS
-    from cambrian.search.loop.final_stage import Final
+    from cambrian.search.loop.final import Final
     from cambrian.tasks.task import Task
 
     ledger = Ledger.read(directory / LEDGER)

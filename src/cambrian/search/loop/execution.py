@@ -23,7 +23,7 @@ from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.store import ROOM
 from cambrian.search.loop.attempts import Attempts
 from cambrian.search.loop.deadlines import Deadlines, Endless, measure_seconds
-from cambrian.search.loop.final_stage import DELIVERED
+from cambrian.search.loop.final import DELIVERED
 from cambrian.search.loop.source import Source
 from cambrian.search.loop.trial_files import TrialFiles
 from cambrian.search.loop.watch import Watch

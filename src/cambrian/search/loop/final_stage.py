@@ -10,120 +10,24 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import Annotated, NamedTuple
-
-import msgspec
+from typing import NamedTuple
 
 from cambrian.architecture import Architecture
-from cambrian.errors import UsageError
-from cambrian.outcome import ENDLESS, Artifact, Fidelity, Outcome, Trial
+from cambrian.outcome import Artifact, Outcome, Trial
 from cambrian.recommendation import rank_trials
-from cambrian.records import Record
 from cambrian.request import Stop, Wait
 from cambrian.search.ledger.keys import trial_key
 from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.baselines import list_baselines
+from cambrian.search.loop.candidates import Candidate
 from cambrian.search.loop.deadlines import FinalDeadlines
+from cambrian.search.loop.final import DELIVERED, Final
 from cambrian.search.loop.trainings import Trainings, has_failed, is_late
-from cambrian.search.parts.given import check_types
-from cambrian.settings import COUNT, SHARE, check_settings
 from cambrian.spaces.space import Space
-from cambrian.weights import FINAL, FRESH, Inherit, Weights
+from cambrian.weights import Weights
 
-DELIVERED = ("winner", "front", "baseline")
-"""Roles whose networks learn from train and validation and see the test split."""
-
-
-SPARE = 2
-"""Networks of the search beyond the compared ones, that stand in should all of these fail."""
 DRAWING = 0.05
 """The share of the time that is left in which a random baseline is looked for."""
-
-
-class Final(msgspec.Struct, frozen=True, metaclass=Record):
-    """`top` finalists at `fidelity`, of which the best on validation wins; of several objectives all `top`
-    are handed over, as different points of one front. `baselines` are finished beside the winner: names of
-    published architectures that belong to the space, and "random", one drawn from it of the winner's size.
-
-    With `continues`, the best of the search goes on from the weights of its last trial, in that trial's
-    skeleton, and is the winner; others are tried in turn should it fail. `estimator` names the one of the
-    run's estimators that trains this stage, whose values have their own direction; `share` is its part of a
-    budget of time."""
-
-    fidelity: Fidelity
-    top: Annotated[int, COUNT] = 3
-    baselines: tuple[str, ...] = ("random",)
-    continues: bool = False
-    estimator: str = ""
-    share: Annotated[float, SHARE] = 1 / 3
-
-    def __post_init__(self) -> None:
-        check_types(fidelity=self.fidelity, baselines=self.baselines)
-        check_settings(self, "final")
-
-
-def choose_final(given: Final | str | None, fidelity: Fidelity) -> Final | None:
-    """The final stage that was asked for; of "auto" one for a search at `fidelity`: twice as many epochs, on
-    all images."""
-    if given is None or isinstance(given, Final):
-        return given
-    if given != "auto":
-        raise UsageError(f"final is a Final, None or 'auto', got {given!r}")
-    longer = fidelity.epochs if fidelity.epochs >= ENDLESS else 2 * fidelity.epochs
-    return Final(msgspec.structs.replace(fidelity, epochs=longer, fraction=1.0))
-
-
-class Candidate(msgspec.Struct, frozen=True):
-    """A network that may be trained in the final stage: its first weights, and the files with them."""
-
-    architecture: Architecture
-    fidelity: Fidelity
-    weights: Weights = FRESH
-    artifacts: dict[str, Artifact] = {}
-
-
-def find_candidates(
-    space: Space,
-    final: Final,
-    ranked: Sequence[Trial],
-    trials: Sequence[Trial],
-    kept: Callable[[Artifact], bool] = lambda artifact: True,
-) -> list[Candidate]:
-    """The `top` different architectures of `ranked` trials, best first, and after them a few to stand in.
-    Where the stage continues the search each has the weights of its latest training among `trials` whose
-    files are `kept`, if there is one."""
-    architectures = best_distinct(space, ranked, final.top + SPARE)
-    if not final.continues:
-        return [Candidate(architecture, final.fidelity) for architecture in architectures]
-    return [_find_latest(final, architecture, trials, kept) for architecture in architectures]
-
-
-def _find_latest(
-    final: Final, architecture: Architecture, trials: Sequence[Trial], kept: Callable[[Artifact], bool]
-) -> Candidate:
-    same = [t for t in trials if t.architecture == architecture and t.value is not None]
-    fidelity = final.fidelity
-    if same:  # weights fit the skeleton in which they were trained
-        fidelity = msgspec.structs.replace(fidelity, skeleton=same[-1].fidelity.skeleton)
-    for trial in reversed(same):
-        if trial.artifacts and all(map(kept, trial.artifacts.values())):
-            return Candidate(architecture, fidelity, Inherit(trial.number), trial.artifacts)
-    return Candidate(architecture, fidelity)
-
-
-def continue_winner(winner: Trial, again: bool) -> Candidate | None:
-    """The network that an earlier session handed over, to be trained on from the weights of that training
-    where its budget is another one now (`again`), or as it was begun. None where it did not come from a trial
-    of the search, or where its weights were not kept."""
-    weights = winner.weights
-    if not isinstance(weights, Inherit):
-        return None
-    if not again:
-        return Candidate(winner.architecture, winner.fidelity, weights) if weights.move else None
-    if not winner.artifacts:
-        return None
-    weights = Inherit(weights.row, f"{FINAL}{winner.number}")
-    return Candidate(winner.architecture, winner.fidelity, weights, winner.artifacts)
 
 
 class Part(NamedTuple):
@@ -356,13 +260,3 @@ class FinalStage:
         now = self._elapsed()
         until = now + DRAWING * (self._deadlines.seconds - now)
         return lambda: self._elapsed() >= until
-
-
-def best_distinct(space: Space, ranked: Sequence[Trial], count: int) -> list[Architecture]:
-    """The first `count` different architectures of `ranked` trials, best first."""
-    # By canonical key: two encodings of one network would take two of the places.
-    distinct: dict[str, Architecture] = {}
-    for trial in ranked:
-        key = trial_key(space, trial.architecture, Fidelity(), "", 0)
-        distinct.setdefault(key, trial.architecture)
-    return list(distinct.values())[:count]

@@ -19,7 +19,7 @@ from cambrian.weights import Continue
 
 if TYPE_CHECKING:
     from cambrian.estimators.train import Train
-    from cambrian.search.loop.final_stage import Final
+    from cambrian.search.loop.final import Final
     from cambrian.search.search import Search
 
 SCHEDULE = {"schedule", "decay_epochs"}

@@ -17,7 +17,7 @@ import msgspec
 from cambrian.errors import Unread, UsageError
 from cambrian.outcome import Fidelity
 from cambrian.registry import name_of
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.parts.components import check_baselines, component, find_published, space_for, usual
 from cambrian.search.parts.space_check import check_space
 from cambrian.search.planning.asked_settings import point_to_surrogate, refuse_untrained

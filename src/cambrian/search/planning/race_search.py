@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.estimators.limits import read_limits
 from cambrian.outcome import ENDLESS, Fidelity
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.parts.devices import count_threads_of_one
 from cambrian.search.planning.optimisers import choose_optimiser
 from cambrian.search.planning.plan_request import PlanRequest

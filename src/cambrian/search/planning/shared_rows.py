@@ -21,7 +21,7 @@ from cambrian.search.search import Search
 from cambrian.strategies.inner import find_trait
 
 if TYPE_CHECKING:
-    from cambrian.search.loop.final_stage import Final
+    from cambrian.search.loop.final import Final
     from cambrian.search.planning.shared_plan import Amounts
 
 GATE_STEPS = 200

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from cambrian.outcome import Fidelity
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.parts.compatibility import check_needs, check_shared, learns_gates
 from cambrian.search.parts.components import space_for
 from cambrian.search.planning.optimisers import choose_optimiser

@@ -18,7 +18,7 @@ from cambrian.estimators.limits import read_limits
 from cambrian.one_thread import one_thread
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
-from cambrian.search.loop.final_stage import Final
+from cambrian.search.loop.final import Final
 from cambrian.search.parts.components import component, find_published, space_for
 from cambrian.search.parts.given import check_names
 from cambrian.search.planning.asked_settings import point_to_surrogate, refuse_asked, refuse_untrained
