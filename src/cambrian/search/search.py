@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, replay
-from cambrian.errors import UnknownName, UsageError, did_you_mean
+from cambrian.errors import UsageError
 from cambrian.estimators.limits import SIZES, read_limits
 from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Objective
-from cambrian.registry import name_of
 from cambrian.search.assembly import make_coordinator
 from cambrian.search.delivery.front_choice import check_choice
 from cambrian.search.display.opening import announce
@@ -24,12 +23,11 @@ from cambrian.search.ledger.run_directory import at_work, choose_place, name_pla
 from cambrian.search.ledger.store import ROOM
 from cambrian.search.loop.ask_tell import Conversation
 from cambrian.search.loop.attempts import ATTEMPTS
-from cambrian.search.loop.final import Final, choose_final
+from cambrian.search.loop.final import Final, read_final
 from cambrian.search.loop.order import NUMBER
 from cambrian.search.loop.watch import Watch
 from cambrian.search.parts.compatibility import WEIGHTED, check_compatible, check_task
 from cambrian.search.parts.components import (
-    check_baselines,
     climbs_table,
     component,
     name_estimators,
@@ -149,7 +147,7 @@ class Search:
         self.reference, self.more_objectives = own.reference, tuple(others)
         self.order = read_order(order or str(getattr(self.strategy, "order", NUMBER)))
         self.fidelity = fidelity or Fidelity()
-        self.final = self._read_final(choose_final(final, self.fidelity), said=final != AUTO)
+        self.final = read_final(final, self.fidelity, self.estimators, self.space)
         self.limits = read_limits(limits or {})
         self.choose = self._read_choice(choose)
         self.timeout, self.memory = timeout, memory
@@ -167,31 +165,6 @@ class Search:
         self._held = ExitStack()
         check_compatible(self)
         check_direction(self.objective, self.estimator, self.task, said=minimize is not None)
-
-    def _read_final(self, final: Final | None, said: bool) -> Final | None:
-        """The final stage, where there is one. Raises UsageError for one that was asked for and would train
-        nothing."""
-        if final is None:
-            return None
-        if final.estimator not in self.estimators:
-            known = did_you_mean(final.estimator, self.estimators)
-            raise UsageError(
-                f"the final stage's estimator {final.estimator!r} is not among estimators{known}"
-            )
-        try:
-            check_baselines(final.baselines, self.space)
-        except UnknownName as error:  # only said: a run that was begun with it is still to be resumed
-            warnings.warn(f"{error}; none is trained in its place", stacklevel=4)
-        # An estimator that does not deliver, as a table, has no networks to train at the end.
-        if self.estimators[final.estimator].delivers:
-            return final
-        if said:
-            name = name_of(self.estimators[final.estimator])
-            raise UsageError(
-                f"the final stage is by the estimator {name}, which leaves no trained network: give"
-                ' estimators={"train": "train"} and Final(..., estimator="train"), or final=None'
-            )
-        return None
 
     def _read_choice(self, choose: str | None) -> str | None:
         """The conditions on the network that is handed over, once they are known to be measured."""

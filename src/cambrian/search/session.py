@@ -11,22 +11,21 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cambrian.architecture import Architecture, next_choice
-from cambrian.errors import RunError, UsageError
+from cambrian.architecture import Architecture
+from cambrian.errors import RunError
 from cambrian.estimators.build import hold_to_limits, signature
 from cambrian.estimators.job import Job
 from cambrian.networks.measure.measure import find_measure
 from cambrian.outcome import Infeasible, Trial
 from cambrian.search.assembly import make_coordinator, make_recipe, make_work
-from cambrian.search.delivery.delivered_size import choose_fidelity, keep_delivered, names_measures
-from cambrian.search.delivery.front_choice import KNEES, choose_knees, list_satisfying
-from cambrian.search.delivery.recommended import RECOMMENDED, find_winner, read_recommendation
+from cambrian.search.delivery.recommended import RECOMMENDED
 from cambrian.search.engines.engine import Work
+from cambrian.search.finalists import choose_finalists, choose_of_front, count_front, has_larger_budget
 from cambrian.search.identity.agreement import agree
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row, read_spent
 from cambrian.search.ledger.run_directory import at_work, clear_leftovers, prepare_task, working_place
-from cambrian.search.loop.candidates import Candidate, continue_winner, find_candidates
+from cambrian.search.loop.candidates import Candidate
 from cambrian.search.loop.coordinator import Coordinator
 from cambrian.search.loop.deadlines import (
     FinalDeadlines,
@@ -100,9 +99,11 @@ class Session:
     def run(self) -> None:
         """Search until the budget or the strategy ends, then the final stage, where there is one."""
         self._search()
-        chosen = self._choose_of_front()  # refused here where no network keeps the user's conditions
-        if self.search.final is not None:
-            self._finish(self._choose_finalists(self.search.final, chosen), front=self._count_front(chosen))
+        search, ledger, kept = self.search, self.ledger, self.execution.files.has
+        chosen = choose_of_front(search, ledger)  # refused here where no network keeps the user's conditions
+        if search.final is not None:
+            finalists = choose_finalists(search, search.final, ledger, chosen, kept, self.watch.on_warning)
+            self._finish(finalists, front=count_front(search, chosen))
 
     def train(self, architecture: Architecture) -> None:
         """The final stage of this architecture alone."""
@@ -192,66 +193,6 @@ class Session:
 
     # -- the final stage --------------------------------------------------------------------------
 
-    def _choose_of_front(self) -> list[Trial]:
-        """Of several objectives the trials at the front's knees, or, best first, those that keep the user's
-        conditions; else none."""
-        trials, objectives = [r.trial for r in self.ledger.rows() if not r.final], self.search.objectives
-        if self.search.choose is not None:
-            waiting = [t for t in trials if t.outcome is None and t.kind != "supernet"][:1]
-            if waiting and all(t.value is None for t in trials) and names_measures(self.search.choose):
-                # There was no time for a trial: the network that is handed over then keeps them as well.
-                keep_delivered(self.search, waiting, measured=False)
-                return []
-            ranked = read_recommendation(trials, objectives, self.ledger.events("recommend"))
-            return keep_delivered(self.search, list_satisfying(ranked, objectives, self.search.choose))
-        top = KNEES if self.search.final is None else self.search.final.top
-        return choose_knees(trials, objectives, top) if len(objectives) > 1 else []
-
-    def _count_front(self, chosen: Sequence[Trial]) -> int:
-        """How many of the chosen networks are handed over: with conditions one, for which the others stand
-        in."""
-        return min(1, len(chosen)) if self.search.choose is not None else len(chosen)
-
-    def _choose_finalists(self, final: Final, chosen: Sequence[Trial]) -> list[Candidate]:
-        """The networks `chosen` or recommended for the final stage; without any measured one, the first that
-        there was no time to measure, since a run ends with a network."""
-        trials = [r.trial for r in self.ledger.rows() if not r.final]
-        ranked = chosen or read_recommendation(
-            trials, self.search.objectives, self.ledger.events("recommend")
-        )
-        candidates = find_candidates(self.search.space, final, ranked, trials, self.execution.files.has)
-        return self._continue_winner(final, candidates or self._find_unmeasured(final, trials))
-
-    def _continue_winner(self, final: Final, candidates: list[Candidate]) -> list[Candidate]:
-        """The candidates, before them the network that was handed over under a smaller budget, where it is
-        still the best and the stage continues trainings."""
-        finals = [r.trial for r in self.ledger.rows() if r.final]
-        winner = find_winner(finals, self.ledger.events("final"))
-        if not final.continues or winner is None or not candidates:
-            return candidates
-        if winner.architecture != candidates[0].architecture:
-            return candidates
-        continued = continue_winner(winner, self._has_larger_budget())
-        return candidates if continued is None else [continued, *candidates]
-
-    def _find_unmeasured(self, final: Final, trials: Sequence[Trial]) -> list[Candidate]:
-        """The first network that there was no time to measure; else a child of a supernet, with a warning."""
-        waiting = [t for t in trials if t.outcome is None and t.kind != "supernet"]
-        # The architecture of a supernet's row has its outer answers; one with all answers is a child.
-        rows = [t for t in trials if t.kind == "supernet" and self._is_whole(t.architecture)]
-        if rows and not waiting:
-            self.watch.on_warning(
-                "no architecture of the supernet was scored in time: the one that is trained now was drawn at"
-                " random, so that there is a network; a larger budget chooses one"
-            )
-        return [Candidate(t.architecture, choose_fidelity(final, t)) for t in (*waiting, *rows)][:1]
-
-    def _is_whole(self, architecture: Architecture) -> bool:
-        try:
-            return next_choice(self.search.space, architecture) is None
-        except UsageError:
-            return False
-
     def _finish(self, candidates: Sequence[Candidate], front: int = 0) -> None:
         if self.search.timeout is not None:
             # Final trainings are longer than a trial, so they do not have its time limit.
@@ -291,7 +232,7 @@ class Session:
             seed=self.search.seed,
             recipe=make_recipe(self.search, self.search.final.estimator, self.begun),
             published=find_published(self.search.space),
-            again=self._has_larger_budget(),
+            again=has_larger_budget(self.search, self.ledger),
             threads=self._count_threads(self.search.final),
             front=front,
             keeps=self._keeps_limits,
@@ -342,12 +283,6 @@ class Session:
                 f" stage has its share of {Budget(seconds=end - now)} once more"
             )
         return end
-
-    def _has_larger_budget(self) -> bool:
-        """Whether the run ended under a smaller budget, so that trainings cut short by it are done anew."""
-        ends = self.ledger.events("final")
-        ended = msgspec.convert(ends[-1][2].get("budget") or {}, Budget) if ends else self.search.budget
-        return self.search.budget.exceeds(ended)
 
     def _show_ended(self, trials: Iterable[Trial]) -> None:
         """Tell the watch of the trials that ended in earlier sessions."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import warnings
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import msgspec
 
-from cambrian.errors import UsageError
+from cambrian.errors import UnknownName, UsageError, did_you_mean
 from cambrian.outcome import ENDLESS, Fidelity
 from cambrian.records import Record
+from cambrian.registry import name_of
+from cambrian.search.parts.components import check_baselines
 from cambrian.search.parts.given import check_types
 from cambrian.settings import COUNT, SHARE, check_settings
+from cambrian.spaces.space import Space
 
 DELIVERED = ("winner", "front", "baseline")
 """Roles whose networks learn from train and validation and see the test split."""
@@ -38,7 +43,34 @@ class Final(msgspec.Struct, frozen=True, metaclass=Record):
         check_settings(self, "final")
 
 
-def choose_final(given: Final | str | None, fidelity: Fidelity) -> Final | None:
+def read_final(
+    given: Final | str | None, fidelity: Fidelity, estimators: Mapping[str, Any], space: Space
+) -> Final | None:
+    """The final stage of a search with these `estimators`, where there is one. Raises UsageError
+    for one that was asked for and would train nothing."""
+    final = _choose_final(given, fidelity)
+    if final is None:
+        return None
+    if final.estimator not in estimators:
+        known = did_you_mean(final.estimator, estimators)
+        raise UsageError(f"the final stage's estimator {final.estimator!r} is not among estimators{known}")
+    try:
+        check_baselines(final.baselines, space)
+    except UnknownName as error:  # only said: a run that was begun with it is still to be resumed
+        warnings.warn(f"{error}; none is trained in its place", stacklevel=4)
+    # An estimator that does not deliver, as a table, has no networks to train at the end.
+    if estimators[final.estimator].delivers:
+        return final
+    if isinstance(given, Final):
+        name = name_of(estimators[final.estimator])
+        raise UsageError(
+            f"the final stage is by the estimator {name}, which leaves no trained network: give"
+            ' estimators={"train": "train"} and Final(..., estimator="train"), or final=None'
+        )
+    return None
+
+
+def _choose_final(given: Final | str | None, fidelity: Fidelity) -> Final | None:
     """The final stage that was asked for; of "auto" one for a search at `fidelity`: twice as many epochs, on
     all images."""
     if given is None or isinstance(given, Final):
