@@ -25,8 +25,9 @@ from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
 from cambrian.watching.app import _Pages
 from cambrian.watching.board import Board
-from cambrian.watching.parts import PARTS, _name, make_detail, make_parts
+from cambrian.watching.parts import PARTS, make_detail, make_parts
 from cambrian.watching.run_view import RunReader
+from cambrian.watching.trial_views import name_trial
 from report_cases import cells
 
 EVIL = "<script>document.title='owned'</script>"
@@ -246,7 +247,7 @@ def test_what_cannot_be_shown_ends_no_page(tmp_path, monkeypatch):
     pages = _Pages(tmp_path, 1.0, lambda: False)
     fail = Mock(side_effect=ValueError(EVIL))
     with monkeypatch.context() as failing:
-        failing.setattr("cambrian.watching.parts._draw", fail)
+        failing.setattr("cambrian.watching.trial_views._draw", fail)
         first = dict(pages._look())
         assert "This cannot be shown: ValueError: &lt;script&gt;" in first["cells"]
         assert "This cannot be shown" in make_detail(pages._view, 0, final=False)
@@ -257,7 +258,7 @@ def test_what_cannot_be_shown_ends_no_page(tmp_path, monkeypatch):
         assert second.items() <= first.items()
     assert pages._look()["state"] == first["state"]
     role = Trial(0, cells(1)[0], Fidelity(), kind="final", role=EVIL)
-    assert "<script" not in "".join(first.values()) + _name(role)
+    assert "<script" not in "".join(first.values()) + name_trial(role)
     # A story that cannot be told is told by the next look, though the ledger is the same.
     with monkeypatch.context() as failing:
         failing.setattr("cambrian.watching.run_view.outline_story", fail)

@@ -5,29 +5,19 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache, partial
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from cambrian.architecture import Architecture
 from cambrian.counts import seconds_text
-from cambrian.effort import find_epochs
-from cambrian.outcome import Done, Trial, describe_failure
-from cambrian.pictures import charts, draw
-from cambrian.pictures.markup import escape
+from cambrian.outcome import Trial
 from cambrian.reports.contents import Story
 from cambrian.reports.evidence import best_trials, search_trials
-from cambrian.reports.formats import integer_text
 from cambrian.reports.front import front_section
 from cambrian.reports.gates import gates_section
-from cambrian.reports.naming import describe_operations, published_name
 from cambrian.reports.page import (
     Html,
-    chart,
-    definitions,
     drop_empty,
     element,
-    figure,
     join,
     section,
     table,
@@ -35,7 +25,6 @@ from cambrian.reports.page import (
 )
 from cambrian.reports.report import failures_section, final_section, progress_section, surrogate_section
 from cambrian.reports.verdict import verdict
-from cambrian.search.display.lengths import STEPS, find_unit, read_length
 from cambrian.search.display.progress import (
     RUNNING,
     Progress,
@@ -43,8 +32,8 @@ from cambrian.search.display.progress import (
     describe_progress,
 )
 from cambrian.search.identity.settings import explain_resuming
-from cambrian.spaces.space import Space
 from cambrian.watching.run_view import View
+from cambrian.watching.trial_views import describe_trial, list_cells, name_trial, show_picture, show_trial
 
 ROWS = 200
 """Trials in the table, the newest: more would make each change long, and nobody reads them."""
@@ -83,7 +72,7 @@ def make_detail(view: View, number: int, final: bool) -> str:
     rows = () if view.story is None else view.story.trials
     trial = next((t for t in rows if t.number == number and (t.kind == "final") == final), None)
     story = view.story
-    return "" if trial is None or story is None else _make_safely(lambda t: _detail(story, t), trial)
+    return "" if trial is None or story is None else _make_safely(lambda t: show_trial(story, t), trial)
 
 
 # -- where the run stands -----------------------------------------------------------------------------
@@ -145,7 +134,11 @@ def _running(view: View) -> str:
         return ""
     now = time.time()
     rows = [
-        [_name(row.trial), seconds_text(max(0.0, now - row.claimed)), _words(view.result.space, row.trial)]
+        [
+            name_trial(row.trial),
+            seconds_text(max(0.0, now - row.claimed)),
+            describe_trial(view.result.space, row.trial),
+        ]
         for row in view.result.rows
         if (row.trial.kind, row.trial.number) in running
     ]
@@ -162,38 +155,8 @@ def _cells(view: View) -> str:
     newest = [t for t in search_trials(story.trials) if t.cached is None][-DRAWN:][::-1]
     best = story.winner or next(iter(best_trials(story.trials, 1)), None)
     shown = ([("best: ", best)] if best is not None else []) + [("", t) for t in newest if t != best]
-    pictures = [figure(_draw(story.space, t.architecture), _caption(story, t, first)) for first, t in shown]
+    pictures = [show_picture(story, t, first) for first, t in shown]
     return section("Architectures", element("div", join(pictures), "row cells")) if pictures else ""
-
-
-def _caption(story: Story, trial: Trial, first: str) -> Html:
-    value = "running" if trial.outcome is None else story.value_of(trial)
-    return join([first, _name(trial), f": {describe_failure(trial)[:80] or value}"])
-
-
-@lru_cache(maxsize=64)
-def _draw(space: Space, architecture: Architecture) -> str:
-    return draw.svg(space, architecture, title=f"architecture {architecture.key}")
-
-
-@lru_cache(maxsize=4096)
-def _describe(space: Space, architecture: Architecture) -> str:
-    name = published_name(space, architecture) or describe_operations(space, architecture)
-    return f"{name} ({architecture.key})" if name else architecture.key
-
-
-def _words(space: Space, trial: Trial) -> str:
-    return "a supernet" if trial.kind == "supernet" else _describe(space, trial.architecture)
-
-
-def _name(trial: Trial) -> Html:
-    """The button that opens all of a trial."""
-    final = trial.kind == "final"
-    place, text = f"{'final' if final else 'trial'}/{trial.number}", f"trial {trial.number}"
-    return Html(
-        f'<button type="button" class="open" data-open="{place}">{escape(trial.role) if final else text}'
-        "</button>"
-    )
 
 
 def _trials(view: View) -> str:
@@ -213,76 +176,10 @@ def _trials(view: View) -> str:
         "seconds",
         "architecture",
     ]
-    rows = [_row(story, t) for t in trials[:ROWS]]
+    rows = [list_cells(story, t) for t in trials[:ROWS]]
     newest = f"The newest {ROWS} of {len(trials):,}. " if len(trials) > ROWS else ""
     note = element("p", f"{newest}A heading sorts; a trial opens.", "note")
     return section("Trials", note, table(*drop_empty(header, rows)))
-
-
-def _count_lengths(trial: Trial) -> tuple[float | None, float | None]:
-    """The epochs, where they are passes over the data, and the steps of a training, where they are known."""
-    curve = getattr(trial.outcome, "curve", ())
-    steps = trial.outcome.metrics.get(STEPS) if isinstance(trial.outcome, Done) else None
-    return (None, steps) if find_unit(curve) == STEPS else (find_epochs(trial), steps)
-
-
-def _row(story: Story, trial: Trial) -> list[object]:
-    outcome = trial.outcome
-    metrics = outcome.metrics if isinstance(outcome, Done) else {}
-    failed = "" if outcome is None or isinstance(outcome, Done) else f"failed: {_reason(trial)}"
-    value = failed or ("running" if outcome is None else story.value_of(trial))
-    return [
-        _name(trial),
-        value,
-        trial.reason.get("level", "–"),
-        *map(integer_text, _count_lengths(trial)),
-        integer_text(metrics.get("params")),
-        integer_text(metrics.get("macs")),
-        f"{outcome.seconds:,.1f}" if outcome is not None and trial.cached is None else "–",
-        _words(story.space, trial) + (f", repeats trial {trial.cached}" if trial.cached is not None else ""),
-    ]
-
-
-def _reason(trial: Trial) -> str:
-    return getattr(trial.outcome, "reason", "") or describe_failure(trial).partition("\n")[0][:60]
-
-
-def _detail(story: Story, trial: Trial) -> str:
-    title = trial.role if trial.kind == "final" else f"trial {trial.number}"
-    parts: list[object] = [element("h2", title), definitions(_facts(story, trial)), *_curve(story, trial)]
-    picture = figure(_draw(story.space, trial.architecture), f"architecture {trial.architecture.key}")
-    answers = definitions((k, v) for k, v in trial.architecture.items())
-    return join([*parts, picture, element("h3", "Answers"), answers])
-
-
-def _facts(story: Story, trial: Trial) -> Iterator[tuple[str, str]]:
-    yield story.name_of(trial.estimator), "running" if trial.outcome is None else story.value_of(trial)
-    if failure := describe_failure(trial):
-        yield "failed", failure
-    if isinstance(trial.outcome, Done):
-        yield from ((name, charts.plain(value)) for name, value in trial.outcome.metrics.items())
-    if trial.outcome is not None:
-        yield "seconds", f"{trial.outcome.seconds:,.1f}"
-    yield from (
-        (f"because of {k}", str(v)) for k, v in trial.reason.items() if isinstance(v, str | int | float)
-    )
-    if trial.parent is not None:
-        yield "made of", f"trial {trial.parent}"
-
-
-def _curve(story: Story, trial: Trial) -> Iterator[Html]:
-    """The learning curve, where it has two points that are scored."""
-    curve = getattr(trial.outcome, "curve", ())
-    along = find_unit(curve)
-    points = [(read_length(p, along), p.metrics["value"]) for p in curve if "value" in p.metrics]
-    if len(points) > 1:
-        series = [(f"{story.name_of(trial.estimator)} on validation", points)]
-        unit, axis = story.unit_of(trial.estimator), partial(story.axis, estimator=trial.estimator)
-        yield chart(
-            lambda width: charts.lines("learning curve", series, along, unit, axis, width),
-            f"over {along}",
-            2,
-        )
 
 
 _OF_VIEW: Mapping[str, Callable[[View], str]] = {
