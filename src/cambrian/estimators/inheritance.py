@@ -20,7 +20,7 @@ from cambrian.weights import MORPHISM, MOVES, is_move
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from cambrian.networks.morphisms.new_layers import Norm
+    from cambrian.networks.morphisms.norms import Norm
 
 WEIGHTS = "weights.safetensors"
 """The artifact of a network's weights, by its own names."""

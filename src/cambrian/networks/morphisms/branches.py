@@ -23,7 +23,7 @@ from cambrian.networks.morphisms.alignment import (
     is_layer,
 )
 from cambrian.networks.morphisms.following import Network, holds_kernel, read_geometry
-from cambrian.networks.morphisms.functions import (
+from cambrian.networks.morphisms.function_calls import (
     HOMOGENEOUS,
     IDENTITIES,
     NORMALISATIONS,
@@ -61,6 +61,10 @@ class Branches:
 
     matches: dict[int, int]
     copies: dict[int, Copy] = field(default_factory=dict)
+
+    def copy(self, n: int) -> Copy:
+        """How call n is a copy of its partner: whole, unless it stands in a branch."""
+        return self.copies.get(n, Copy())
 
 
 def copy_branches(parent: Network, child: Network, matches: Mapping[int, int], spread: float) -> Branches:

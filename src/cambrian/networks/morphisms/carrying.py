@@ -15,42 +15,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import isclose
 
 import torch
-from torch import Tensor
 
-from cambrian.networks.morphisms.alignment import NORMS, count_groups, is_depthwise, is_layer
-from cambrian.networks.morphisms.branches import Branches, Copy
+from cambrian.networks.morphisms.alignment import is_layer
+from cambrian.networks.morphisms.branches import Branches
 from cambrian.networks.morphisms.channels import ONE, ZERO, Symbols, Value, are_equal, ones
 from cambrian.networks.morphisms.following import (
     Carried,
     Network,
     constant_value,
-    holds_kernel,
     image_value,
     operands,
-    read_geometry,
     weight_value,
 )
-from cambrian.networks.morphisms.functions import NORMALISATIONS, PRODUCTS, SUMS, Functions, read_affine
-from cambrian.networks.morphisms.matching import find_columns, match_channels
-from cambrian.networks.morphisms.new_layers import can_be_silent, can_pass, pass_on, read_norm, silence
+from cambrian.networks.morphisms.function_calls import NORMALISATIONS, PRODUCTS, SUMS, read_affine
+from cambrian.networks.morphisms.functions import Functions
+from cambrian.networks.morphisms.layers import Layers, Undecided
+from cambrian.networks.morphisms.new_layers import can_be_silent, can_pass, pass_on, silence
 from cambrian.networks.morphisms.recording import Call
-from cambrian.networks.morphisms.transfers import Transfer, spread_units, strongest_units
+from cambrian.networks.morphisms.transfers import Transfer
+from cambrian.networks.morphisms.writing import Writer
 
-WHOLE = Copy()
 SPREAD = 0.2
 """The random part of the shares of copies."""
-
-
-class Undecided(Exception):
-    """The part that a call has to play is needed before it is known: "pass", "zero", or of its extra channels
-    "silent", of its fewer ones "first"."""
-
-    def __init__(self, call: int, part: str) -> None:
-        super().__init__(call, part)
-        self.call, self.part = call, part
 
 
 class Carrier:
@@ -67,17 +55,15 @@ class Carrier:
         spread: float = SPREAD,
     ) -> None:
         self.parent, self.child, self.symbols = parent, child, symbols
-        self.matches, self.copies = branches.matches, branches.copies
-        self.parts, self.spread = parts, spread
-        self.carried = Carried()
+        self.branches, self.parts, self.spread = branches, parts, spread
+        self._writer = Writer(parent, child)
+        self.carried = self._writer.carried
+        self._layers = Layers(self._writer, symbols, branches, parts, spread)
         self._functions = Functions(symbols, child.record.shapes)
         self._values = {child.record.input: image_value(child, symbols)}
         # The values if every call that is undecided passed its input on.
         self._passed = dict(self._values)
-        self._changed: set[int] = set()  # calls with more or fewer channels than their partners
         self._passing: set[int] = set()  # new layers that can pass on what they would read
-        self._generator = torch.Generator().manual_seed(0)
-        self._drawn: dict[str, Tensor] = {}  # the generator's state at the first call of each layer
 
     def follow(self, expected: Value) -> Carried:
         """What is carried; `expected` is the parent's result."""
@@ -96,15 +82,12 @@ class Carrier:
             self._values[number] = constant_value(self.child, self.symbols, number)
         return self._values[number]
 
-    def _copy(self, n: int) -> Copy:
-        return self.copies.get(n, WHOLE)
-
     def _call(
         self, n: int, call: Call, given: list[Value], passed: list[Value]
     ) -> tuple[list[Value], list[Value]]:
         if is_layer(call):
-            if n in self.matches:
-                results = [self._carry_layer(n, call, given[0], passed[0])]
+            if n in self.branches.matches:
+                results = [self._layers.carry(n, call, given[0], passed[0], self._passing)]
                 return results, results
             return self._begin_layer(n, call, given[0], passed[0])
         weights = [self._read_weight(n, w) for w in call.weights]
@@ -119,166 +102,14 @@ class Carrier:
             self._settle_average(given[0].parts, shadows[0])
         return results, shadows
 
-    # Layers with a partner
-
-    def _carry_layer(self, n: int, call: Call, x: Value, passed: Value) -> Value:
-        theirs = self.matches[n]
-        partner = self.parent.record.calls[theirs]
-        before = self.parent.inputs[theirs][0]
-        missing = {s for s in before.symbols if s != ZERO} - set(x.symbols)
-        if self._copy(n).part:
-            missing = set()
-        candidates = x.fresh & self._passing
-        if candidates and missing & set(passed.symbols):
-            raise Undecided(max(candidates), "pass")
-        if missing:
-            self._lose(n, partner.weights[0])
-        if x.fresh and set(before.symbols) == {ZERO}:
-            # The parent has nothing there, of which a normalisation makes a constant.
-            raise Undecided(max(x.fresh), "zero")
-        weight = self.child.tensors[call.weights[0]]
-        if call.function in NORMS:
-            return self._carry_channels(n, call, partner, x, before, not missing)
-        if is_depthwise(call, weight.shape):
-            self._check_kernel(n, call, partner)
-            return self._carry_channels(n, call, partner, x, before, not missing)
-        # A linear layer of a sequence reads another axis than its channels, and is carried whole as well.
-        if count_groups(call) > 1 or len(x) != weight.shape[1]:
-            return self._carry_whole(n, call, partner, x, before)
-        self._check_kernel(n, call, partner)
-        return self._carry_dense(n, call, partner, x, before)
-
-    def _lose(self, n: int, weight: str) -> None:
-        self.carried.lost.append(weight)
-        self.carried.failed.append(n)
-
-    def _carry_dense(self, n: int, call: Call, partner: Call, x: Value, before: Value) -> Value:
-        theirs, name, source = self.matches[n], call.weights[0], partner.weights[0]
-        own, parents = self.child.tensors[name], self.parent.tensors[source]
-        rows = self._choose_rows(n, parents, len(own))
-        columns = find_columns(x, before, self._draw(name), self.spread)
-        silent = [i for i, s in enumerate(x.symbols) if s == ZERO and i not in {c[0] for c in columns}]
-        share = self._copy(n).share
-        self._write(n, name, Transfer(source, rows, columns, silent, share))
-        self._carry_bias(n, call, partner, rows)
-        symbols = tuple(ZERO if r is None else self.symbols.make("out", theirs, r) for r in rows)
-        return Value(symbols, (share,) * len(symbols), x.axis, through=x.through, origin=n)
-
-    def _draw(self, name: str) -> torch.Generator:
-        """The random numbers of the layer with that weight, in each of its calls the same."""
-        if name not in self._drawn:
-            self._drawn[name] = self._generator.get_state()
-            return self._generator
-        again = torch.Generator()
-        again.set_state(self._drawn[name])
-        return again
-
-    def _choose_rows(self, n: int, parents: Tensor, count: int) -> list[int | None]:
-        """The parent's unit of each of the child's."""
-        old, part = len(parents), self.parts.get(n)
-        chosen = self._copy(n).units
-        if chosen is not None:
-            return list(chosen)
-        if count != old:
-            self._changed.add(n)
-        if count < old:
-            return list(range(count)) if part == "first" else list(strongest_units(parents, count))
-        if part == "silent":
-            return [*range(old), *[None] * (count - old)]
-        return list(spread_units(old, count))
-
-    def _carry_bias(self, n: int, call: Call, partner: Call, rows: Sequence[int | None]) -> None:
-        mine, theirs = call.weights[1:], partner.weights[1:]
-        if mine and theirs:
-            self._write(n, mine[0], Transfer(theirs[0], rows, share=self._copy(n).share))
-        elif mine:
-            self._put(n, mine[0], torch.zeros_like(self.child.tensors[mine[0]]))
-        elif theirs:
-            self._lose(n, theirs[0])
-
-    def _check_kernel(self, n: int, call: Call, partner: Call) -> None:
-        """Note a loss where the kernel is not the parent's with zeros around it."""
-        if not holds_kernel(read_geometry(self.child, call), read_geometry(self.parent, partner)):
-            self._lose(n, partner.weights[0])
-
-    def _carry_channels(
-        self, n: int, call: Call, partner: Call, x: Value, before: Value, complete: bool
-    ) -> Value:
-        """A normalisation, or a convolution of each channel alone. `complete`: no channel is missing."""
-        theirs, rows = self.matches[n], match_channels(x, before, complete)
-        twins = len(set(x.symbols) - {ZERO}) < sum(s != ZERO for s in x.symbols)
-        if twins:
-            self._changed.add(n)
-        if self.parts.get(n) == "silent":
-            rows = [None if s in x.symbols[:i] else r for i, (s, r) in enumerate(zip(x.symbols, rows))]
-        ratios = [ONE if r is None else x.scales[i] / before.scales[r] for i, r in enumerate(rows)]
-        share = self._copy(n).share
-        if call.function in NORMS:
-            self._carry_norm(n, call, partner, rows, ratios)
-            ratios = [ONE] * len(rows)
-        else:
-            self._write(n, call.weights[0], Transfer(partner.weights[0], rows, share=share))
-            self._carry_bias(n, call, partner, rows)
-        ratios = [ratio * share for ratio in ratios]
-        symbols = [ZERO if r is None else self.symbols.make("out", theirs, r) for r in rows]
-        if call.function in NORMS and not read_norm(call).affine:
-            # What has no weight cannot be silent: only zeros, whose mean is 0, stay zeros.
-            new = [i for i, r in enumerate(rows) if r is None and x.symbols[i] != ZERO]
-            for i in new:
-                symbols[i] = self.symbols.make("new", n, i)
-        return Value(tuple(symbols), tuple(ratios), x.axis, through=x.through, origin=n)
-
-    def _carry_norm(
-        self, n: int, call: Call, partner: Call, rows: Sequence[int | None], ratios: Sequence[float]
-    ) -> None:
-        mine, theirs, share = read_norm(call), read_norm(partner), self._copy(n).share
-        whole = partner.weights[0]
-        if theirs.affine and len(mine.affine) != len(theirs.affine):
-            self._lose(n, whole)
-        if mine.affine and not theirs.affine:
-            scale = torch.tensor([0.0 if r is None else share for r in rows])
-            for name, tensor in zip(mine.affine, (scale, torch.zeros(len(rows))), strict=False):
-                self._put(n, name, tensor.to(self.child.tensors[name]))
-        for name, source in zip(mine.affine, theirs.affine, strict=False):
-            self._write(n, name, Transfer(source, rows, share=share))
-        if not (mine.mean and theirs.mean):
-            # By a batch's own statistics what comes out depends, a little, on the scale of what goes in.
-            plain = mine.eps == theirs.eps and all(isclose(ratio, ONE, rel_tol=1e-9) for ratio in ratios)
-            if mine.mean or theirs.mean or not plain:
-                self._lose(n, whole)
-            return
-        mean, var = (self.parent.tensors[s].float().cpu() for s in (theirs.mean, theirs.var))
-        chosen, factor = [r or 0 for r in rows], torch.tensor(list(ratios))
-        # Of a scaled input the statistics scale, so that what comes out does not.
-        mean = mean[chosen] * factor
-        mean[[i for i, r in enumerate(rows) if r is None]] = 0.0
-        var = factor**2 * (var[chosen] + theirs.eps) - mine.eps
-        if bool((var < -1e-5 * mine.eps).any()):  # a larger epsilon than the parent's variance
-            self._lose(n, whole)
-        self._put(n, mine.mean, mean)
-        self._put(n, mine.var, var.clamp_min(0.0))
-
-    def _carry_whole(self, n: int, call: Call, partner: Call, x: Value, before: Value) -> Value:
-        self._check_kernel(n, call, partner)
-        own, parents = self.child.tensors[call.weights[0]], self.parent.tensors[partner.weights[0]]
-        if own.shape != parents.shape or not are_equal(x, before):
-            self._lose(n, partner.weights[0])
-        share = self._copy(n).share
-        if own.shape == parents.shape:
-            for name, source in zip(call.weights, partner.weights, strict=False):
-                self._write(n, name, Transfer(source, range(len(own)), share=share))
-        count = self.child.record.shapes[call.output][1]
-        symbols = tuple(self.symbols.make("out", self.matches[n], j) for j in range(count))
-        return Value(symbols, (share,) * count)
-
-    # Layers without one
+    # Layers without a partner
 
     def _begin_layer(self, n: int, call: Call, x: Value, passed: Value) -> tuple[list[Value], list[Value]]:
         part = self.parts.get(n)
         silent = part == "zero" and can_be_silent(call)
         if silent:
             for name, tensor in silence(self.child, call).items():
-                self._put(n, name, tensor)
+                self._writer.put(n, name, tensor)
             results = [ones([ZERO] * self.child.record.shapes[call.output][1], through=x.through)]
             return results, results
         passing = can_pass(self.child, n)
@@ -288,7 +119,7 @@ class Carrier:
         if part == "pass":
             result = pass_on(self.child, call, x, self.spread)
             for name, tensor in result.tensors.items():
-                self._put(n, name, tensor)
+                self._writer.put(n, name, tensor)
             self.carried.norms += result.norms
             value = replace(result.value, through=(*x.through, n), origin=n)
             return [value], [shadow.value if shadow else value]
@@ -323,7 +154,7 @@ class Carrier:
                 # Of a sum or a concatenation of new calls one after the other becomes silent.
                 raise Undecided(max(v.fresh) if v.origin is None else v.origin, "zero")
         for v in values:
-            if v.origin is not None and v.origin in self._changed and v.origin not in self.parts:
+            if v.origin is not None and v.origin in self._layers.changed and v.origin not in self.parts:
                 raise Undecided(v.origin, "silent" if self._grew(v.origin) else "first")
 
     def _settle_average(self, values: Sequence[Value], shadow: Value) -> None:
@@ -338,14 +169,14 @@ class Carrier:
 
     def _grew(self, n: int) -> bool:
         mine = self.child.record.shapes[self.child.record.calls[n].output]
-        theirs = self.parent.record.shapes[self.parent.record.calls[self.matches[n]].output]
+        theirs = self.parent.record.shapes[self.parent.record.calls[self.branches.matches[n]].output]
         return mine[1] > theirs[1]
 
     # Single weights
 
     def _read_weight(self, n: int, name: str) -> Value:
         """A weight that a function reads: the parent's, or a new one, such as a gate, which may be zero."""
-        call, own, theirs = self.child.record.calls[n], self.child.tensors[name], self.matches.get(n)
+        call, own, theirs = self.child.record.calls[n], self.child.tensors[name], self.branches.matches.get(n)
         partner = None if theirs is None else self.parent.record.calls[theirs]
         # Of a normalisation's weights those that multiply, which running statistics do not.
         gate = name in read_affine(call) if call.function in NORMALISATIONS else call.function in PRODUCTS
@@ -353,30 +184,17 @@ class Carrier:
         if partner is not None and place < len(partner.weights):
             source = partner.weights[place]
             if self.parent.tensors[source].shape == own.shape:
-                share = self._copy(n).share if gate else ONE
+                share = self.branches.copy(n).share if gate else ONE
                 tensor = self.parent.tensors[source]
                 # What is not multiplied stays as it is: floats cannot hold every integer.
-                self._put(n, name, (tensor if share == ONE else tensor * share).to(own), source)
+                self._writer.put(n, name, (tensor if share == ONE else tensor * share).to(own), source)
                 rows = range(len(own)) if own.ndim else ()
                 self.carried.transfers.setdefault(name, Transfer(source, rows, share=share))
                 value = weight_value(self.symbols, own, source)
                 return replace(value, scales=(share,) * len(value))
-            self._lose(n, source)
+            self._writer.lose(n, source)
         if gate and self.parts.get(n) == "zero":
-            self._put(n, name, torch.zeros_like(own))
+            self._writer.put(n, name, torch.zeros_like(own))
             return ones([ZERO] * len(weight_value(self.symbols, own, name)))
         value = weight_value(self.symbols, own, f"new {name}")
         return replace(value, fresh=frozenset({n}), origin=n) if gate else value
-
-    def _write(self, n: int, name: str, transfer: Transfer) -> None:
-        own, parents = self.child.tensors[name], self.parent.tensors[transfer.source]
-        self._put(n, name, transfer.carry(parents, own), transfer.source)
-        self.carried.transfers.setdefault(name, transfer)
-
-    def _put(self, n: int, name: str, tensor: Tensor, source: str = "") -> None:
-        """Give the child a tensor for its call n. Of a module that is called several times the first call
-        decides, and what another would need in its place is lost."""
-        known = self.carried.tensors.setdefault(name, tensor)
-        if known is not tensor and not torch.equal(known.cpu(), tensor.cpu()):
-            transfer = self.carried.transfers.get(name)
-            self._lose(n, source or (transfer.source if transfer else name))

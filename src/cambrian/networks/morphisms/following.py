@@ -11,7 +11,7 @@ from torch import Tensor
 from cambrian.networks.morphisms.alignment import is_layer
 from cambrian.networks.morphisms.channels import Symbols, Value, ones
 from cambrian.networks.morphisms.functions import Functions
-from cambrian.networks.morphisms.new_layers import Norm
+from cambrian.networks.morphisms.norms import Norm
 from cambrian.networks.morphisms.recording import Call, Record
 from cambrian.networks.morphisms.transfers import Transfer
 

@@ -19,10 +19,11 @@ from cambrian.networks.morphisms.alignment import (
     match_by_order,
 )
 from cambrian.networks.morphisms.branches import Branches, copy_branches
-from cambrian.networks.morphisms.carrying import SPREAD, Carrier, Undecided
+from cambrian.networks.morphisms.carrying import SPREAD, Carrier
 from cambrian.networks.morphisms.channels import Symbols, Value
 from cambrian.networks.morphisms.following import Carried, Network, follow_parent
-from cambrian.networks.morphisms.new_layers import Norm
+from cambrian.networks.morphisms.layers import Undecided
+from cambrian.networks.morphisms.norms import Norm
 from cambrian.networks.morphisms.recording import Record, record_forward
 from cambrian.networks.morphisms.transfers import Transfer
 

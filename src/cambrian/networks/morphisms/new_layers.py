@@ -4,27 +4,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from cambrian.networks.morphisms.alignment import NORMS, is_depthwise
 from cambrian.networks.morphisms.channels import Value, find_places
-from cambrian.networks.morphisms.recording import Call, Weight
+from cambrian.networks.morphisms.following import Network
+from cambrian.networks.morphisms.norms import Norm, read_norm
+from cambrian.networks.morphisms.recording import Call
 from cambrian.networks.morphisms.transfers import share_columns, spread_units
-
-if TYPE_CHECKING:
-    from cambrian.networks.morphisms.following import Network
-
-
-class Norm(NamedTuple):
-    """The names of a batch normalisation's tensors: the running mean and variance, and weight and bias."""
-
-    mean: str
-    var: str
-    affine: tuple[str, ...]
-    eps: float
 
 
 @dataclass
@@ -34,17 +23,6 @@ class Passing:
     value: Value
     tensors: dict[str, Tensor] = field(default_factory=dict)
     norms: list[Norm] = field(default_factory=list)
-
-
-def read_norm(call: Call) -> Norm:
-    """The tensors of a call of F.batch_norm(input, mean, var, weight, bias, training, momentum, eps)."""
-    names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
-    given = {**dict(zip(names, call.args)), **call.named}
-    mean, var, *affine = (
-        g.name if isinstance(g := given.get(name), Weight) else ""
-        for name in ("running_mean", "running_var", "weight", "bias")
-    )
-    return Norm(mean, var, tuple(name for name in affine if name), float(given.get("eps", 1e-5)))
 
 
 def can_pass(network: Network, n: int) -> bool:
@@ -119,6 +97,3 @@ def silence(network: Network, call: Call) -> dict[str, Tensor]:
     """The tensors by which the layer, which can be silent, gives zeros."""
     names = read_norm(call).affine if call.function in NORMS else tuple(call.weights)
     return {name: torch.zeros_like(network.tensors[name]) for name in names}
-
-
-__all__ = ["Norm", "Passing", "can_be_silent", "can_pass", "pass_on", "read_norm", "silence"]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from cambrian.networks.morphisms.new_layers import Norm
+from cambrian.networks.morphisms.norms import Norm
 
 BATCH = 64
 """Images of the estimate, as in EAS."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.tasks.examples import TRAIN
-from cambrian.tasks.labels import find_missing
+from cambrian.tasks.label_values import find_missing
 from cambrian.tasks.nouns import IMAGES
 from cambrian.tasks.readers.csv_columns import Columns, part_of
 from cambrian.tasks.readers.csv_text import DECIMAL_COMMA, NUMBER, Table, is_number
