@@ -33,7 +33,7 @@ import cambrian
 from cambrian.estimators.build import build_measured
 from cambrian.estimators.job import Job
 from cambrian.estimators.scoring import score_network
-from cambrian.estimators.training_run import start_training
+from cambrian.estimators.training_start import start_training
 from cambrian.networks.training.recipe import Recipe
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.tasks.task import Task

@@ -21,8 +21,8 @@ from cambrian.estimators.train import Train
 from cambrian.networks.training.recipe import OPTIMISERS, PRECISIONS
 from cambrian.outcome import ENDLESS, Fidelity
 from cambrian.search.planning.optimisers import TEXT
-from cambrian.search.planning.plan import choose_raced
 from cambrian.search.planning.race_amounts import match_filters
+from cambrian.search.planning.race_space import choose_race_space
 from cambrian.search.planning.race_speed import count_work
 from cambrian.spaces import SPACES
 
@@ -54,7 +54,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     task = cambrian.load(arguments.data, **({"target": arguments.target} if arguments.target else {}))
-    space = SPACES.parse(arguments.space or choose_raced(task))
+    space = SPACES.parse(arguments.space or choose_race_space(task))
     texts = getattr(space, "causal", False)
     macs = {name: count_work(space, task, network) for name, network in space.portfolio.items()}
     names = [name for name in macs if not arguments.only or name in arguments.only.split(",")]

@@ -22,8 +22,9 @@ from cambrian.search.loop.deadlines import SUPERNETS
 from cambrian.search.planning import shared_plan, supernet_speed
 from cambrian.search.planning.forked import Failed
 from cambrian.search.planning.plan import plan
-from cambrian.search.planning.shared_plan import LONGEST, MOST_CHILDREN, MOST_FINAL, MOST_STEPS
+from cambrian.search.planning.shared_plan import LONGEST, MOST_CHILDREN, MOST_STEPS
 from cambrian.search.planning.shared_prices import FINAL, SCORES, SUPERNET
+from cambrian.search.planning.shared_sizes import MOST_FINAL
 from cambrian.search.planning.supernet_speed import Measured, WorkersStart
 from cambrian.search.search import Search
 from cambrian.spaces.cells.nasbench201.space import NASBench201

@@ -15,7 +15,7 @@ from cambrian.errors import Unread, UsageError
 from cambrian.estimators.function import Function
 from cambrian.estimators.train import Train
 from cambrian.estimators.training_answers import apply_answers
-from cambrian.estimators.training_run import augment_for
+from cambrian.estimators.training_start import augment_for
 from cambrian.neighbourhood import neighbours
 from cambrian.outcome import Done, Fidelity
 from cambrian.randomness import stream

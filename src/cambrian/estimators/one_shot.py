@@ -29,7 +29,8 @@ from cambrian.estimators.supernets import (
     read_statistics_batches,
 )
 from cambrian.estimators.training_data import scoring_images
-from cambrian.estimators.training_run import TrainingRun, augment_for, start_training
+from cambrian.estimators.training_run import TrainingRun
+from cambrian.estimators.training_start import augment_for, start_training
 from cambrian.networks.training.recipe import LATER, Recipe
 from cambrian.outcome import Done, Fidelity, Infeasible, Outcome
 from cambrian.request import Evaluate, TrainSupernet

@@ -17,7 +17,8 @@ from cambrian.estimators.inheritance import WEIGHTS, Inheritance, describe_origi
 from cambrian.estimators.scoring import score_network
 from cambrian.estimators.trained_metrics import measure_trained
 from cambrian.estimators.training_answers import apply_answers
-from cambrian.estimators.training_run import TrainingRun, augment_for, start_training
+from cambrian.estimators.training_run import TrainingRun
+from cambrian.estimators.training_start import augment_for, start_training
 from cambrian.networks.training.recipe import LATER, Recipe
 from cambrian.outcome import Done, Fidelity, Infeasible
 from cambrian.request import Evaluate

@@ -15,68 +15,28 @@ import msgspec
 
 from cambrian.effort import ANEW, LOST
 from cambrian.errors import RunError
-from cambrian.estimators.build import signature
 from cambrian.estimators.estimator import Enough
 from cambrian.estimators.job import Job
 from cambrian.estimators.pace import Pace
 from cambrian.estimators.thread_choice import ThreadChoice
 from cambrian.estimators.training_clock import TrainingClock
-from cambrian.estimators.training_data import training_images
 from cambrian.networks.training.recipe import Recipe
-from cambrian.outcome import ENDLESS, Fidelity, Infeasible, Point
+from cambrian.outcome import ENDLESS, Infeasible, Point
 from cambrian.tasks.metrics import is_minimized
 from cambrian.weights import Continue, Fresh
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
-    from cambrian.networks.training.augment import Augment
-    from cambrian.networks.training.step import Step
     from cambrian.networks.training.trainer import Training
-    from cambrian.spaces.space import Signature
     from cambrian.tasks.task import Task
 
 LEAST_PAUSE = 5.0
 """Seconds between two checkpoints in which a few files of some megabytes are next to nothing."""
 TRAINING = "training.safetensors"
 """The artifact from which a longer training of the same network continues."""
-
-
-def augment_for(recipe: Recipe, task: Signature, fidelity: Fidelity) -> Augment:
-    """The augmentation of a task's images in training, with automatic settings resolved."""
-    from cambrian.networks.training.augment import Augment, automatic
-
-    seen = signature(task, fidelity)
-    if seen.causal:  # targets would have to be moved with their texts
-        return Augment()
-    # Of sounds the rows are pitches, which a shift or a mirror would change.
-    sound = "sound" in getattr(task, "rendering", {})
-    settings = (recipe.crop, recipe.flip, recipe.cutout)
-    usual = automatic(seen.height, seen.width, seen.channels, *settings, upright=sound)
-    if recipe.augment_strength == 1:
-        return usual
-    return usual.strengthen(recipe.augment_strength, min(seen.height, seen.width))
-
-
-def start_training(
-    network: nn.Module, recipe: Recipe, job: Job, task: Task, method: Step | None = None
-) -> Training:
-    """The training of `network` on the job's device, at its fidelity, seeded by the job's identity."""
-    from cambrian.networks.pointwise import memory_format
-    from cambrian.networks.training.trainer import Training
-
-    return Training(
-        network.to(job.device, memory_format=memory_format(network)),  # type: ignore[call-overload]
-        training_images(task, job.fidelity, job.stage, job.seed, job.device),
-        recipe,
-        augment_for(recipe, task, job.fidelity),
-        recipe.count_epochs(job.fidelity.epochs),
-        job.seed,
-        job.identity,
-        method,
-    )
 
 
 def _choose_threads(job: Job) -> ThreadChoice | None:

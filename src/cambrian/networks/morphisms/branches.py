@@ -23,7 +23,7 @@ from cambrian.networks.morphisms.alignment import (
     is_layer,
 )
 from cambrian.networks.morphisms.following import Network, holds_kernel, read_geometry
-from cambrian.networks.morphisms.function_calls import (
+from cambrian.networks.morphisms.function_kinds import (
     HOMOGENEOUS,
     IDENTITIES,
     NORMALISATIONS,

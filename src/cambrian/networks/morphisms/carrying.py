@@ -29,7 +29,7 @@ from cambrian.networks.morphisms.following import (
     operands,
     weight_value,
 )
-from cambrian.networks.morphisms.function_calls import NORMALISATIONS, PRODUCTS, SUMS, read_affine
+from cambrian.networks.morphisms.function_kinds import NORMALISATIONS, PRODUCTS, SUMS, read_affine
 from cambrian.networks.morphisms.functions import Functions
 from cambrian.networks.morphisms.layers import Layers, Undecided
 from cambrian.networks.morphisms.new_layers import can_be_silent, can_pass, pass_on, silence

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from cambrian.networks.morphisms.channels import ONE, ZERO, Symbols, Value, channels_of, round_scale
-from cambrian.networks.morphisms.function_calls import (
+from cambrian.networks.morphisms.function_kinds import (
     ADAPTIVE,
     CURVED,
     HOMOGENEOUS,

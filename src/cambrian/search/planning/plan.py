@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -42,32 +41,21 @@ from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.precisions import check_precision
-from cambrian.search.planning.preset_plan import DENSE_SPACE, plan_by_preset
+from cambrian.search.planning.preset_plan import plan_by_preset
 from cambrian.search.planning.pretrained import fit_search
 from cambrian.search.planning.race_search import plan_by_race
+from cambrian.search.planning.race_space import find_race_space
 from cambrian.search.planning.shared_search import plan_by_supernet
 from cambrian.search.planning.table_plan import plan_by_table
 from cambrian.settings import COUNT, check_truths
-from cambrian.spaces.budgets import HasPortfolio
-from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space
 from cambrian.strategies.strategy import Strategy
-from cambrian.tasks.nouns import TEXTS
 
 if TYPE_CHECKING:
     from cambrian.tasks.task import Task
 
 __all__ = ["Plan", "plan"]
 
-RACED = "stages"
-"""The space of a search by time for which nobody names one; of masks it is DENSE_SPACE."""
-RACED_TEXT, RACED_BRIEFLY = "sequence-chain", "sequence-chain(favourite=n-gram-lstm)"
-"""The same for a text whose next character is learned, and where there is less than BRIEF for it."""
-BRIEF = 200.0
-"""Seconds of all cores together. What n-grams say is learned at once; with the same time more the network
-that reads characters alone is ahead: RESULTS.md, A running text."""
-RACED_TEXTS = "sequence-chain(favourite=n-grams)"
-"""The same for texts that are classified or measured as a whole."""
 RACE_CHANGES = {"filters", "entrants"}
 FEW_PIXELS = 500_000
 """Pixels of all training images up to which a search without a budget takes MINUTES."""
@@ -241,7 +229,7 @@ def _choose_plan(request: PlanRequest, chosen: Strategy | None) -> Plan:
     described = described or bool(changes.keys() - RACE_CHANGES)
     described = described or request.settings.get("estimator") is not None
     counted = limits.trials is not None or limits.most_epochs is not None
-    raced = None if described or counted else _find_raced(request)
+    raced = None if described or counted else find_race_space(request)
     if raced is None and "entrants" in changes:
         raise Unread(["entrants"], "for a race, which has a time as its budget, and no strategy or epochs")
     if limits == Budget() and not paper and (raced is not None or _count_pixels(task) > FEW_PIXELS):
@@ -294,28 +282,6 @@ def _refuse_for_supernets(request: PlanRequest) -> None:
         )
     if unread:
         raise Unread(unread, "for progressive search, and the strategy trains a supernet")
-
-
-def _find_raced(request: PlanRequest) -> Space | None:
-    """The space to race in: the named one if it has a portfolio, the usual one where none is named."""
-    task, seconds = request.task, request.limits.seconds or math.inf
-    space = space_for(
-        choose_raced(task, seconds * request.crew) if request.space is None else request.space, task
-    )
-    if getattr(space, "causal", False) and task.noun != TEXTS:  # a portfolio of networks for texts
-        return None
-    return None if know(space, HasPortfolio) is None else space
-
-
-def choose_raced(task: Task, seconds: float = math.inf) -> str:
-    """The space whose portfolio is raced where nobody names one, in so many seconds of all cores."""
-    if task.dense:
-        return DENSE_SPACE
-    if task.noun != TEXTS:
-        return RACED
-    if task.causal:
-        return RACED_BRIEFLY if seconds < BRIEF else RACED_TEXT
-    return RACED_TEXTS
 
 
 def _count_pixels(task: Task) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,22 +23,20 @@ from cambrian.registry import name_of
 from cambrian.search.loop.deadlines import SUPERNETS
 from cambrian.search.parts.compatibility import check_shared, learns_gates
 from cambrian.search.planning.budget import Budget
-from cambrian.search.planning.forked import Failed
 from cambrian.search.planning.shared_epochs import bound_epochs
 from cambrian.search.planning.shared_prices import (
     ANSWERED,
     FEWEST,
     FINAL,
     LEAST_STEPS,
-    SUPERNET,
     USED,
     Prices,
     add_prices,
     count_searches,
 )
+from cambrian.search.planning.shared_sizes import choose_final, choose_size
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.supernet_speed import (
-    Measured,
     WorkersStart,
     check_memory,
     count_memory,
@@ -55,24 +53,19 @@ if TYPE_CHECKING:
     from cambrian.estimators.one_shot import OneShot
     from cambrian.tasks.task import Task
 
-PASSES, MOST_PASSES = 30, 150
-"""Epochs from which a larger supernet is worth its time, and beyond which more of them gain little, unless
-they are of few steps."""
+MOST_PASSES = 150
+"""Epochs beyond which more of them gain little, unless they are of few steps."""
 MOST_STEPS, LONGEST = 20_000, 1000
 """Steps that more epochs may bring, about those of DARTS's 50 epochs on CIFAR-10, and the epochs of a long
 published training of a supernet (CLOSE, Zhou et al. 2022)."""
-MOST_FINAL = 600
-"""Epochs of the longest published trainings of what was found (Liu et al. 2019, Sec. 3.2)."""
-USUAL, USUAL_FINAL, USUAL_CHILDREN = 30, 30, 100
-"""Epochs of the supernet and of the final networks, and children, without a limit of time."""
+USUAL, USUAL_CHILDREN = 30, 100
+"""Epochs of the supernet, and children, without a limit of time."""
 MOST_CHILDREN = 1000
 """Children beyond which there is no gain."""
 TOP = 3
 """Children that are trained alone."""
 ROUNDING = 0.05
 """The part of the time that whole epochs may leave."""
-GUESSED = 4.0
-"""The time of a step that could not be measured, by that of a network alone: a few paths and a teacher."""
 MEASURED = 0.08
 """The share of the time in which larger sizes are measured."""
 
@@ -134,9 +127,9 @@ def plan_amounts(
     with WorkersStart(wanted=workers > 1) as start:
         # On one worker, whatever their number: a supernet is one training, whose numbers are to be the same.
         alone = partial(last, facts.draw(None, stream(0, "plan", "final")))
-        cost, notice = _choose_size(sizes, measure, limits.seconds, images, one_shot, until, alone)
+        cost, notice = choose_size(sizes, measure, limits.seconds, images, one_shot, until, alone)
         check_memory(cost, device, memory, here)
-        final, final_epochs, image = _choose_final(facts, cost.skeleton, final_skeleton, last, rate)
+        final, final_epochs, image = choose_final(facts, cost.skeleton, final_skeleton, last, rate)
         prices = add_prices(cost, strategy, one_shot, images, start.wait(), workers)
     planned = time.monotonic() - began
     seconds = _find_seconds(strategy, limits, prices, planned)
@@ -156,7 +149,7 @@ def plan_amounts(
     share = _find_final_share(limits, prices, planned, training, scoring)
     if share > FINAL:
         less = rate * FINAL / share
-        final, final_epochs, image = _choose_final(facts, cost.skeleton, final_skeleton, last, less)
+        final, final_epochs, image = choose_final(facts, cost.skeleton, final_skeleton, last, less)
     final_epochs = fields.get("final_epochs", final_epochs)
     return Amounts(
         epochs,
@@ -270,56 +263,3 @@ def _refuse_levels(fields: Mapping[str, Any]) -> None:
                 f"{name} is an amount of a search by levels, which a supernet's is not: leave it out, or"
                 " leave the strategy out"
             )
-
-
-def _choose_size(
-    sizes: Sequence[dict[str, Scalar]],
-    measure: Callable[[dict[str, Scalar]], Measured | Failed],
-    seconds: float | None,
-    images: int,
-    one_shot: OneShot,
-    until: float,
-    alone: Callable[[dict[str, Scalar]], float],
-) -> tuple[Measured, str | None]:
-    """The largest size that makes PASSES epochs within the supernet's share of the budget's `seconds`, else
-    the smallest, as where there is no such budget; and a sentence where its cost had to be guessed, by the
-    seconds of an image of a network `alone`."""
-    chosen: Measured | None = None
-    for size in sizes:
-        cost = measure(size)
-        if isinstance(cost, Failed):
-            if chosen is None:
-                guess = Measured(size, GUESSED * alone(size), 1.0, 0)
-                return guess, f"the supernet could not be measured, and its speed was guessed: {cost}"
-            break
-        each = images * cost.step + cost.end + one_shot.paths * cost.score
-        if chosen is None or SUPERNET * (seconds or 0.0) / each >= PASSES:
-            chosen = cost
-        if seconds is None or chosen is not cost or time.monotonic() > until:
-            break
-    assert chosen is not None
-    return chosen, None
-
-
-def _choose_final(
-    facts: SpaceFacts,
-    smallest: dict[str, Scalar],
-    changes: Mapping[str, Scalar],
-    measure: Callable[[Any, Mapping[str, Scalar]], float],
-    rounds: float,
-) -> tuple[dict[str, Scalar], int, float]:
-    """The largest skeleton, from that of the search on, of which a network is trained for PASSES epochs, its
-    epochs, and the seconds of an image; `rounds` are the images of all trainings in an epoch, for each second
-    of the stage (0: it has all the time that it needs)."""
-    network = facts.draw(None, stream(0, "plan", "final"))
-    first, larger = {**smallest, **changes}, [{**size, **changes} for size in facts.sizes]
-    sizes = larger[larger.index(first) :] if first in larger else [first]
-    chosen, epochs, image = sizes[0], 0.0, 0.0
-    for size in sizes:
-        seconds = measure(network, size)
-        passes = 1 / (rounds * seconds) if rounds else 0.0
-        if image and passes < PASSES:
-            break
-        chosen, epochs, image = size, passes, seconds
-    # A margin for scores and starts: what is late is cut short.
-    return chosen, max(1, min(MOST_FINAL, int(0.8 * epochs))) if rounds else USUAL_FINAL, image

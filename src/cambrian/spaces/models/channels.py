@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from cambrian.networks.morphisms.function_calls import (
+from cambrian.networks.morphisms.function_kinds import (
     CURVED,
     HOMOGENEOUS,
     IDENTITIES,
