@@ -25,6 +25,11 @@ def conv_bn(channels: int, out: int, kernel: int = 1, stride: int = 1, padding: 
     return nn.Sequential(conv, nn.BatchNorm2d(out))
 
 
+def conv_bn_relu(channels: int, out: int, kernel: int) -> nn.Sequential:
+    """(n, channels, h, w) -> (n, out, h, w)."""
+    return nn.Sequential(*conv_bn(channels, out, kernel, padding=kernel // 2), nn.ReLU())
+
+
 def relu_conv_bn(channels: int, out: int, stride: int = 1) -> nn.Sequential:
     """The 1x1 projection."""
     # Not in place: other operations of the cell read the same tensor.

@@ -6,7 +6,7 @@ has them (`DepthGrowth`, `EdgeCells`, ...). Callers never test for a class, they
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 import msgspec
@@ -34,6 +34,12 @@ def know(space: object, protocol: type[Knowledge]) -> Knowledge | None:
 def find_knowledge(candidates: Iterable[object], protocol: type[Knowledge]) -> Knowledge | None:
     """The first of `candidates` that fulfils `protocol`."""
     return next((known for known in candidates if isinstance(known, protocol)), None)
+
+
+def name_function(space: object, architecture: Architecture) -> Hashable:
+    """A key that architectures of the same function share, where the space knows them (see `Canonical`)."""
+    names = know(space, Canonical)
+    return architecture if names is None else names.canonical(architecture)
 
 
 class Pool(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.settings import Span
-from cambrian.spaces.knowledge import Canonical, know
+from cambrian.spaces.knowledge import name_function
 from cambrian.strategies.evolution.population import Member
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
@@ -73,7 +73,7 @@ class HillClimbing:
         return State(problem.space, problem.seed, {})
 
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
-        taken = state.known.keys() | {_function(state.space, t.architecture) for t in pending}
+        taken = state.known.keys() | {name_function(state.space, t.architecture) for t in pending}
         if state.here is not None:
             for function, near in state.around.items():
                 if function not in taken:
@@ -81,12 +81,12 @@ class HillClimbing:
             return Wait()
         for _ in range(DRAWS):
             drawn = sample(state.space, rng)
-            if _function(state.space, drawn) not in taken:
+            if name_function(state.space, drawn) not in taken:
                 return Evaluate(drawn, reason={"climb": state.climbs + 1})
         return Wait() if pending else Stop(f"{DRAWS} random starts in a row are known")
 
     def learn(self, state: State, trial: Trial) -> State:
-        member, function = Member.of(trial), _function(state.space, trial.architecture)
+        member, function = Member.of(trial), name_function(state.space, trial.architecture)
         state = replace(state, known={**state.known, function: member})
         if state.here is None and member.value > -math.inf:
             state = self._move_to(replace(state, climbs=state.climbs + 1), member)
@@ -112,18 +112,13 @@ class HillClimbing:
         return state
 
     def _move_to(self, state: State, here: Member) -> State:
-        place = _function(state.space, here.architecture)
+        place = name_function(state.space, here.architecture)
         if place in state.climbed:  # from here on this climb would repeat the earlier one
             return replace(state, here=None, around={})
         rng = stream(state.seed, "hill-climbing", here.number)
         near = neighbours(state.space, here.architecture, rng, self.cap)
         around: dict[Hashable, Architecture] = {}
         for i in rng.permutation(len(near)).tolist():
-            around.setdefault(_function(state.space, near[i]), near[i])
+            around.setdefault(name_function(state.space, near[i]), near[i])
         around.pop(place, None)  # a neighbour by its answers may be the same function
         return replace(state, here=here, around=around, climbed=state.climbed | {place})
-
-
-def _function(space: Space, architecture: Architecture) -> Hashable:
-    names = know(space, Canonical)
-    return architecture if names is None else names.canonical(architecture)

@@ -19,7 +19,7 @@ from cambrian.choices import Answer
 from cambrian.errors import Rejected
 from cambrian.spaces.growth.layer_map import DepthMap, explore
 from cambrian.spaces.growth.moves import MOVES, move_layer
-from cambrian.spaces.knowledge import Canonical, Encodes, Pool, know
+from cambrian.spaces.knowledge import Encodes, Pool, know, name_function
 
 if TYPE_CHECKING:
     import numpy as np
@@ -136,12 +136,8 @@ class DepthGrowth:
         """The first child of each function, where the space has a canonical form."""
         first: dict[object, tuple[Architecture, int]] = {}
         for child, parent in children:
-            first.setdefault(self._function(child), (child, parent))
+            first.setdefault(name_function(self.space, child), (child, parent))
         return dict(first.values())
-
-    def _function(self, architecture: Architecture) -> object:
-        names = know(self.space, Canonical)
-        return architecture if names is None else names.canonical(architecture)
 
     def _draw_some(
         self, parents: Sequence[Architecture], rng: np.random.Generator, cap: int
@@ -160,7 +156,7 @@ class DepthGrowth:
                 rejected += 1
                 continue
             repeated += 1
-            function = self._function(child)
+            function = name_function(self.space, child)
             if _keeps(child, kept) and function not in children:
                 children[function] = child, i
                 repeated = 0

@@ -23,10 +23,8 @@ from cambrian.strategies.morphing.episodes import (
     State,
     begin,
     end_episode,
-    is_taken,
     learn_trial,
-    list_current,
-    propose_child,
+    propose_next,
     reinforce,
 )
 from cambrian.strategies.morphing.sites import Site, apply_edits, list_sites, read_tokens
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
     from cambrian.strategies.morphing.named_weights import NamedWeights, Reader
 
 DEEPEN, WIDEN = "deepen", "widen"
-TRIES = 10
-"""Draws of a child that this episode does not have before one of them is trained again."""
 
 Known = dict[tuple[str, Architecture], list[Site]]
 """The sites that are listed already, by actor and architecture."""
@@ -91,18 +87,14 @@ class EAS:
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         if state.leader is None:
             return Wait() if pending else begin(state, self.first_epochs, rng)
-        current = list_current(state, pending)
-        place = len(state.walks) + len(current)
-        if place >= self.networks:
-            return Wait()
+        leader = state.leader.architecture
         known: Known = {}
-        for _ in range(TRIES):
-            child, steps = self._walk(state, state.leader.architecture, known, rng)
-            repeats = is_taken(state, current, child)
-            if not repeats:
-                break
-        replicate = state.episode * self.networks + place if repeats else 0
-        return propose_child(state, child, self.epochs, replicate, steps=steps)
+
+        def draw() -> tuple[Architecture, dict[str, Any]]:
+            child, steps = self._walk(state, leader, known, rng)
+            return child, {"steps": steps}
+
+        return propose_next(state, pending, self.networks, self.epochs, draw)
 
     def learn(self, state: State, trial: Trial) -> State:
         if trial.memory.get("episode") != state.episode:

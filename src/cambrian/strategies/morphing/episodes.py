@@ -15,7 +15,7 @@ from cambrian.problem import Problem
 from cambrian.strategies.evolution.population import Member
 from cambrian.strategies.evolution.tournament import trivial
 from cambrian.strategies.morphing.children import lengthen, rank_members, row_of
-from cambrian.strategies.strategy import Evaluate
+from cambrian.strategies.strategy import Evaluate, Wait
 from cambrian.weights import MORPHISM, Inherit
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from cambrian.strategies.morphing.decided import Decided
     from cambrian.strategies.morphing.named_weights import NamedWeights, Reader
 
+TRIES = 10
+"""Draws of a child that this episode does not have before one of them is trained again."""
 DECAY = 0.95
 """Of the baseline: ema += DECAY * (mean reward - ema), as in the released code."""
 HIGHEST = 0.995
@@ -81,6 +83,27 @@ def is_taken(state: State, pending: Sequence[Trial], child: Architecture) -> boo
     assert state.leader is not None
     known = state.architectures | {t.architecture for t in pending}
     return child in known or child == state.leader.architecture
+
+
+def propose_next(
+    state: State,
+    pending: Sequence[Trial],
+    networks: int,
+    epochs: int | None,
+    draw: Callable[[], tuple[Architecture, dict[str, Any]]],
+) -> Evaluate | Wait:
+    """The next of an episode's `networks`, one that it does not have as far as `draw` finds any. `draw` gives
+    a child of the leader, and what its trial is to remember beside the episode."""
+    current = list_current(state, pending)
+    place = len(state.walks) + len(current)
+    if place >= networks:
+        return Wait()
+    for _ in range(TRIES):
+        child, note = draw()
+        repeats = is_taken(state, current, child)
+        if not repeats:
+            break
+    return propose_child(state, child, epochs, state.episode * networks + place if repeats else 0, **note)
 
 
 def propose_child(

@@ -20,10 +20,8 @@ from cambrian.strategies.morphing.episodes import (
     State,
     begin,
     end_episode,
-    is_taken,
     learn_trial,
-    list_current,
-    propose_child,
+    propose_next,
     reinforce,
 )
 from cambrian.strategies.settings import check_settings, check_weights
@@ -36,9 +34,6 @@ if TYPE_CHECKING:
     from cambrian.strategies.morphing.decided import Decided
     from cambrian.strategies.morphing.named_weights import NamedWeights, Reader
     from cambrian.strategies.morphing.tree_actor import Grower
-
-TRIES = 10
-"""Draws of a child that this episode does not have before one of them is trained again."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +75,7 @@ class PathLevel:
     def propose(self, state: State, pending: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         if state.leader is None:
             return Wait() if pending else begin(state, self.first_epochs, rng)
-        current = list_current(state, pending)
-        place = len(state.walks) + len(current)
-        if place >= self.networks:
-            return Wait()
-        for _ in range(TRIES):
-            child = self._grow(state, rng)
-            repeats = is_taken(state, current, child)
-            if not repeats:
-                break
-        return propose_child(
-            state, child, self.epochs, state.episode * self.networks + place if repeats else 0
-        )
+        return propose_next(state, pending, self.networks, self.epochs, lambda: (self._grow(state, rng), {}))
 
     def learn(self, state: State, trial: Trial) -> State:
         if trial.memory.get("episode") != state.episode:

@@ -9,7 +9,7 @@ import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.neighbourhood import neighbours
-from cambrian.spaces.knowledge import Canonical, Morphs, know
+from cambrian.spaces.knowledge import Morphs, know, name_function
 from cambrian.strategies.morphing.children import TRIES, apply_morphs
 from cambrian.weights import MORPHISM
 
@@ -50,12 +50,6 @@ def draw_challengers(
         if not known(function):
             drawn.setdefault(function, challenger)
     return list(drawn.values())
-
-
-def name_function(space: Space, architecture: Architecture) -> Hashable:
-    """A key that architectures of the same function share, where the space knows them."""
-    names = know(space, Canonical)
-    return architecture if names is None else names.canonical(architecture)
 
 
 def _list_children(space: Space, leader: Architecture, rng: np.random.Generator) -> Iterator[Challenger]:

@@ -8,20 +8,18 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import numpy as np
 
 from cambrian.architecture import Architecture
-from cambrian.outcome import Fidelity, Trial
+from cambrian.outcome import Trial
 from cambrian.outliers import find_lowest
 from cambrian.predictors.features import answers_of
 from cambrian.problem import Problem
 from cambrian.randomness import integer_seed
 from cambrian.settings import Span
-from cambrian.strategies.multifidelity.brackets import draw_new, list_requests
-from cambrian.strategies.multifidelity.ladder import EPOCHS
+from cambrian.strategies.multifidelity.brackets import draw_new
 from cambrian.strategies.multifidelity.runs import (
     Run,
     Runs,
@@ -31,7 +29,6 @@ from cambrian.strategies.multifidelity.runs import (
     go_on,
     list_epochs,
 )
-from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Proposal, Stop, Wait
 
 if TYPE_CHECKING:
@@ -60,22 +57,10 @@ class DyHPO(StepByStep[State]):
     many. The kernel is trained for `first` epochs while it knows fewer than ten points, or where it has lost
     its way, and for `refine` more with every further point."""
 
-    steps: Annotated[int, Span(2, 100)] = 10
     candidates: Annotated[int, Span(1, 1000)] = 50
     initial: Annotated[int, Span(1, 1000)] = 1
     first: Annotated[int, Span(1, 10_000)] = 1000
     refine: Annotated[int, Span(1, 10_000)] = 50
-    needs: ClassVar[tuple[type, ...]] = ()
-    own_trials: ClassVar[bool] = True
-    axes: ClassVar[tuple[str, ...]] = EPOCHS
-    requests: ClassVar[tuple[type, ...]] = list_requests(EPOCHS)
-
-    def __post_init__(self) -> None:
-        check_settings(self)
-
-    def list_fidelities(self, problem: Problem) -> list[Fidelity]:
-        """Those of the steps, the lowest first."""
-        return [msgspec.structs.replace(problem.fidelity, epochs=n) for n in list_epochs(problem, self.steps)]
 
     def start(self, problem: Problem) -> State:
         return State(problem, list_epochs(problem, self.steps))

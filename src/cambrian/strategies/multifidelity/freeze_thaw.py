@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import numpy as np
 
 from cambrian.architecture import Architecture
@@ -19,12 +18,11 @@ from cambrian.curves.curve_process import (
     condition,
     fit_parameters,
 )
-from cambrian.outcome import Fidelity, Trial
+from cambrian.outcome import Trial
 from cambrian.outliers import lift_outliers
 from cambrian.problem import Problem
 from cambrian.settings import Span
-from cambrian.strategies.multifidelity.brackets import draw_new, list_requests
-from cambrian.strategies.multifidelity.ladder import EPOCHS
+from cambrian.strategies.multifidelity.brackets import draw_new
 from cambrian.strategies.multifidelity.runs import (
     Run,
     Runs,
@@ -34,7 +32,6 @@ from cambrian.strategies.multifidelity.runs import (
     go_on,
     list_epochs,
 )
-from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Proposal, Stop, Wait
 
 if TYPE_CHECKING:
@@ -63,23 +60,11 @@ class FreezeThaw(StepByStep[State]):
     drawn, after `initial` ones of which nothing is decided, as far as there are so many. A fit of the
     process's parameters takes at most `fit` iterations."""
 
-    steps: Annotated[int, Span(2, 100)] = 10
     old: Annotated[int, Span(1, 100)] = 10
     new: Annotated[int, Span(1, 100)] = 3
     candidates: Annotated[int, Span(1, 1000)] = 30
     initial: Annotated[int, Span(1, 1000)] = 5
     fit: Annotated[int, Span(1, 1000)] = 25
-    needs: ClassVar[tuple[type, ...]] = ()
-    own_trials: ClassVar[bool] = True
-    axes: ClassVar[tuple[str, ...]] = EPOCHS
-    requests: ClassVar[tuple[type, ...]] = list_requests(EPOCHS)
-
-    def __post_init__(self) -> None:
-        check_settings(self)
-
-    def list_fidelities(self, problem: Problem) -> list[Fidelity]:
-        """Those of the steps, the lowest first."""
-        return [msgspec.structs.replace(problem.fidelity, epochs=n) for n in list_epochs(problem, self.steps)]
 
     def start(self, problem: Problem) -> State:
         return State(problem, list_epochs(problem, self.steps))

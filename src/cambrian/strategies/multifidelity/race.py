@@ -26,8 +26,8 @@ from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.settings import POSITIVE, Span
-from cambrian.spaces.knowledge import Begins, know
-from cambrian.strategies.multifidelity.challengers import draw_challengers, name_function
+from cambrian.spaces.knowledge import Begins, know, name_function
+from cambrian.strategies.multifidelity.challengers import draw_challengers
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
 from cambrian.weights import Fresh, Inherit

@@ -6,14 +6,18 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 
 import msgspec
 
 from cambrian.architecture import Architecture
 from cambrian.effort import find_axis
-from cambrian.outcome import Trial
+from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Problem
+from cambrian.settings import Span
+from cambrian.strategies.multifidelity.brackets import list_requests
+from cambrian.strategies.multifidelity.ladder import EPOCHS
+from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate
 from cambrian.weights import Continue
 
@@ -90,8 +94,23 @@ class Runs:
 State = TypeVar("State", bound=Runs)
 
 
+@dataclass(frozen=True)
 class StepByStep(ABC, Generic[State]):
-    """The part of a strategy that learns runs; what a model makes of them is `refit`'s."""
+    """The part of a strategy that learns runs of `steps` steps, or of those that a table has; what a model
+    makes of them is `refit`'s."""
+
+    steps: Annotated[int, Span(2, 100)] = 10
+    needs: ClassVar[tuple[type, ...]] = ()
+    own_trials: ClassVar[bool] = True
+    axes: ClassVar[tuple[str, ...]] = EPOCHS
+    requests: ClassVar[tuple[type, ...]] = list_requests(EPOCHS)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+    def list_fidelities(self, problem: Problem) -> list[Fidelity]:
+        """Those of the steps, the lowest first."""
+        return [msgspec.structs.replace(problem.fidelity, epochs=n) for n in list_epochs(problem, self.steps)]
 
     @abstractmethod
     def refit(self, state: State) -> State:

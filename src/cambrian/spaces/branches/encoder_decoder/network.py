@@ -26,7 +26,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cambrian.networks.operations import conv_bn
 from cambrian.settings import COUNT, check_numbers
 from cambrian.spaces.chains.stages import network as stages
 from cambrian.spaces.chains.stages.widths import scale_channels
@@ -74,7 +73,7 @@ class EncoderDecoder(nn.Module):
         channels, side, classes = task
         stem: list[nn.Module] = []
         for _ in range(stem_stride.bit_length() - 1):
-            stem.append(_convolution(channels, filters, 3, stride=2))
+            stem.append(stages.convolution(channels, filters, 3, stride=2))
             channels, side = filters, -(-side // 2)
         self.stem = nn.Sequential(*stem)
         widths = [scale_channels(filters * 2**n, scale.width) for n, scale in enumerate(scales)]
@@ -112,13 +111,13 @@ class Step(nn.Module):
         super().__init__()
         self._skip = skip
         # Before the image is doubled, which is the same as after it and costs a quarter.
-        self.narrow = _convolution(coarse, fine, 1)
+        self.narrow = stages.convolution(coarse, fine, 1)
         doubled = skip == "concatenate"
         layers: list[nn.Module] = []
         if doubled and not convolutions:
-            layers.append(_convolution(2 * fine, fine, 1))
+            layers.append(stages.convolution(2 * fine, fine, 1))
         for n in range(convolutions):
-            layers.append(_convolution(2 * fine if doubled and n == 0 else fine, fine, 3))
+            layers.append(stages.convolution(2 * fine if doubled and n == 0 else fine, fine, 3))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor, state: Tensor) -> Tensor:
@@ -152,14 +151,14 @@ def _make_scale(scale: Scale, place: int, channels: int, out: int, halves: bool)
     """(n, channels, h, w) -> (n, out, h', w'), where h' is about h / 2 if the scale halves the image."""
     modules: list[nn.Module] = []
     if place == 0 and scale.block not in UNSHORTENED:
-        modules.append(_convolution(channels, out, 3))
+        modules.append(stages.convolution(channels, out, 3))
         channels = out
     return nn.Sequential(*modules, *KINDS[scale.block](channels, out, scale.depth, halves))
 
 
 def _make_dilated(channels: int, out: int, depth: int, halves: bool) -> list[nn.Module]:
     blocks = (Dilated(out, DILATIONS[n % len(DILATIONS)]) for n in range(depth))
-    return [_convolution(channels, out, 3), *blocks]
+    return [stages.convolution(channels, out, 3), *blocks]
 
 
 def _take(kind: str) -> Kind:
@@ -171,10 +170,6 @@ def _make_stage(
     make: stages.Stages, channels: int, out: int, depth: int, halves: bool
 ) -> Sequence[nn.Module]:
     return make(channels, out, depth, 3, halves)
-
-
-def _convolution(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(conv_bn(channels, out, kernel, stride, kernel // 2), nn.ReLU(inplace=True))
 
 
 Kind = Callable[[int, int, int, bool], Sequence[nn.Module]]

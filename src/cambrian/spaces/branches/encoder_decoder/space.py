@@ -15,7 +15,7 @@ from cambrian.choices import read_whole
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.budgets import list_sizes
-from cambrian.spaces.chains.stages.widths import FILTERS
+from cambrian.spaces.chains.stages.widths import FILTERS, choose_stem_stride
 from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.depth_growth import DepthGrowth
 from cambrian.spaces.program.function_space import is_dense
@@ -96,8 +96,7 @@ class EncoderDecoder(Space):
         return network(read.value(lambda scales: scales), shape, dense=is_dense(task), **settings)
 
     def read_size(self, task: Signature) -> dict[str, Any]:
-        side = min(task.height, task.width)
-        return {"stem_stride": 1 if side <= 64 else 2 if side < 128 else 4}
+        return {"stem_stride": choose_stem_stride(min(task.height, task.width))}
 
     def graph(self, architecture: Architecture) -> Graph:
         """The scales down, a node each, and the steps up, each of which reads the coarser state and, if it is

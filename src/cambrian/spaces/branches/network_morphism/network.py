@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from cambrian.networks.operations import conv_bn
+from cambrian.networks.operations import conv_bn_relu
 from cambrian.networks.sharing.reading import Maker, Reading
 from cambrian.networks.skeletons.branch import Drawing, Size, branch_network, node_of, read_channels
 from cambrian.settings import COUNT, check_numbers
@@ -54,7 +54,7 @@ def network(
         before = widest if n else image[0]
         return drawn.elastic(
             node_of(n, lambda node: (node.given.channels, node.size.channels)),
-            lambda size: convolution(*size, kernel),
+            lambda size: conv_bn_relu(*size, kernel),
             (before + max(0, n - 1) * widest, widest),
             read_channels(n, lambda output: 0 if output == n else before + (output - 1) * widest),
         )
@@ -87,8 +87,3 @@ def _draw(rows: Rows, image: Size, filters: int) -> Drawing:
 
 def _pool_size(size: Size, channels: int) -> Size:
     return size.apply_stride(channels).halve()
-
-
-def convolution(channels: int, out: int, kernel: int) -> nn.Module:
-    """(n, channels, h, w) -> (n, out, h, w)."""
-    return nn.Sequential(*conv_bn(channels, out, kernel, padding=kernel // 2), nn.ReLU())

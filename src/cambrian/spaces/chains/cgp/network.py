@@ -14,7 +14,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cambrian.networks.operations import conv_bn
+from cambrian.networks.operations import conv_bn, conv_bn_relu
 from cambrian.networks.sharing.reading import Maker, Reading
 from cambrian.networks.skeletons.branch import Branches, Drawing, Node, Size, node_of
 from cambrian.settings import POSITIVE, check_numbers
@@ -158,11 +158,6 @@ def _head(read: Reading[Drawing], classes: int, most: int, side: tuple[int, int]
     )
 
 
-def conv_block(channels: int, out: int, kernel: int) -> nn.Module:
-    """(n, channels, h, w) -> (n, out, h, w)."""
-    return nn.Sequential(*conv_bn(channels, out, kernel, padding=kernel // 2), nn.ReLU())
-
-
 class ResBlock(nn.Module):
     """Two convolutions beside an identity; the narrower of both is filled up with zeros."""
 
@@ -182,4 +177,4 @@ class ResBlock(nn.Module):
         return F.relu(path + identity)
 
 
-BLOCKS = {"ConvBlock": conv_block, "ResBlock": ResBlock}
+BLOCKS = {"ConvBlock": conv_bn_relu, "ResBlock": ResBlock}

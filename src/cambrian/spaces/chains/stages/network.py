@@ -65,7 +65,7 @@ def network(
     channels, side, classes = task
     modules: list[nn.Module] = []
     for _ in range(stem_stride.bit_length() - 1):
-        modules.append(_convolution(channels, filters, 3, stride=2))
+        modules.append(convolution(channels, filters, 3, stride=2))
         channels, side = filters, -(-side // 2)
     for place in range(read.value(lambda plan: len(plan.stages))):
         out = _read_channels(read, place, filters)
@@ -98,14 +98,14 @@ def _make_stage(
     modules: list[nn.Module] = []
     # Blocks that are added to their input need one of their own width: in the first stage, a stem's output.
     if place == 0 and kind not in ("plain", "paired"):
-        modules.append(_convolution(channels, out, 3))
+        modules.append(convolution(channels, out, 3))
         channels = out
     return nn.Sequential(*modules, *KINDS[kind](channels, out, depth, kernel, halves))
 
 
 def _make_plain(channels: int, out: int, depth: int, kernel: int, halves: bool) -> list[nn.Module]:
     widths = [channels, *[out] * depth]
-    layers = [_convolution(a, b, kernel) for a, b in pairwise(widths)]
+    layers = [convolution(a, b, kernel) for a, b in pairwise(widths)]
     return [*_pool(halves), *layers]
 
 
@@ -119,8 +119,8 @@ def _make_pooled(channels: int, out: int, depth: int, kernel: int, halves: bool)
 
 
 def _make_paired(channels: int, out: int, depth: int, kernel: int, halves: bool) -> list[nn.Module]:
-    pairs = (Beside(_convolution(out, out, kernel), _convolution(out, out, kernel)) for _ in range(depth - 1))
-    return [_convolution(channels, out, kernel), *_pool(halves), *pairs]
+    pairs = (Beside(convolution(out, out, kernel), convolution(out, out, kernel)) for _ in range(depth - 1))
+    return [convolution(channels, out, kernel), *_pool(halves), *pairs]
 
 
 def _repeat(block: Callable[[int, int, int, int], nn.Sequential]) -> Stages:
@@ -139,9 +139,9 @@ def _repeat(block: Callable[[int, int, int, int], nn.Sequential]) -> Stages:
 def _bottleneck(channels: int, out: int, kernel: int, stride: int) -> nn.Sequential:
     inner = max(4, out // 4)
     return nn.Sequential(
-        _convolution(channels, inner, 1),
-        _convolution(inner, inner, kernel, stride),
-        _convolution(inner, out, 1),
+        convolution(channels, inner, 1),
+        convolution(inner, inner, kernel, stride),
+        convolution(inner, out, 1),
     )
 
 
@@ -150,12 +150,12 @@ def _inverted(channels: int, out: int, kernel: int, stride: int) -> nn.Sequentia
     depthwise = nn.Conv2d(wide, wide, kernel, stride, kernel // 2, groups=wide, bias=False)
     normalised = nn.Sequential(depthwise, nn.BatchNorm2d(wide), nn.ReLU(inplace=True))
     # A linear projection: a ReLU would lose information in few channels (Sandler et al. 2018, Sec. 3.2).
-    return nn.Sequential(_convolution(channels, wide, 1), normalised, conv_bn(wide, out))
+    return nn.Sequential(convolution(channels, wide, 1), normalised, conv_bn(wide, out))
 
 
 def _fused(channels: int, out: int, kernel: int, stride: int) -> nn.Sequential:
     wide = 2 * channels
-    return nn.Sequential(_convolution(channels, wide, kernel, stride), conv_bn(wide, out))
+    return nn.Sequential(convolution(channels, wide, kernel, stride), conv_bn(wide, out))
 
 
 def _separable(channels: int, out: int, kernel: int, stride: int) -> nn.Sequential:
@@ -169,7 +169,8 @@ def _depthwise(channels: int, out: int, kernel: int, stride: int) -> nn.Sequenti
     return nn.Sequential(depthwise, conv_bn(channels, out))
 
 
-def _convolution(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Sequential:
+def convolution(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """(n, channels, h, w) -> (n, out, ceil(h / stride), ceil(w / stride))."""
     return nn.Sequential(conv_bn(channels, out, kernel, stride, kernel // 2), nn.ReLU(inplace=True))
 
 
@@ -193,7 +194,7 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
-        first = _convolution(channels, out, kernel, stride)
+        first = convolution(channels, out, kernel, stride)
         self.path = nn.Sequential(first, conv_bn(out, out, kernel, padding=kernel // 2))
         same = channels == out and stride == 1
         self.shortcut = nn.Identity() if same else _project(channels, out, stride)

@@ -17,7 +17,7 @@ from cambrian.choices import read_whole
 from cambrian.paths import at
 from cambrian.spaces.bounds import check_bounds
 from cambrian.spaces.budgets import list_sizes
-from cambrian.spaces.chains.stages.widths import FILTERS, list_shortcuts
+from cambrian.spaces.chains.stages.widths import FILTERS, choose_stem_stride, list_shortcuts
 from cambrian.spaces.graphs.sized import build_graph
 from cambrian.spaces.growth.answer_morphs import AnswerMorphs
 from cambrian.spaces.growth.depth_growth import DepthGrowth
@@ -112,8 +112,7 @@ class Stages(Space):
         return network(read, shape, **{**self.read_size(task), **skeleton})
 
     def read_size(self, task: Signature) -> dict[str, Any]:
-        side = min(task.height, task.width)
-        return {"stem_stride": 1 if side <= 64 else 2 if side < 128 else 4}
+        return {"stem_stride": choose_stem_stride(min(task.height, task.width))}
 
     def canonical(self, architecture: Architecture) -> str:
         """In the first stage, which does not halve the image, a pooled block is a residual one."""

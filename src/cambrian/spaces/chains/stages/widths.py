@@ -1,4 +1,5 @@
-"""The channels of stages, and between which of them a block is added to its input as it is."""
+"""The stride before stages, their channels, and between which of them a block is added to its input as it
+is."""
 
 from __future__ import annotations
 
@@ -6,6 +7,11 @@ FILTERS = (8, 12, 16, 24, 32, 48, 64)
 """Filters of a first stage for which shortcuts are compared: those that a search gives it."""
 WITHOUT_SHORTCUT = ("plain", "paired")
 """Blocks whose first one has no shortcut."""
+
+
+def choose_stem_stride(side: int) -> int:
+    """By how much the first layer reduces images of so many pixels a side."""
+    return 1 if side <= 64 else 2 if side < 128 else 4
 
 
 def scale_channels(channels: int, width: float) -> int:
