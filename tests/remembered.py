@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, TypeVar
 
 import pytest
+from sklearn.datasets import load_digits
 
 from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.race_speed import Favourite
@@ -67,3 +68,21 @@ def remember_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let plans count the parameters and MACs of each network once in all tests."""
     for name, count in COUNTS.items():
         monkeypatch.setattr(Cost, name, count)
+
+
+def pretend_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let plans name Ray, which is planned for and not used: it need not be installed."""
+    monkeypatch.setattr("cambrian.search.engines.ray.import_ray", lambda: None)
+    monkeypatch.setattr("cambrian.search.engines.ray.check_reach", lambda ray, address: None)
+
+
+def plan_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every plan be made without measuring anything, at the same speed on every machine."""
+    fix_cost_speed(monkeypatch, lambda self, level, device: 1e-5 * (level + 1))
+    remember_costs(monkeypatch)
+    measure_here(monkeypatch)
+    fix_race_speed(monkeypatch, lambda *arguments: 1e-5)
+    monkeypatch.setattr("cambrian.search.planning.race_plan.count_work", lambda *arguments: 1e6)
+    monkeypatch.setattr("cambrian.search.planning.wording.estimate_size", lambda *arguments: 1.0)
+    monkeypatch.setattr("sklearn.datasets.load_digits", cache(load_digits))
+    pretend_ray(monkeypatch)

@@ -25,6 +25,8 @@ Decide = Callable[[Choice], Answer]
 
 PATIENCE = 4
 """Rejected walks allowed for each accepted walk that is wanted, before an enumeration is given up."""
+TRIES = 1000
+"""Rejected draws, mutations, or crossovers in a row after which there is none."""
 
 _sorted_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
@@ -99,7 +101,7 @@ def _freeze_answer(path: str, answer: object) -> Answer:
     )
 
 
-def sample(space: Walkable, rng: np.random.Generator, tries: int = 1000) -> Architecture:
+def sample(space: Walkable, rng: np.random.Generator, tries: int = TRIES) -> Architecture:
     """A random architecture under the space's own measure; rejected walks are drawn again."""
     chance = Chance(rng)
     for _ in range(tries):
@@ -244,13 +246,11 @@ def _extend(forced: dict[str, Answer], choice: Choice) -> Iterator[dict[str, Ans
     return ({**forced, choice.path: answer} for answer in choice.answers())
 
 
-def mutate(
-    space: Walkable, architecture: Architecture, rng: np.random.Generator, tries: int = 1000
-) -> Architecture:
+def mutate(space: Walkable, architecture: Architecture, rng: np.random.Generator) -> Architecture:
     """One answer replaced by a different one; questions that the new answer opens are answered at random.
     Only questions with another answer are candidates, and each is equally likely."""
     asked = [c for c in questions(space, architecture) if c.size is None or c.size > 1]
-    for _ in range(tries if asked else 0):
+    for _ in range(TRIES if asked else 0):
         choice = asked[int(rng.integers(len(asked)))]
         other = (a for a in (choice.draw(rng) for _ in range(100)) if a != architecture[choice.path])
         answer = next(other, None)
@@ -260,7 +260,7 @@ def mutate(
             return replay(space, {**architecture, choice.path: answer}, lambda c: c.draw(rng))
         except Rejected:
             continue
-    raise SpaceError(f"no mutation of {architecture!r} was accepted in {tries} tries")
+    raise SpaceError(f"no mutation of {architecture!r} was accepted in {TRIES} tries")
 
 
 def crossover(
@@ -268,10 +268,9 @@ def crossover(
     one: Architecture,
     other: Architecture,
     rng: np.random.Generator,
-    tries: int = 1000,
 ) -> Architecture:
     """Each answer comes from either parent with equal chance where that is legal, else at random."""
-    for _ in range(tries):
+    for _ in range(TRIES):
 
         def decide(choice: Choice) -> Answer:
             # The second parent stands in where the first was not asked or its answer is not legal here.
@@ -288,4 +287,4 @@ def crossover(
             return space.walk(decide)
         except Rejected:
             continue
-    raise SpaceError(f"no crossover was accepted in {tries} tries")
+    raise SpaceError(f"no crossover was accepted in {TRIES} tries")

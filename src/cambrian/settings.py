@@ -102,11 +102,11 @@ def check_numbers(
         (spans if isinstance(spans, Span) else spans[name]).check(name, number, error)
 
 
-def check_truths(error: type[UsageError] = UsageError, /, **settings: object) -> None:
-    """Raises `error` for the first setting that is neither True nor False."""
+def check_truths(**settings: object) -> None:
+    """Raises UsageError for the first setting that is neither True nor False."""
     for name, value in settings.items():
         if not isinstance(value, bool):
-            raise error(f"{name} is True or False, got {shorten(value)}")
+            raise UsageError(f"{name} is True or False, got {shorten(value)}")
 
 
 @cache

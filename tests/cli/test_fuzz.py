@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 from pathlib import Path
@@ -10,12 +9,11 @@ from typing import Any
 
 import pytest
 import typer
-from sklearn.datasets import load_digits
 
 import cambrian.cli.commands  # noqa: F401  (registers the commands)
 from cambrian.cli import main
 from cambrian.cli.app import app
-from remembered import fix_cost_speed, fix_race_speed, measure_here, remember_costs
+from remembered import plan_at_once
 from reseeding import seeded
 
 LINES = int(os.environ.get("CAMBRIAN_LINES", "10000"))
@@ -98,15 +96,7 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Capture
     """Runs the command as far as its search, which is planned and not run; gives the exit code and all that
     it said on standard error."""
     monkeypatch.chdir(tmp_path)
-    fix_cost_speed(monkeypatch, lambda self, level, device: 1e-5 * (level + 1))
-    remember_costs(monkeypatch)
-    measure_here(monkeypatch)
-    monkeypatch.setattr("sklearn.datasets.load_digits", functools.cache(load_digits))
-    fix_race_speed(monkeypatch, lambda *arguments: 1e-5)
-    monkeypatch.setattr("cambrian.search.planning.race_plan.count_work", lambda *arguments: 1e6)
-    monkeypatch.setattr("cambrian.search.planning.wording.estimate_size", lambda *arguments: 1.0)
-    monkeypatch.setattr("cambrian.search.engines.ray.import_ray", lambda: None)
-    monkeypatch.setattr("cambrian.search.engines.ray.check_reach", lambda ray, address: None)
+    plan_at_once(monkeypatch)
     for place in ("search", "benchmark_search", "train", "by_hand"):
         module = sys.modules.get(f"cambrian.cli.{place}")
         for name in ("run_search", "train_by_hand"):

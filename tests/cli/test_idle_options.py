@@ -18,6 +18,7 @@ from cambrian.search.planning.plan import plan
 from cambrian.search.planning.quick_audit import LABEL
 from cambrian.search.search import Search
 from cambrian.testing import toy_task
+from remembered import pretend_ray
 
 SMALL: dict[str, Any] = {"space": "tiny-chain", "strategy": "random", "workers": 1, "baselines": ()}
 
@@ -52,8 +53,7 @@ def test_a_search_names_them_as_they_are_written(
     """On the command line, before anything is measured or trained."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Cost, "_measure_speed", lambda *arguments: pytest.fail("measured"))
-    monkeypatch.setattr("cambrian.search.engines.ray.import_ray", lambda: None)
-    monkeypatch.setattr("cambrian.search.engines.ray.check_reach", lambda ray, address: None)
+    pretend_ray(monkeypatch)
     refused = CliRunner().invoke(app, ["search", "digits", *options])
     assert isinstance(refused.exception, Unread), refused.output
     with pytest.raises(Unread, match=says):

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import typer
-from sklearn.datasets import load_digits
 from typer.testing import CliRunner
 
 import cambrian.cli.commands  # noqa: F401  (registers the commands)
@@ -18,7 +17,7 @@ from cambrian.cli.app import app
 from cambrian.codec import encode
 from cambrian.errors import UsageError
 from cambrian.search.engines import ENGINES
-from remembered import fix_cost_speed, fix_race_speed, measure_here, remember_costs
+from remembered import plan_at_once
 
 SMALL = ("--budget", "9", "--strategy", "random", "--space", "tiny-chain")
 KINDS = {
@@ -85,17 +84,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """The function that plans with these arguments and describes all that the search would be; nothing is
     trained, and the machine's speed is always the same."""
     monkeypatch.chdir(tmp_path)
-    fix_cost_speed(monkeypatch, lambda self, level, device: 1e-5 * (level + 1))
-    # The same networks and data are planned for with each option.
-    remember_costs(monkeypatch)
-    measure_here(monkeypatch)
-    monkeypatch.setattr("sklearn.datasets.load_digits", functools.cache(load_digits))
-    fix_race_speed(monkeypatch, lambda *arguments: 1e-5)
-    monkeypatch.setattr("cambrian.search.planning.race_plan.count_work", lambda *arguments: 1e6)
-    monkeypatch.setattr("cambrian.search.planning.wording.estimate_size", lambda *arguments: 1.0)
-    # Ray is planned for, not used: it need not be installed.
-    monkeypatch.setattr("cambrian.search.engines.ray.import_ray", lambda: None)
-    monkeypatch.setattr("cambrian.search.engines.ray.check_reach", lambda ray, address: None)
+    plan_at_once(monkeypatch)
     seen: list[str] = []
 
     def describe(search: Any, place: Path, expected: Any, as_json: bool, logs: Any = None) -> None:

@@ -31,13 +31,13 @@ from cambrian.search.planning.race_speed import Speed
 from cambrian.search.planning.wording import describe_machine
 from cambrian.search.search import Search
 from cambrian.tasks import load
+from remembered import pretend_ray
 
 
 @pytest.fixture(autouse=True)
 def _four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray need not be installed, and the machine has as many cores everywhere."""
-    monkeypatch.setattr(ray_engine, "import_ray", lambda: None)
-    monkeypatch.setattr(ray_engine, "check_reach", lambda ray, address: None)
+    pretend_ray(monkeypatch)
     for name in ("search.parts.engine_choice", "search.planning.plan"):
         monkeypatch.setattr(f"cambrian.{name}.usual_workers", lambda device: 4)
     monkeypatch.setattr(devices, "count_cores", lambda: 8)  # enough for all workers here

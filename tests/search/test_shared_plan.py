@@ -17,7 +17,6 @@ from cambrian.errors import Incompatible, UsageError
 from cambrian.estimators import gate_course
 from cambrian.goal import Goal
 from cambrian.outcome import Done
-from cambrian.search.engines import ray as ray_engine
 from cambrian.search.loop.deadlines import SUPERNETS
 from cambrian.search.planning import shared_plan, supernet_speed
 from cambrian.search.planning.forked import Failed
@@ -35,6 +34,7 @@ from cambrian.strategies.inner import find_trait
 from cambrian.strategies.one_shot.darts import DARTS
 from cambrian.strategies.one_shot.spos import SPOS
 from cambrian.weights import Continue, Fresh, Shared
+from remembered import pretend_ray
 
 
 @cambrian.space(task=Shape(1, 8, 8, 2))
@@ -235,8 +235,7 @@ def test_only_workers_of_this_machine_need_its_memory(
     photos: cambrian.Task, monkeypatch: pytest.MonkeyPatch, steady: None
 ) -> None:
     """A hundred that score children do not fit into it; on the machines of a cluster each has its own."""
-    monkeypatch.setattr(ray_engine, "import_ray", lambda: None)
-    monkeypatch.setattr(ray_engine, "check_reach", lambda ray, address: None)
+    pretend_ray(monkeypatch)
     measured = Measured({"filters": 4}, 1e-3, 0.1, 10**6, make=0.2, children=10**5)
     monkeypatch.setattr(shared_plan, "measure_size", lambda *arguments: measured)
     monkeypatch.setattr(supernet_speed, "read_free_memory", lambda: 3 * 2**20)

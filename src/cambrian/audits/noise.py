@@ -33,9 +33,7 @@ class Ceiling(msgspec.Struct, frozen=True):
     regret: float
 
 
-def estimate_ceiling(
-    values: NDArray[np.float64], pairs: NDArray[np.float64], seed: int = 0
-) -> Ceiling | None:
+def estimate_ceiling(values: NDArray[np.float64], pairs: NDArray[np.float64]) -> Ceiling | None:
     """The ceiling for architectures with these `values` [n], from `pairs` [k, 2] of trainings; None where
     none of them differ."""
     halves = (pairs[:, 0] - pairs[:, 1]) / np.sqrt(2)
@@ -46,7 +44,7 @@ def estimate_ceiling(
     spread = float(values.var())
     kept = np.sqrt(max(0.0, 1 - variance / spread)) if spread > 0 else 0.0
     latent = values.mean() + kept * (values - values.mean())
-    rng, equal = stream(seed, "audit", "ceiling"), np.full((1, len(values)), 1 / len(values))
+    rng, equal = stream(0, "audit", "ceiling"), np.full((1, len(values)), 1 / len(values))
     rows = []
     for _ in range(TIMES):
         # Measured differences with random signs, so that their long tails are those of the trainings.

@@ -83,15 +83,15 @@ def spearman(x: Floats, y: Floats) -> Statistic:
     return lambda weights: _correlate(weights, weights @ signs_x.T, weights @ signs_y.T)
 
 
-def kendall_at_the_top(x: Floats, y: Floats, share: float = TOP) -> Statistic:
-    """Kendall's tau-b among the `share` of architectures with the best truth y; ranks are those of the
+def kendall_at_the_top(x: Floats, y: Floats) -> Statistic:
+    """Kendall's tau-b among the share TOP of architectures with the best truth y; ranks are those of the
     resample, so that its top is its own."""
     tau, above = kendall(x, y), (_signs(y) < 0).astype(float)
 
     def of_top(weights: Floats) -> Floats:
         total = weights.sum(axis=-1, keepdims=True)
         # The tolerance: a third of thirty weights of 1/30 must be ten of them, whatever their rounding.
-        return tau(weights * (weights @ above.T < share * total - 1e-9))
+        return tau(weights * (weights @ above.T < TOP * total - 1e-9))
 
     return of_top
 

@@ -147,9 +147,9 @@ def svg(
     return draw(space, architecture, stages=stages, title=title).svg()
 
 
-def network_svg(stages: Sequence[tuple[str, str]], title: str = "network") -> str:
+def network_svg(stages: Sequence[tuple[str, str]]) -> str:
     """The network as its stages from input to output: rows of (label, detail)."""
-    return vector.svg(drawings.network(stages, title))
+    return vector.svg(drawings.network(stages, "network"))
 
 
 def text(space: Space, architecture: Architecture) -> str:

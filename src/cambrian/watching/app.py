@@ -28,12 +28,10 @@ SECTIONS = ("anytime", "cells", "front", "gates", "trials", "failures")
 """The parts that the page's navigation leads to."""
 
 
-def make_app(
-    place: Path, token: str, *, pause: float = PAUSE, ended: Callable[[], bool] = lambda: False
-) -> ASGIApp:
+def make_app(place: Path, token: str, *, ended: Callable[[], bool] = lambda: False) -> ASGIApp:
     """The application that shows the run in `place` to whoever has `token`. `ended` says that the server is
     about to stop, so that no stream holds it."""
-    return Guard(_Pages(place, pause, ended).make(), token)
+    return Guard(_Pages(place, PAUSE, ended).make(), token)
 
 
 class _Pages:

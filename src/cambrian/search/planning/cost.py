@@ -34,6 +34,8 @@ GUESSED = 5e8
 """Multiply-accumulates a second of a slow machine, for networks that could not be measured."""
 EACH = 0.1
 """Seconds of a trial besides its training: its process, its network, its images."""
+FINISHED = 6
+"""Networks that the final stage trains: three finalists, the winner, a random and a published baseline."""
 SMALL = 16
 """Pixels a side of the images with which multiply-accumulates are compared."""
 
@@ -51,7 +53,7 @@ class Cost:
         self.task, self.workers = task, workers
         self.notice: str | None = None
         self.precision, self.gain = precision or "auto", 1.0
-        self._facts, self._space = facts, facts.space
+        self._space = facts.space
         self._smallest = facts.size(0)
         self._sizes: dict[tuple[int, tuple[tuple[str, Scalar], ...]], float] = {}
         with one_thread():
@@ -75,8 +77,8 @@ class Cost:
     def search_seconds(self, work: Workload) -> float:
         return sum(n * self.trial_seconds(work, level) for level, n in work.trials.items()) / self.workers
 
-    def final_seconds(self, work: Workload, networks: int = 6) -> float:
-        return self.training_seconds(work) * math.ceil(networks / self.workers)
+    def final_seconds(self, work: Workload) -> float:
+        return self.training_seconds(work) * math.ceil(FINISHED / self.workers)
 
     def seconds(self, work: Workload) -> float:
         return self.search_seconds(work) + self.final_seconds(work)

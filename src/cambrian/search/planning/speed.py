@@ -18,23 +18,17 @@ ENOUGH = 1.0
 """Seconds of steps in a precision after which no further one is measured."""
 
 
-def measure_speed(
-    network: nn.Module,
-    shape: tuple[int, int, int],
-    device: str,
-    dense: bool = False,
-    precision: str = "auto",
-) -> float:
-    """Seconds of one image, forward and backward, of `shape` (channels, height, width), in a precision of
-    `Recipe`; `dense` where its pixels have a class each."""
-    return measure_speeds(network, shape, device, dense, [precision])[0]
+def measure_speed(network: nn.Module, shape: tuple[int, int, int], device: str) -> float:
+    """Seconds of one image of `shape` (channels, height, width), forward and backward, in the precision that
+    its device is trained in."""
+    return measure_speeds(network, shape, device, False, ["auto"])[0]
 
 
 def measure_speeds(
     network: nn.Module, shape: tuple[int, int, int], device: str, dense: bool, precisions: Sequence[str]
 ) -> list[float]:
-    """See `measure_speed`; in each of the precisions, whose steps take turns, so that what else runs on the
-    machine slows them alike."""
+    """See `measure_speed`; in each of these precisions of `Recipe`, whose steps take turns, so that what else
+    runs on the machine slows them alike; `dense` where pixels have a class each."""
     import torch
     from torch.nn import functional as F
 
