@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ from cambrian.search.planning.race_amounts import (
     size_challenges,
     size_race,
 )
-from cambrian.search.planning.race_speed import Favourite, count_work, measure_favourite
+from cambrian.search.planning.race_speed import Favourite, Speed, count_work, measure_favourite
 from cambrian.spaces.budgets import HasPortfolio
 from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space
@@ -57,6 +58,8 @@ PATIENCE, HASTE = 10.0, 2.0
 """Seconds that measuring one network may take: of a long budget at most, and of a short one at least."""
 HASTY = 0.05
 """The share of the budget for one network between the two."""
+GROWTH = 0.41
+"""The cost of a step of a training whose images grow, on average: of one at full size."""
 HOLDING = 0.1
 """The share of the budget in which networks are held to limits: measuring a latency takes seconds."""
 
@@ -129,24 +132,13 @@ def plan_race(
     share = share_of_race(seconds)
     fine = choose_resolution(task, seconds)
     coarse = choose_coarse(task, fine)
-    training = seconds * (1 - share) * _speed_up(threads, device)
     with one_thread():
-        favourite = next(iter(portfolio.values()))
+        favourite = Favourite(task, space, next(iter(portfolio.values())), size, device)
         patience = min(PATIENCE, max(HASTE, HASTY * seconds))
-        speed = measure_favourite(
-            Favourite(task, space, favourite, size, device), coarse, fine, precision, workers, patience
-        )
-        images = len(task.train) + len(task.validation)
-        # Each piece of a text has as many targets as characters.
-        batch = LEAST_BATCH if task.causal else choose_batch(images, task.dense)
-        step = speed.fine if coarse == fine else lambda f: GROWTH * speed.fine(f)
-        passes = {f: training / (step(f) * images) for f in FILTERS}
-        targets = task.height if task.causal else 1
-        width = fit.filters if fit else filters or choose_filters(passes, images, batch, targets)
-        costs = {name: count_work(space, task, network) for name, network in portfolio.items()}
-    first = costs[next(iter(portfolio))]
-    widths = {name: match_filters(width, first, costs[name]) for name in portfolio}
-    widths[next(iter(portfolio))] = width  # as it was asked for, not in eights
+        speed = measure_favourite(favourite, coarse, fine, precision, workers, patience)
+        last = _LastTraining(task, seconds * (1 - share) * _speed_up(threads, device), speed, coarse != fine)
+        width = fit.filters if fit else filters or last.choose_filters()
+        widths = _match_widths(task, space, portfolio, width)
     misses: dict[str, str] = {}
     late: list[str] = []
     if limits:
@@ -161,15 +153,14 @@ def plan_race(
             )
     # The shares are of what planning has left.
     left = max(1.0, seconds - (time.monotonic() - began))
-    heats, challenges = share * left, Challenges(0, 0, 0.0)
+    step = speed.coarse(width) * last.batch
     overhead = OVERHEAD + SCORING * len(task.validation) * speed.coarse(width)
+    challenges = Challenges(0, 0, 0.0)
     if len(portfolio) > 1:  # whoever names a single network wants that one
-        challenged = share_of_challenges(seconds) * left
-        challenges = size_challenges(challenged, speed.coarse(width) * batch, workers, overhead)
+        challenges = size_challenges(share_of_challenges(seconds) * left, step, workers, overhead)
     contested = challenges.measure_time(workers, overhead)
-    raced = max(0.0, heats - contested - START)
-    count, each = size_race(raced, speed.coarse(width) * batch, len(widths), workers, overhead)
-    last = each * ETA ** (len(list_heats(count)) - 1)
+    raced = max(0.0, share * left - contested - START)
+    count, each = size_race(raced, step, len(widths), workers, overhead)
     runners = tuple(
         {
             "name": name,
@@ -181,35 +172,78 @@ def plan_race(
     others = tuple(list_others(space, task, runners, speed.precision, device))
     if precision is not None and len(others) == len(runners):
         raise Unread(["precision"], f"{precision} {FOR_DENSE}, of which {join_words(others)} is none")
-    full = training / (speed.fine(width) * images)
-    grows = coarse != fine and full <= MANY_PASSES
-    expected = training / (step(width) * images) if grows else full
-    parts = share - contested / left, contested / left
-    alone = "" if len(runners) > 1 else _explain_alone(len(portfolio), bool(late), len(widths))
     return RacePlan(
         runners,
         each,
         challenges,
         coarse,
         fine,
-        *parts,
-        batch,
-        expected,
-        left,
-        alone,
-        grows,
-        speed.notice,
-        fit,
-        choose_handicap(last, training),
-        speed.precision,
-        speed.gain,
-        others,
-        describe_left_out(list(misses), f"with {STEP} filters too: {next(iter(misses.values()), '')}", late),
+        share=share - contested / left,
+        contested=contested / left,
+        batch=last.batch,
+        passes=last.expect_passes(width),
+        left=left,
+        alone="" if len(runners) > 1 else _explain_alone(len(portfolio), bool(late), len(widths)),
+        grows=last.grows(width),
+        notice=speed.notice,
+        fit=fit,
+        handicap=choose_handicap(each * ETA ** (len(list_heats(count)) - 1), last.seconds),
+        precision=speed.precision,
+        gain=speed.gain,
+        others=others,
+        left_out=describe_left_out(
+            list(misses), f"with {STEP} filters too: {next(iter(misses.values()), '')}", late
+        ),
     )
 
 
-GROWTH = 0.41
-"""The cost of a step of a training whose images grow, on average: of one at full size."""
+@dataclass(frozen=True)
+class _LastTraining:
+    """The training of the winner in so many `seconds`, at the favourite's `speed`; with `small_first` its
+    images may grow from those of the race."""
+
+    task: Task
+    seconds: float
+    speed: Speed
+    small_first: bool
+
+    @property
+    def images(self) -> int:
+        return len(self.task.train) + len(self.task.validation)
+
+    @property
+    def batch(self) -> int:
+        # Each piece of a text has as many targets as characters.
+        return LEAST_BATCH if self.task.causal else choose_batch(self.images, self.task.dense)
+
+    def choose_filters(self) -> int:
+        passes = {filters: self._count_passes(filters) for filters in FILTERS}
+        return choose_filters(passes, self.images, self.batch, self.task.height if self.task.causal else 1)
+
+    def grows(self, filters: int) -> bool:
+        return self.small_first and self._count_whole(filters) <= MANY_PASSES
+
+    def expect_passes(self, filters: int) -> float:
+        return self._count_passes(filters) if self.grows(filters) else self._count_whole(filters)
+
+    def _count_passes(self, filters: int) -> float:
+        """The passes over the data, of images that grow if they may."""
+        image = GROWTH * self.speed.fine(filters) if self.small_first else self.speed.fine(filters)
+        return self.seconds / (image * self.images)
+
+    def _count_whole(self, filters: int) -> float:
+        """The passes over the data at their full size."""
+        return self.seconds / (self.speed.fine(filters) * self.images)
+
+
+def _match_widths(
+    task: Task, space: Space, portfolio: Mapping[str, Architecture], width: int
+) -> dict[str, int]:
+    """The filters of each network: `width` of the favourite, and as many of the others as cost the same."""
+    costs = {name: count_work(space, task, network) for name, network in portfolio.items()}
+    favourite = next(iter(portfolio))
+    widths = {name: match_filters(width, costs[favourite], costs[name]) for name in portfolio}
+    return {**widths, favourite: width}  # as it was asked for, not in eights
 
 
 def _explain_alone(networks: int, late: bool, fitting: int) -> str:
