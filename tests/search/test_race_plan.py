@@ -17,7 +17,7 @@ from cambrian.errors import UsageError, join_words
 from cambrian.estimators.build import signature
 from cambrian.outcome import ENDLESS, Done, Fidelity, Point
 from cambrian.search.loop.watch import Watch
-from cambrian.search.planning import race_amounts, race_plan
+from cambrian.search.planning import last_training, race_amounts, race_plan
 from cambrian.search.planning.optimisers import TEXT, choose_optimiser
 from cambrian.search.planning.plan import plan
 from cambrian.search.planning.race_amounts import (
@@ -189,7 +189,7 @@ def test_images_grow_while_there_are_few_passes_of_full_ones(photographs: cambri
         filters = race.entrants[0]["skeleton"]["filters"]
         full = time * (1 - share_of_race(time)) / (images * SECONDS * 16 * (filters / 16) ** 1.5)
         assert race.grows == (full <= race_amounts.MANY_PASSES)
-        assert race.passes == pytest.approx(full / race_plan.GROWTH if race.grows else full, rel=0.01)
+        assert race.passes == pytest.approx(full / last_training.GROWTH if race.grows else full, rel=0.01)
 
 
 def test_filters_that_are_named_are_kept(photographs: cambrian.Task) -> None:

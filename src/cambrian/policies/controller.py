@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from cambrian.architecture import Architecture, Walkable
 from cambrian.policies.decisions import Before, Choose, Decision, Walk, sample_by
+from cambrian.policies.forward_pass import Read
 from cambrian.policies.logits import FREE, UNBOUNDED, SkipShare, Squash, count_subsets
-from cambrian.policies.lstm import Floats, Layer, Tape, advance, backward, blank, forward, product
+from cambrian.policies.lstm import Floats, Layer, advance, backward, blank, forward, product
 from cambrian.randomness import stream
 
 Parameters = Mapping[str, Floats]
@@ -53,35 +54,6 @@ class Policy:
     def lstm(self) -> list[Layer]:
         p = self.parameters
         return [(p[f"below{k}"], p[f"past{k}"], p[f"gates{k}"]) for k in range(self.layers)]
-
-
-@dataclass(frozen=True)
-class Read:
-    """A forward pass over walks. `rows` [n, steps, options] are the rows of the options, `logs` the
-    logarithms of their probabilities, `taken` [n, steps] the options taken. `before` [n, steps] are the
-    rows read at each step, `outputs` [n, steps, hidden] the outputs of the LSTM. `slopes` [n, steps, options]
-    are the derivatives of the logits by what the LSTM says. `members` [n, steps] marks decisions on options
-    of subsets, of which there are `subsets` [n]."""
-
-    rows: NDArray[np.int64]
-    taken: NDArray[np.int64]
-    before: NDArray[np.int64]
-    logs: Floats
-    outputs: Floats
-    tapes: list[Tape]
-    slopes: Floats
-    members: NDArray[np.bool_]
-    subsets: NDArray[np.int64]
-
-    def log_probability(self) -> Floats:
-        """The log-probability [n] of each walk: the sum over its decisions."""
-        chosen: Floats = np.take_along_axis(self.logs, self.taken[:, :, None], 2).sum(axis=(1, 2))
-        return chosen
-
-    def entropies(self) -> Floats:
-        """The entropy [n, steps] of the softmax at each step."""
-        entropies: Floats = -(np.exp(self.logs) * self.logs).sum(axis=2)
-        return entropies
 
 
 def start(seed: int, layers: int, hidden: int, bound: float, squash: Squash = UNBOUNDED) -> Policy:

@@ -5,17 +5,13 @@ that it is to take into subsets, such as skip connections: Pham et al., ENAS (IC
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cambrian.policies.decisions import Decision
+from cambrian.policies.forward_pass import Read
 from cambrian.policies.lstm import Floats
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from cambrian.policies.controller import Read
 
 
 @dataclass(frozen=True)

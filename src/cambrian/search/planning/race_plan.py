@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,21 +21,18 @@ from cambrian.estimators.build import signature
 from cambrian.one_thread import one_thread
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import stream
+from cambrian.search.planning.last_training import LastTraining
 from cambrian.search.planning.limited_size import STEP, describe_left_out, fit_filters
 from cambrian.search.planning.precisions import FOR_DENSE, list_others
 from cambrian.search.planning.pretrained import Fit, fit_portfolio
 from cambrian.search.planning.race_amounts import (
     ETA,
     FILTERS,
-    LEAST_BATCH,
-    MANY_PASSES,
     OVERHEAD,
     SCORING,
     START,
     Challenges,
-    choose_batch,
     choose_coarse,
-    choose_filters,
     choose_handicap,
     choose_resolution,
     list_heats,
@@ -46,7 +42,7 @@ from cambrian.search.planning.race_amounts import (
     size_challenges,
     size_race,
 )
-from cambrian.search.planning.race_speed import Favourite, Speed, count_work, measure_favourite
+from cambrian.search.planning.race_speed import Favourite, count_work, measure_favourite
 from cambrian.spaces.budgets import HasPortfolio
 from cambrian.spaces.knowledge import know
 from cambrian.spaces.space import Space
@@ -58,8 +54,6 @@ PATIENCE, HASTE = 10.0, 2.0
 """Seconds that measuring one network may take: of a long budget at most, and of a short one at least."""
 HASTY = 0.05
 """The share of the budget for one network between the two."""
-GROWTH = 0.41
-"""The cost of a step of a training whose images grow, on average: of one at full size."""
 HOLDING = 0.1
 """The share of the budget in which networks are held to limits: measuring a latency takes seconds."""
 
@@ -136,7 +130,7 @@ def plan_race(
         favourite = Favourite(task, space, next(iter(portfolio.values())), size, device)
         patience = min(PATIENCE, max(HASTE, HASTY * seconds))
         speed = measure_favourite(favourite, coarse, fine, precision, workers, patience)
-        last = _LastTraining(task, seconds * (1 - share) * _speed_up(threads, device), speed, coarse != fine)
+        last = LastTraining(task, seconds * (1 - share) * _speed_up(threads, device), speed, coarse != fine)
         width = fit.filters if fit else filters or last.choose_filters()
         widths = _match_widths(task, space, portfolio, width)
     misses: dict[str, str] = {}
@@ -195,45 +189,6 @@ def plan_race(
             list(misses), f"with {STEP} filters too: {next(iter(misses.values()), '')}", late
         ),
     )
-
-
-@dataclass(frozen=True)
-class _LastTraining:
-    """The training of the winner in so many `seconds`, at the favourite's `speed`; with `small_first` its
-    images may grow from those of the race."""
-
-    task: Task
-    seconds: float
-    speed: Speed
-    small_first: bool
-
-    @property
-    def images(self) -> int:
-        return len(self.task.train) + len(self.task.validation)
-
-    @property
-    def batch(self) -> int:
-        # Each piece of a text has as many targets as characters.
-        return LEAST_BATCH if self.task.causal else choose_batch(self.images, self.task.dense)
-
-    def choose_filters(self) -> int:
-        passes = {filters: self._count_passes(filters) for filters in FILTERS}
-        return choose_filters(passes, self.images, self.batch, self.task.height if self.task.causal else 1)
-
-    def grows(self, filters: int) -> bool:
-        return self.small_first and self._count_whole(filters) <= MANY_PASSES
-
-    def expect_passes(self, filters: int) -> float:
-        return self._count_passes(filters) if self.grows(filters) else self._count_whole(filters)
-
-    def _count_passes(self, filters: int) -> float:
-        """The passes over the data, of images that grow if they may."""
-        image = GROWTH * self.speed.fine(filters) if self.small_first else self.speed.fine(filters)
-        return self.seconds / (image * self.images)
-
-    def _count_whole(self, filters: int) -> float:
-        """The passes over the data at their full size."""
-        return self.seconds / (self.speed.fine(filters) * self.images)
 
 
 def _match_widths(
