@@ -36,6 +36,7 @@ LOWER = (
     "rmse",
     "mse",
     "mae",
+    "mape",
     "nll",
     "perplexity",
     "ppl",
@@ -45,7 +46,21 @@ LOWER = (
     "macs",
     "memory",
 )
-HIGHER = ("acc", "accuracy", "score", "f1", "auc", "reward", "precision", "recall", "map", "miou", "r2")
+HIGHER = (
+    "acc",
+    "accuracy",
+    "score",
+    "f1",
+    "auc",
+    "reward",
+    "precision",
+    "recall",
+    "map",
+    "miou",
+    "r2",
+    "mcc",
+    "kappa",
+)
 TURNED = {"neg", "negated", "minus"}
 """In a name, of a metric whose sign was turned: of scikit-learn's "neg_log_loss" higher is better."""
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
 import cambrian
 from cambrian.cli.scikit_models import fit_scikit, suits_scikit
@@ -65,3 +68,34 @@ def test_a_running_text_and_images_are_for_networks(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_text("Who sails alone sails far.\nWho stays?\n" * 60)
     assert not suits_scikit(cambrian.load(tmp_path / "x.txt", length=16))
     assert not suits_scikit(cambrian.load("digits"))
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "roc-auc", "log-loss"])
+def test_rows_are_scored_by_what_the_metric_needs(metric: str) -> None:
+    """Probabilities or choices of gradient boosting, as scikit-learn scores its own."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(150, 3))
+    task = cambrian.load((rows, np.digitize(rows[:, 0], [-1, 1])), features=True, metric=metric)
+    learned = np.concatenate([task.train, task.validation])
+    flat = task.inputs.reshape(150, -1)
+    model = HistGradientBoostingClassifier(random_state=0).fit(flat[learned], task.targets[learned])
+    true, chances = task.targets[task.test], model.predict_proba(flat[task.test])
+    expected = {
+        "accuracy": accuracy_score(true, model.predict(flat[task.test])),
+        "roc-auc": roc_auc_score(true, chances, multi_class="ovr"),
+        "log-loss": log_loss(true, chances),
+    }
+    assert fit_scikit(task) == pytest.approx(expected[metric])
+
+
+def test_a_class_that_only_the_test_part_has_and_one_that_is_alone(tmp_path: Path) -> None:
+    """Have the probabilities 0 and 1: of heads a column for each class, whichever were learned."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(60, 3))
+    lines = [f"{a:.4f},{'sml'[n % 3]},{'blue' if n == 59 else 'red'}" for n, a in enumerate(rows[:, 0])]
+    (tmp_path / "x.csv").write_text("\n".join(["a,size,colour", *lines]))
+    task = cambrian.load(tmp_path / "x.csv", target="size,colour")
+    order = np.arange(60)
+    task = replace(task, train=order[:40], validation=order[40:50], test=order[50:])
+    assert task.goal.heads[1][1] == 2
+    assert fit_scikit(task) >= 0.45  # nine of ten answers of the second are right

@@ -9,6 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    log_loss,
+    matthews_corrcoef,
+    mean_absolute_error,
+    roc_auc_score,
+    root_mean_squared_error,
+)
 
 from cambrian.architecture import Architecture
 from cambrian.cli.display.summary import (
@@ -23,6 +32,7 @@ from cambrian.cli.doctor import doctor
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Objective
 from cambrian.reports.constant_answer import tell_constant
+from cambrian.search.display.tally import number_text
 from cambrian.search.loop.final import Final
 from cambrian.search.search import Search
 from cambrian.tasks import Task, load
@@ -91,6 +101,38 @@ def test_a_network_that_is_no_better_than_a_constant_answer_is_told() -> None:
     ]
     assert "at most: with -0.33 the" in tell(-0.33, measured)[0]
     assert tell(share + 0.01, named) == tell(0.1, measured) == tell(0.0, named, loss=1.0) == []
+
+
+@pytest.mark.parametrize("metric", ["roc-auc", "log-loss", "balanced-accuracy", "mcc", "rmse", "mae"])
+def test_a_constant_answer_is_told_by_every_metric(metric: str) -> None:
+    """As scikit-learn's dummies reach it: by the shares of the classes, the mean or the median."""
+    rng = np.random.default_rng(0)
+    rows, minimize = rng.normal(size=(90, 3)), metric in ("log-loss", "rmse", "mae")
+    if metric in ("rmse", "mae"):
+        task = load((rows, np.exp(rows[:, 0])), features=True, goal="numbers", metric=metric)
+        dummies = [DummyRegressor(strategy=each) for each in ("mean", "median")]
+    else:
+        task = load((rows, ["no"] * 70 + ["yes"] * 20), features=True, metric=metric)
+        dummies = [DummyClassifier(strategy="prior")]
+    oracle = {
+        "roc-auc": lambda true, model: roc_auc_score(true, model.predict_proba(rows[: len(true)])[:, 1]),
+        "log-loss": lambda true, model: log_loss(true, model.predict_proba(rows[: len(true)])),
+        "balanced-accuracy": lambda true, model: balanced_accuracy_score(true, model.predict(true)),
+        "mcc": lambda true, model: matthews_corrcoef(true, model.predict(true)),
+        "rmse": lambda true, model: root_mean_squared_error(true, model.predict(true)),
+        "mae": lambda true, model: mean_absolute_error(true, model.predict(true)),
+    }[metric]
+    known, true = task.targets[task.train], task.targets[task.test]
+    best = min(oracle(true, dummy.fit(known[:, None], known)) for dummy in dummies)
+
+    def tell(value: float) -> list[str]:
+        outcome = Done(value, {"test_loss": 1.0})
+        return tell_constant(Trial(0, Architecture({"a": 1}), Fidelity(), outcome=outcome), task)
+
+    worse, better = (best + 0.01, best - 0.01) if minimize else (best - 0.01, best + 0.01)
+    constant = number_text(best, metric == "balanced-accuracy")
+    assert tell(worse)[0].startswith(f"A constant answer reaches {constant} ({metric}) on the test part")
+    assert tell(better) == []
 
 
 def test_tables_name_a_metric_that_is_not_an_accuracy(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from sklearn.metrics import f1_score, log_loss, matthews_corrcoef, roc_auc_score
 from torch import nn
 
 from cambrian.errors import UsageError
@@ -119,6 +120,35 @@ def test_the_value_is_the_tasks_metric() -> None:
     _, outcome = estimated(task=few)
     assert outcome.value == outcome.metrics["balanced_accuracy"]
     assert outcome.value != outcome.metrics["accuracy"]
+
+
+@pytest.mark.parametrize("metric", ["roc-auc", "log-loss", "macro-f1", "mcc"])
+def test_a_value_by_probabilities_or_choices_is_scikit_learns(metric: str, tmp_path: Path) -> None:
+    """Of the delivered network on the test part, as its probabilities give it; every point has the metric,
+    and of the two dear ones only the one that is asked for."""
+    oracle = {
+        "roc-auc": lambda true, rows: roc_auc_score(true, rows, multi_class="ovr"),
+        "log-loss": log_loss,
+        "macro-f1": lambda true, rows: f1_score(true, rows.argmax(1), average="macro"),
+        "mcc": lambda true, rows: matthews_corrcoef(true, rows.argmax(1)),
+    }[metric]
+    task, weights = bars(metric=metric), tmp_path / "weights.safetensors"
+    points, searched = estimated(replace(SMALL, label_smoothing=0.1), task)
+    key = metric.replace("-", "_")
+    assert all(point.metrics["value"] == point.metrics[key] for point in points)
+    values = [point.metrics["value"] for point in points]
+    assert searched.metrics["best_value"] == (min(values) if metric == "log-loss" else max(values))
+    assert len({"roc_auc", "log_loss"} & points[0].metrics.keys()) == (key in ("roc_auc", "log_loss"))
+    _, delivered = estimated(replace(SMALL, label_smoothing=0.1), task, stage="deliver", weights=weights)
+    network = SmallConv().build(ARCHITECTURE, task)
+    network.load_state_dict(load_file(weights))
+    inputs = torch.from_numpy(task.inputs[task.test]).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        rows = network.eval()((inputs - 0.25) / 0.15).softmax(1).double()
+    rows = (rows / rows.sum(1, keepdim=True)).numpy()
+    true = task.targets[task.test]
+    assert delivered.value == pytest.approx(oracle(true, rows), rel=1e-5)
+    assert delivered.metrics["test_loss"] == pytest.approx(log_loss(true, rows), rel=1e-5)
 
 
 def test_a_search_never_sees_test() -> None:

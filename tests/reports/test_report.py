@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 import cambrian
 from cambrian.estimators.function import Function
@@ -124,6 +125,27 @@ def test_verdicts_say_what_came_out():
         "architectures. Finished in the same way, a random architecture reaches 94.00 %. This is one run on "
         "400 test images: differences below 3.1 points say little."  # 2 * sqrt(2 * .95 * .05 / 400) = .0308
     )
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "said"),
+    [
+        ("r2", -0.5, "reaches -0.5 on the test images."),
+        ("balanced-accuracy", 0.9, "reaches 90.00 % on the test images."),
+        ("roc-auc", 0.9, "reaches 0.9 (roc-auc) on the test images."),
+    ],
+)
+def test_the_error_by_chance_is_that_of_right_answers(metric, value, said):
+    """Two standard errors of a share say nothing of an r2, which may be below 0, or a mean over classes."""
+    trials = random_trials_done(10)
+    ended = finals(trials, (value, value, value / 2))
+    tested = {"test_loss": 1.0}
+    ended = [replace(t, outcome=replace(t.outcome, metrics=tested)) for t in ended]
+    task = {"metric": metric, "test": 400}
+    text = verdict(Story("x", PNAS(), [*trials, *ended], task=task, winner=ended[1]))
+    assert said in text
+    assert "a random architecture reaches" in text
+    assert "say little" not in text
 
 
 def test_a_baseline_over_a_limit_is_said_to_be():

@@ -29,7 +29,7 @@ from cambrian.outcome import Done, Fidelity
 from cambrian.reports.sampled_text import write_text
 from cambrian.search.search import Search
 from cambrian.tasks import load, read_texts
-from cambrian.tasks.metrics import KINDS, METRICS, bits_per_character, list_metrics, next_accuracy, perplexity
+from cambrian.tasks.metrics import KINDS, METRICS, bits_per_character, list_metrics, measure, perplexity
 from cambrian.tasks.readers.corpus import Corpus, is_corpus
 from cambrian.tasks.texts import Script, choose_next
 
@@ -128,7 +128,8 @@ def test_metrics_are_those_of_the_cross_entropy() -> None:
     assert bits_per_character(targets, likely) == pytest.approx(nats / math.log(2))
     assert perplexity(targets, likely) == pytest.approx(math.exp(nats))
     assert perplexity(targets, np.full((50, 7), 1 / 7)) == pytest.approx(7)
-    assert next_accuracy(targets, likely) == np.mean(likely.argmax(1) == targets)
+    accuracy = measure("next-accuracy", targets, likely, Goal("characters"))
+    assert accuracy == np.mean(likely.argmax(1) == targets)
     assert math.isfinite(bits_per_character(np.array([0]), np.array([[0.0, 1.0]], np.float32)))
     assert list_metrics("characters")[0] == "bits-per-character"
     assert METRICS["bits-per-character"].minimize

@@ -132,7 +132,7 @@ def audit(
         ),
     ] = None,
     metric: Annotated[
-        str, typer.Option(help="accuracy, or balanced-accuracy.", rich_help_panel=LIVE)
+        str, typer.Option(help="accuracy, or another one of classes.", rich_help_panel=LIVE)
     ] = "accuracy",
     limit: Annotated[int | None, count("Use so many images.", rich_help_panel=LIVE)] = None,
     size: Annotated[int | None, count("Scale images to so many pixels a side.", rich_help_panel=LIVE)] = None,

@@ -23,25 +23,35 @@ def fit_scikit(task: Task) -> float:
     characters, weighted by how rare they are. Of several labels or heads each has a model of its own."""
     import numpy as np
 
-    from cambrian.tasks import METRICS
+    from cambrian.tasks.metrics import measure
 
     learned = np.concatenate([task.train, task.validation])
     rows = task.inputs.reshape(len(task.inputs), -1) if task.columns else _count_ngrams(task, learned)
     targets = task.targets.reshape(len(task.inputs), -1)
-    each = [_fit_one(task, rows, column, learned) for column in targets.T]
-    predicted = np.stack(each, 1) if task.targets.ndim > 1 else each[0]
-    return float(METRICS[task.metric](task.targets[task.test], predicted))
+    if task.goal.kind == "numbers":
+        outputs = _make_model(task).fit(rows[learned], targets[learned, 0]).predict(rows[task.test])
+        return measure(task.metric, task.targets[task.test], outputs, task.goal)
+    labels = task.goal.kind == "labels"
+    sizes = [count for _, count in task.goal.heads] or [2 if labels else task.classes] * targets.shape[1]
+    each = [_fit_one(task, rows, *one, learned) for one in zip(targets.T, sizes, strict=True)]
+    # The probabilities of heads lie side by side; of a label it is that of having it.
+    outputs = np.concatenate([one[:, 1:] if labels else one for one in each], 1)
+    return measure(task.metric, task.targets[task.test], outputs, task.goal)
 
 
-def _fit_one(task: Task, rows: Any, targets: Any, learned: Any) -> Any:
-    """The predictions of one target for the test part: of a label its probability."""
+def _fit_one(task: Task, rows: Any, targets: Any, classes: int, learned: Any) -> Any:
+    """The probabilities float64 [n, classes] of one target for the test part; of a class that the learned
+    part lacks, 0."""
     import numpy as np
 
-    if task.goal.kind == "labels" and len(np.unique(targets[learned])) < 2:  # it takes two classes to learn
-        return np.full(len(task.test), float(targets[learned][0]))
+    known = np.unique(targets[learned])
+    probabilities = np.zeros((len(task.test), classes))
+    if len(known) < 2:  # it takes two classes to learn
+        probabilities[:, known] = 1.0
+        return probabilities
     model = _make_model(task).fit(rows[learned], targets[learned])
-    tested = rows[task.test]
-    return model.predict_proba(tested)[:, 1] if task.goal.kind == "labels" else model.predict(tested)
+    probabilities[:, model.classes_] = model.predict_proba(rows[task.test])
+    return probabilities
 
 
 def _make_model(task: Task) -> Any:

@@ -9,6 +9,8 @@ from cambrian.counts import counted
 from cambrian.outcome import Done, Trial
 from cambrian.reports.contents import Story
 from cambrian.reports.evidence import best_trials, failures, search_trials
+from cambrian.reports.tested import is_tested
+from cambrian.tasks.metrics import METRICS
 from cambrian.weights import FINAL, Inherit
 
 FEW_STEPS = 200
@@ -121,7 +123,11 @@ def _nothing(ended: list[Trial]) -> str:
 
 
 def _winner_sentence(story: Story, winner: Trial, count: int) -> str:
-    part = f" on the test {story.noun}" if story.is_share(winner.estimator) else ""
+    part = ""
+    if story.is_share(winner.estimator):
+        part = f" on the test {story.noun}"
+    elif isinstance(winner.outcome, Done) and is_tested(winner.outcome.metrics):
+        part = f" ({story.name_of(winner.estimator)}) on the test {story.noun}"
     if not count:
         return f"The network trained reaches {story.value_of(winner)}{part}."
     return (
@@ -139,7 +145,7 @@ def _beside(story: Story, winner: Trial) -> list[str]:
     phrases = [f"{_reaches(name)} {story.value_of(t)}" for name, t in others]
     sentences = [f"Finished in the same way, {' and '.join(phrases)}.", *_list_over(story)]
     count = story.task.get("test")
-    if story.is_share(winner.estimator) and isinstance(count, int) and count:
+    if _counts(story, winner) and isinstance(count, int) and count:
         # The variance of a share p of n images is p (1 - p) / n; the difference of two has twice that.
         error = 2 * math.sqrt(2 * winner.value * (1 - winner.value) / count)
         # Below half a tenth of a point the rounded figure would read 0.0.
@@ -148,6 +154,15 @@ def _beside(story: Story, winner: Trial) -> list[str]:
             f"This is one run on {count:,} test {story.noun}: differences below {size} say little."
         )
     return sentences
+
+
+def _counts(story: Story, winner: Trial) -> bool:
+    """Whether its value is the share of the test part that is right: an r2 is a share too, and may be below
+    0."""
+    metric = METRICS.get(story.name_of(winner.estimator))
+    if not story.is_share(winner.estimator) or (metric is not None and not metric.counts):
+        return False
+    return winner.value is not None and 0 <= winner.value <= 1
 
 
 def _reaches(name: str) -> str:

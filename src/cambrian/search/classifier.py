@@ -136,8 +136,8 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     run is kept (None: a temporary one, which ends with this object). After an interruption, or with a larger
     budget, `fit` on the same data goes on there, on the device and with the workers that it was begun with.
     Of the data, a share `test` is kept from the search and the training, and `test_score_` is the network's
-    score there, by the `metric` that networks are searched for by, such as "balanced-accuracy" (None:
-    accuracy): without a choice having been made by it.
+    score there, by the `metric` that networks are searched for by, such as "balanced-accuracy" or "roc-auc"
+    (None: accuracy): without a choice having been made by it.
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
@@ -198,7 +198,8 @@ def find_values(y: Any) -> NDArray[Any]:
 
 class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
     """Finds and trains a network that predicts numbers. Its settings are those of `Classifier`; `test_score_`
-    is the share r2 of the variance that it explains on the part `test`, or its `metric`, "rmse" or "mae".
+    is the share r2 of the variance that it explains on the part `test`, or its `metric`, "rmse", "mae" or
+    "mape".
 
     >>> from sklearn.datasets import load_diabetes
     >>> X, y = load_diabetes(return_X_y=True)

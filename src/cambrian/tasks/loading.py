@@ -18,6 +18,7 @@ from cambrian.tasks.masks import resize_masks
 from cambrian.tasks.metrics import METRICS, choose_metric
 from cambrian.tasks.readers import READERS, TASKS
 from cambrian.tasks.reading import with_options
+from cambrian.tasks.scored_parts import check_parts
 from cambrian.tasks.splits import Split, split
 from cambrian.tasks.statistics import digest, find_crowded, leaks, mean_std, refuse_alike
 from cambrian.tasks.task import Task
@@ -71,7 +72,7 @@ def load(
         examples = replace(examples, name=name)
     # Split by the labels, so that only the images that are kept are decoded.
     chosen = split(examples, validation=validation, test=test, limit=limit, seed=seed)
-    _check_labelled(examples, chosen)
+    check_parts(examples, chosen, metric)
     kept = np.sort(np.concatenate([chosen.train, chosen.validation, chosen.test]))
     decode = examples.decode if examples.fit is None else examples.fit(chosen.train)
     inputs, notes, rendering, columns, masks = Decoded(*decode(kept, size))
@@ -104,23 +105,6 @@ def load(
         goal=fit_goal(examples, chosen.train),
     )
     return replace(task, digest=digest(task), warnings=(*notes, *find_crowded(task), *leaks(task)))
-
-
-def _check_labelled(examples: Examples, chosen: Split) -> None:
-    """Raise DataError for a part in which no example has a label: there is nothing to be found in it, and the
-    precision of the labels is not a number."""
-    if examples.goal.kind != "labels":
-        return
-    for part, indices in (
-        ("training", chosen.train),
-        ("validation", chosen.validation),
-        ("test", chosen.test),
-    ):
-        if not examples.targets[indices].any():
-            raise DataError(
-                f"{examples.name}: none of the {len(indices)} {part} {examples.noun} has a label: give more"
-                f" {examples.noun} that have one, a larger part, or another seed"
-            )
 
 
 def fit_goal(examples: Examples, train: NDArray[np.int64]) -> Goal:

@@ -1,6 +1,6 @@
 """Metrics, by their names: of classes, of numbers, of several labels, and of several classifications.
 
-Each belongs to one kind of goal (see `cambrian.goal`), and the first of a kind is its usual one.
+Each belongs to one or several kinds of goals (see `cambrian.goal`), and the first of a kind is its usual one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import UnknownName, UsageError
-from cambrian.goal import IGNORED
+from cambrian.goal import IGNORED, Goal
+from cambrian.tasks.class_metrics import (
+    accuracy,
+    balanced_accuracy,
+    cohen_kappa,
+    log_loss,
+    macro_f1,
+    matthews,
+    mean_average_precision,
+    roc_auc,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,38 +40,20 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Metric:
-    """`function` of targets and predictions, as `kind` has them: of labels, the predictions are
-    probabilities. `minimize`: lower is better. `share`: at most one, which people read as a percentage."""
+    """`function` of targets and predictions, for the goals of these `kinds`. It gets `probabilities`, or what
+    is chosen by them (see `choose`); of numbers these. `minimize`: lower is better. `share`: at most one,
+    which people read as a percentage; one that `counts` is that of the examples that are right, of which the
+    error by chance follows from their number."""
 
     function: Callable[[NDArray[Any], NDArray[Any]], float]
-    kind: str = "classes"
+    kinds: tuple[str, ...] = ("classes",)
+    probabilities: bool = False
     minimize: bool = False
     share: bool = True
+    counts: bool = False
 
     def __call__(self, targets: NDArray[Any], predictions: NDArray[Any]) -> float:
         return self.function(targets, predictions)
-
-
-def accuracy(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
-    """The fraction of `predictions` int[n] that equal `targets` int[n]; n is at least one.
-
-    >>> accuracy(np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0]))
-    0.75
-    """
-    return float(np.mean(targets == predictions))
-
-
-def balanced_accuracy(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
-    """The mean recall over the classes that occur in `targets`, each class weighing the same
-    (Brodersen et al. 2010, "The balanced accuracy and its posterior distribution").
-
-    >>> balanced_accuracy(np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0]))
-    0.5
-    """
-    members = np.bincount(targets)
-    hits = np.bincount(targets[targets == predictions], minlength=len(members))
-    present = members > 0  # recall is undefined for a class without targets
-    return float(np.mean(hits[present] / members[present]))
 
 
 def r2(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
@@ -95,37 +87,15 @@ def mae(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
     return float(np.abs(targets - predictions).mean())
 
 
-def mean_average_precision(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
-    """The average precision of each label, averaged over the labels that some of `targets` [n, labels]
-    have: the sum over the thresholds of the precision times the gain in recall.
+def mape(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
+    """The mean absolute error, each as a share of its target's size; a target of 0 counts as the least number
+    that 1 can be told apart by.
 
-    >>> mean_average_precision(np.array([[1], [0], [1]]), np.array([[0.9], [0.8], [0.7]]))
-    0.8333333333333333
+    >>> mape(np.array([10.0, 100.0]), np.array([11.0, 50.0]))
+    0.3
     """
-    present = np.flatnonzero(targets.any(0))
-    return float(np.mean([_average_precision(targets[:, k], predictions[:, k]) for k in present]))
-
-
-def _average_precision(targets: NDArray[Any], scores: NDArray[Any]) -> float:
-    order = np.argsort(-scores, kind="stable")
-    # Equal scores share one threshold: only the last of them is counted.
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    hits = np.cumsum(targets[order])[last]
-    gains = np.diff(hits, prepend=0) / targets.sum()
-    return float((hits / (last + 1) * gains).sum())
-
-
-def macro_f1(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
-    """The harmonic mean of precision and recall of each label, at a probability of one half, averaged over
-    the labels; 0 for a label that is neither there nor predicted.
-
-    >>> macro_f1(np.array([[1], [0], [1]]), np.array([[0.9], [0.8], [0.2]]))
-    0.5
-    """
-    chosen = predictions > 0.5
-    hits = (chosen & (targets == 1)).sum(0)
-    total = chosen.sum(0) + targets.sum(0)
-    return float(np.mean(2 * hits / np.maximum(total, 1)))
+    sizes = np.maximum(np.abs(targets), np.finfo(np.float64).eps)
+    return float((np.abs(targets - predictions) / sizes).mean())
 
 
 def mean_iou(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
@@ -179,36 +149,59 @@ def perplexity(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
     return float(2 ** bits_per_character(targets, predictions))
 
 
-def next_accuracy(targets: NDArray[Any], predictions: NDArray[Any]) -> float:
-    """The share of characters that were the likeliest ones.
-
-    >>> next_accuracy(np.array([0, 1]), np.array([[0.6, 0.4], [0.7, 0.3]]))
-    0.5
-    """
-    return accuracy(targets, predictions.argmax(1))
-
+NUMBERS, LABELS, PIXELS, CHARACTERS = ("numbers",), ("labels",), ("pixels",), ("characters",)
 
 METRICS: dict[str, Metric] = {
-    "accuracy": Metric(accuracy),
+    "accuracy": Metric(accuracy, counts=True),
     "balanced-accuracy": Metric(balanced_accuracy),
-    "r2": Metric(r2, "numbers"),
-    "rmse": Metric(rmse, "numbers", minimize=True, share=False),
-    "mae": Metric(mae, "numbers", minimize=True, share=False),
-    "mean-average-precision": Metric(mean_average_precision, "labels"),
-    "macro-f1": Metric(macro_f1, "labels"),
+    "r2": Metric(r2, NUMBERS),
+    "rmse": Metric(rmse, NUMBERS, minimize=True, share=False),
+    "mae": Metric(mae, NUMBERS, minimize=True, share=False),
+    "mape": Metric(mape, NUMBERS, minimize=True, share=False),
+    "mean-average-precision": Metric(mean_average_precision, LABELS, probabilities=True),
+    "macro-f1": Metric(macro_f1, ("classes", "labels")),
+    "roc-auc": Metric(roc_auc, ("classes", "labels"), probabilities=True, share=False),
+    "log-loss": Metric(log_loss, probabilities=True, minimize=True, share=False),
+    "mcc": Metric(matthews, share=False),
+    "cohen-kappa": Metric(cohen_kappa, share=False),
     # Of several classifications: the share of right answers of each, averaged.
-    "mean-accuracy": Metric(accuracy, "heads"),
-    "miou": Metric(mean_iou, "pixels"),
-    "pixel-accuracy": Metric(pixel_accuracy, "pixels"),
-    "bits-per-character": Metric(bits_per_character, "characters", minimize=True, share=False),
-    "perplexity": Metric(perplexity, "characters", minimize=True, share=False),
-    "next-accuracy": Metric(next_accuracy, "characters"),
+    "mean-accuracy": Metric(accuracy, ("heads",), counts=True),
+    "miou": Metric(mean_iou, PIXELS),
+    "pixel-accuracy": Metric(pixel_accuracy, PIXELS),
+    "bits-per-character": Metric(
+        bits_per_character, CHARACTERS, probabilities=True, minimize=True, share=False
+    ),
+    "perplexity": Metric(perplexity, CHARACTERS, probabilities=True, minimize=True, share=False),
+    "next-accuracy": Metric(accuracy, CHARACTERS),
 }
+
+
+def choose(outputs: NDArray[Any], goal: Goal) -> NDArray[Any]:
+    """What is predicted by the probabilities of all classes, float [n, outputs, ...]: the likeliest class of
+    each example or pixel, or of each head, int64 [n, heads]; of several labels 1 for those above one half.
+    Numbers stay as they are.
+
+    >>> choose(np.array([[0.2, 0.8], [0.6, 0.4]]), Goal()).tolist()
+    [1, 0]
+    """
+    if goal.kind == "numbers":
+        return outputs
+    if goal.kind == "labels":
+        return (outputs > 0.5).astype(np.int64)
+    if goal.kind == "heads":
+        return np.stack([outputs[:, part].argmax(1) for _, part in goal.parts], 1)
+    return outputs.argmax(1)
+
+
+def measure(name: str, targets: NDArray[Any], outputs: NDArray[Any], goal: Goal) -> float:
+    """The metric of that name of `outputs`, which are numbers [n], or the probabilities of all classes."""
+    metric = METRICS[name]
+    return metric(targets, outputs if metric.probabilities else choose(outputs, goal))
 
 
 def list_metrics(kind: str) -> list[str]:
     """The names of the metrics of that kind of goal, the usual one first."""
-    return [name for name, metric in METRICS.items() if metric.kind == kind]
+    return [name for name, metric in METRICS.items() if kind in metric.kinds]
 
 
 def choose_metric(name: str | None, kind: str) -> str:
@@ -219,9 +212,10 @@ def choose_metric(name: str | None, kind: str) -> str:
     if name not in METRICS:
         raise UnknownName("metric", name, METRICS)
     if name not in valid:
+        kinds = " or ".join(KINDS[each] for each in METRICS[name].kinds)
         raise UsageError(
-            f"metric={name}: measures predictions of {KINDS[METRICS[name].kind]}, and the data have"
-            f" {KINDS[kind]}: choose {' or '.join(valid)}"
+            f"metric={name}: measures predictions of {kinds}, and the data have {KINDS[kind]}: choose"
+            f" {' or '.join(valid)}"
         )
     return name
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cambrian.goal import IGNORED
-from cambrian.tasks.metrics import METRICS
+from cambrian.tasks.metrics import METRICS, measure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -146,4 +146,4 @@ def score_ngrams(task: Task) -> tuple[int, float]:
 def _score(task: Task, order: int, learned: NDArray[np.int64], judged: NDArray[np.int64]) -> float:
     model = fit_ngrams(find_places(task, learned, order), order, task.classes)
     places = find_places(task, judged, order, every=False)
-    return METRICS[task.metric](places.at, model.predict(places.before))
+    return measure(task.metric, places.at, model.predict(places.before), task.goal)

@@ -217,9 +217,14 @@ def _list_unraced(result: Result) -> list[str]:
 
 def _list_others(result: Result) -> list[str]:
     """The winner's other scores on the test part, where there is more to say than by shares of right answers:
-    the errors of numbers, the metrics of labels, the accuracy of each head."""
+    the errors of numbers, the metrics of labels, the accuracy of each head, and the accuracy where classes
+    are judged by something else."""
+    from cambrian.estimators.scoring import COUNTED
+
     winner, task = result.winner, result.task
-    if winner is None or task is None or task.goal.kind == "classes" or not isinstance(winner.outcome, Done):
+    if winner is None or task is None or not isinstance(winner.outcome, Done):
+        return []
+    if task.goal.kind == "classes" and task.metric in COUNTED:
         return []
     # The task's own metric is the value in the table above.
     known = ("test_loss", f"test_{task.metric.replace('-', '_')}")

@@ -25,8 +25,9 @@ Data = Annotated[
 Metric = Annotated[
     str | None,
     typer.Option(
-        help="What counts: accuracy, or balanced-accuracy where classes differ in size; of numbers r2, rmse"
-        " or mae; of several labels mean-average-precision or macro-f1.",
+        help="What counts: accuracy, or balanced-accuracy, macro-f1, roc-auc, mcc or cohen-kappa where"
+        " classes differ in size, or log-loss; of numbers r2, rmse, mae or mape; of several labels"
+        " mean-average-precision, macro-f1 or roc-auc.",
         show_default="accuracy, r2, ... as the data need",
         rich_help_panel=DATA,
     ),

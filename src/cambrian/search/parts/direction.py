@@ -16,7 +16,7 @@ from cambrian.networks.measure import MEASURES
 from cambrian.outcome import Trial, set_direction
 from cambrian.problem import Objective, lower_is_better
 from cambrian.search.parts.conditions import has_condition, read_condition
-from cambrian.tasks.metrics import is_minimized
+from cambrian.tasks.metrics import METRICS, is_minimized
 
 
 def objective_name(estimator: Mapping[str, Any], task: Any) -> str:
@@ -93,7 +93,7 @@ def check_direction(objective: Objective, estimator: Any, task: Any, said: bool)
     if task is not None and measures_metric(estimator):
         lower = is_minimized(task.metric)
         if objective.minimize and not lower:
-            raise UsageError(f"{task.metric} is a share of right answers: it cannot be minimised")
+            raise UsageError(f"{task.metric} is {_name_higher(task.metric)}: it cannot be minimised")
         if lower and not objective.minimize:
             raise UsageError(f"{task.metric} is an error: it cannot be maximised")
     # A function's own name says more than "value", the objective's where it has no spec.
@@ -102,6 +102,10 @@ def check_direction(objective: Objective, estimator: Any, task: Any, said: bool)
         warnings.warn(
             f"{name!r} is maximised: say minimize=True if lower is better, else minimize=False", stacklevel=4
         )
+
+
+def _name_higher(metric: str) -> str:
+    return "a share of right answers" if METRICS[metric].counts else "higher for the better network"
 
 
 def read_objective(text: Objective | str) -> Objective:
