@@ -87,7 +87,8 @@ class Incompatible(UsageError):
 
 
 class DataError(UsageError):
-    pass
+    places: tuple[str, ...] = ()
+    """Of several files that were read, those that cannot be: without them the others are of use."""
 
 
 class MissingExtra(UsageError):

@@ -11,11 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import typer
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from cambrian.architecture import Architecture, sample
+from cambrian.cli.export import predict as predict_command
 from cambrian.errors import DataError, ExportMismatch, MissingExtra, UsageError
 from cambrian.exports import export as exporting
 from cambrian.exports.export import export_network
@@ -335,6 +337,41 @@ def test_files_are_predicted_as_their_pixels(exported, tmp_path):
     (tmp_path / "notes.png").write_text("no image")
     with pytest.raises(DataError, match=r"notes\.png"):
         predict_files(place, [tmp_path / "notes.png"])
+
+
+def test_files_that_cannot_be_read_are_left_out_where_they_are_asked_for(exported, tmp_path):
+    """The others are predicted as without them, in a folder and by name; where none is left, the first
+    error is raised, as it is where nobody asks for the broken ones."""
+    _, place = exported
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    whole = [photos / f"{n}.png" for n in (0, 2, 3)]
+    for n, path in enumerate(whole):
+        Image.fromarray(np.full((8, 8), 40 * n, np.uint8)).save(path)
+    (photos / "1.png").write_bytes(whole[0].read_bytes()[:40])
+    (photos / "4.png").write_bytes(b"no image")
+    broken: list[DataError] = []
+    assert predict_files(place, [photos, photos / "5.png"], broken=broken) == predict_files(place, whole)
+    assert broken[0].places == tuple(str(photos / f"{n}.png") for n in (1, 4, 5))
+    with pytest.raises(DataError, match=r"1\.png: a corrupt .* \(2 images in all cannot be read; also in 4"):
+        predict_files(place, [photos])
+    with pytest.raises(DataError, match=r"4\.png: a corrupt"):
+        predict_files(place, [photos / "4.png"], broken=[])
+
+
+def test_the_command_names_files_that_cannot_be_read_and_goes_on(exported, tmp_path, capsys):
+    """The others are printed, and written; the exit code is 1, whether for people or as JSON."""
+    _, place = exported
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "0.png")
+    (tmp_path / "1.png").write_bytes(b"no image")
+    for as_json in (False, True):
+        with pytest.raises(typer.Exit) as ended:
+            predict_command(place, [tmp_path], out=tmp_path / f"{as_json}.csv", as_json=as_json)
+        said = capsys.readouterr()
+        assert ended.value.exit_code == 1
+        assert re.search(r"cambrian: .*1\.png: a corrupt .*\n1 file not predicted, 1 predicted\n", said.err)
+        assert (tmp_path / f"{as_json}.csv").read_text().splitlines()[1].startswith(f"{tmp_path / '0.png'},")
+    assert [row["file"] for row in json.loads(said.out)] == [str(tmp_path / "0.png")]
 
 
 def test_predictions_are_a_table(exported, tmp_path):

@@ -11,6 +11,8 @@ import typer
 from cambrian.cli.app import Json, Run, app, give, say
 from cambrian.cli.display.busy import busy
 from cambrian.cli.display.panels import USE
+from cambrian.counts import counted
+from cambrian.errors import DataError
 
 
 @app.command(
@@ -67,7 +69,9 @@ def predict(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Predict image files, all those in folders, or rows of a .csv with an exported network."""
+    """Predict image files, all those in folders, or rows of a .csv with an exported network.
+
+    Files that cannot be read are named and left out, and the exit code is 1 then."""
     from cambrian.exports.predict import check_table, model_facts, predict_files, write_table
     from cambrian.tasks import list_files
 
@@ -78,9 +82,10 @@ def predict(
         rendering = model_facts(exported).get("rendering") or {}
         kind = next((kind for kind in ("sound", "text") if kind in rendering), "image")
         say(f"{folder}: a folder of {len(list_files([folder], rendering))} {kind}s", to_json=True)
+    broken: list[DataError] = []
     with busy("predicting"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        rows = predict_files(exported, files, masks)
+        rows = predict_files(exported, files, masks, broken)
     for warning in caught:
         say(f"note: {warning.message}", to_json=True)
     if masks is not None:
@@ -90,7 +95,12 @@ def predict(
         say(f"wrote {out}: {len(rows):,} predictions", to_json=as_json)
     if as_json:
         give(rows)
-        return
-    for row in rows if out is None else ():
+    for row in rows if out is None and not as_json else ():
         sure = "" if row.probability is None else f" ({100 * row.probability:.1f} %)"
         say(f"{row.file}: {row.label or 'no label'}{sure}")
+    if broken:
+        for error in broken:
+            say(f"cambrian: {error}", to_json=True)
+        left = sum(len(error.places) for error in broken)
+        say(f"{counted(left, 'file')} not predicted, {len(rows):,} predicted", to_json=True)
+        raise typer.Exit(1)

@@ -7,7 +7,8 @@ import io
 import json
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,13 +86,13 @@ def predict_files(
     directory: str | os.PathLike[str],
     files: Sequence[str | os.PathLike[str]],
     masks: str | os.PathLike[str] | None = None,
+    broken: list[DataError] | None = None,
 ) -> list[Prediction]:
     """Predictions for image files, each scaled to the program's size, or for all rows of tables, where the
     program was trained on one. Of a program that gives the classes of pixels, a PNG of them is written into
     the folder `masks` for each image, in its size. Raises DataError for a file that is not an image, or not
-    such a table."""
-    from cambrian.tasks import list_files, list_images, read_images, read_sounds, read_texts
-
+    such a table. A list `broken` takes the errors of files that cannot be read, and the others are
+    predicted, unless there are none."""
     facts = model_facts(Path(directory))
     dense = read_goal(facts.get("goal")).kind == "pixels"
     if masks is not None and not dense:
@@ -99,28 +100,69 @@ def predict_files(
         raise UsageError(f"{directory} gives an answer for {each}, not for its pixels: leave out masks")
     if facts.get("columns"):
         return [row for file in files for row in _predict_rows(directory, file, facts)]
-    # Transparency and 16-bit levels as in training; data sets without such images have no such entry.
-    rendering = facts.get("rendering") or {}
-    if "text" in rendering:
-        names, pixels = read_texts(files, rendering)
-        return _name_classes(names, predict(directory, pixels), facts)
-    if "sound" in rendering:
-        paths = list_files(files, rendering)
-        return _name_classes(list(map(str, paths)), predict(directory, read_sounds(paths, rendering)), facts)
-    if stored_type(facts) != "uint8":
-        raise UsageError(f"{directory} was trained on float arrays, not on image files: use it from Python")
-    paths, rows = list_images(files), list[Prediction]()
-    targets = list_mask_files(paths, Path(masks)) if masks is not None else []
+    read, paths = _choose_reading(directory, files, facts)
+    targets = dict(zip(paths, list_mask_files(paths, Path(masks)), strict=True)) if masks is not None else {}
+    rows: list[Prediction] = []
     # Probabilities of each pixel of many images at once would not fit into memory.
     step = _DENSE_BATCH if dense else max(len(paths), 1)
     for start in range(0, len(paths), step):
-        some = paths[start : start + step]
-        images = read_images(some, facts["channels"], facts["height"], facts["width"], rendering)
-        probabilities = predict(directory, images)
-        rows += _name_classes(list(map(str, some)), probabilities, facts)
-        for row, path, image in zip(probabilities, targets[start : start + step], some, strict=False):
-            write_mask(row.argmax(0), path, image, rendering.get("mask") or {})
+        some, found = _read_whole(read, paths[start : start + step], broken)
+        if found is None:
+            continue
+        names, inputs = found
+        probabilities = predict(directory, inputs)
+        rows += _name_classes(names, probabilities, facts)
+        drawn = (facts.get("rendering") or {}).get("mask") or {}
+        for row, image in zip(probabilities, some, strict=True) if targets else ():
+            write_mask(row.argmax(0), targets[image], image, drawn)
+    if broken and not rows:
+        raise broken[0]
     return rows
+
+
+_Inputs = tuple[list[str], "NDArray[Any]"]
+"""The names of examples, and the inputs of a network."""
+
+
+def _choose_reading(
+    directory: str | os.PathLike[str], files: Sequence[str | os.PathLike[str]], facts: Mapping[str, Any]
+) -> tuple[Callable[[Sequence[Path]], _Inputs], list[Path]]:
+    """The way to read files as those of the training were, and the files, with those within for a folder."""
+    from cambrian.tasks import list_files, read_images, read_sounds, read_texts
+    from cambrian.tasks.readers.texts import is_table
+
+    # Transparency and 16-bit levels as in training; data sets without such images have no such entry.
+    rendering = facts.get("rendering") or {}
+    if "text" in rendering:
+        groups = groupby(map(Path, files), is_table)
+        paths = [p for tables, some in groups for p in (some if tables else list_files([*some], rendering))]
+        return lambda some: read_texts(some, rendering), paths
+    if "sound" not in rendering and stored_type(facts) != "uint8":
+        raise UsageError(f"{directory} was trained on float arrays, not on image files: use it from Python")
+
+    def read(some: Sequence[Path]) -> _Inputs:
+        names = list(map(str, some))
+        if "sound" in rendering:
+            return names, read_sounds(some, rendering)
+        return names, read_images(some, facts["channels"], facts["height"], facts["width"], rendering)
+
+    return read, list_files(files, rendering)
+
+
+def _read_whole(
+    read: Callable[[Sequence[Path]], _Inputs], paths: Sequence[Path], broken: list[DataError] | None
+) -> tuple[Sequence[Path], _Inputs | None]:
+    """The files that can be read, and what is in them; without `broken`, raises DataError for others."""
+    from cambrian.tasks.readers.listing import show
+
+    try:
+        return paths, read(paths)
+    except DataError as error:
+        if broken is None or not error.places:
+            raise
+        broken.append(error)
+        whole = [path for path in paths if not {str(path), show(path)} & {*error.places}]
+        return whole, read(whole) if whole else None
 
 
 def _predict_rows(

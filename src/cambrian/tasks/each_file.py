@@ -39,5 +39,8 @@ def for_each(work: Callable[[int], T], places: Sequence[str], noun: str = "image
             else:
                 results.append(result)
     if errors:
-        raise refuse_broken([*errors.values()], [places[row] for row in errors], noun)
+        broken = [places[row] for row in errors]
+        refused = refuse_broken([*errors.values()], broken, noun)
+        refused.places = tuple(broken)
+        raise refused
     return results

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -137,16 +138,22 @@ def find_inputs(
     column, which is read in that form, as FILE:NUMBER. Raises DataError for others."""
     names: list[str] = []
     texts: list[str] = []
-    for path in map(Path, paths):
-        if path.suffix.lower() in (".csv", ".tsv"):
+    # Files that follow one another are read together, so that one error names all broken ones.
+    for tables, group in groupby(map(Path, paths), is_table):
+        for path in group if tables else ():
             rows = _read_column(read_cells(path, form), path, script)
             names += [f"{path}:{n}" for n in range(1, len(rows) + 1)]
             texts += rows
-        else:
-            files = list_texts([path])
+        if not tables:
+            files = list_texts([*group])
             names += list(map(str, files))
             texts += read_files(files)
     return names, texts
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is a table with a text in each row, by its name."""
+    return path.suffix.lower() in (".csv", ".tsv")
 
 
 def _read_column(cells: Mapping[str, Sequence[str]], path: Path, script: Script) -> list[str]:
