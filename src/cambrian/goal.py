@@ -26,9 +26,9 @@ GoalName = Literal["classes", "numbers", "labels", "heads", "pixels"]
 
 
 class Goal(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`mean` and `std` are those of numbers over the training part: a network learns standard scores, since
-    an optimiser's usual settings fit outputs of about one. `heads` are the names and the numbers of classes
-    of several classifications, whose logits lie side by side."""
+    """`mean` and `std` are those of numbers over the training part, without a few that are far out: a network
+    learns standard scores, since an optimiser's usual settings fit outputs of about one. `heads` are the
+    names and the numbers of classes of several classifications, whose logits lie side by side."""
 
     kind: str = "classes"
     mean: float = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from refusals import refused
 
+from cambrian.errors import DataError
 from cambrian.goal import CLASSES, Goal
 from cambrian.tasks import Task, load
 from cambrian.tasks.targets import DISTINCT, is_measured
@@ -187,6 +189,36 @@ def test_odd_numbers_of_labels_and_masks() -> None:
     images = RNG.integers(0, 256, (ROWS, 6, 6, 1)).astype(np.uint8)
     assert load((images, (np.arange(ROWS) % 3).astype(np.float16))).labels == ("0", "1", "2")
     refused((images, np.full((ROWS, 6, 6), 255)), "all masks hold 255 alone", goal="pixels")
+
+
+def test_a_few_numbers_far_out_do_not_set_the_scale() -> None:
+    """It is that of the others to the last bit, on either side and wherever they lie, and they are named;
+    without them, and with a heavy tail, it is that of all, and nothing is said."""
+    rng = np.random.default_rng(0)
+    rows, numbers = rng.normal(size=(300, 2)), 50 + 20 * rng.normal(size=300)
+    for far, said in (
+        ({}, ""),
+        ({7: 1e9}, r"1 of 300 numbers to predict lies far beyond the others, which .*: 1e\+09\. Networks"),
+        (
+            {7: -1e9, 8: 1e6, 9: 1e5},
+            r"3 of 300 numbers to predict lie .*: -1e\+09, 1e\+06, 100000\. Networks",
+        ),
+        ({n: 1e9 for n in range(30)}, ""),  # a tenth is no mistake
+    ):
+        given = numbers.copy()
+        given[list(far)] = list(far.values())
+        task = load((rows, given), features=True, goal="numbers")
+        known = task.targets[task.train]
+        known = known[np.abs(known) < 1e4] if said else known
+        assert (task.goal.mean, task.goal.std) == (known.mean(), known.std())
+        told = [sentence for sentence in task.warnings if "far beyond" in sentence]
+        assert len(told) == bool(said)
+        assert not said or re.search(said, told[0])
+    skewed = load((rows, np.exp(2 * rng.normal(size=300))), features=True, goal="numbers")
+    assert skewed.goal.std == skewed.targets[skewed.train].std()
+    numbers[3] = 1e36
+    with pytest.raises(DataError, match=r"1e\+36\. Nothing can be learned beside it: leave such rows out"):
+        load((rows, numbers), features=True, goal="numbers")
 
 
 def test_several_columns(tmp_path: Path) -> None:

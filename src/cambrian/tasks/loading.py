@@ -16,6 +16,7 @@ from cambrian.goal import Goal
 from cambrian.tasks.examples import Decoded, Examples, Reader
 from cambrian.tasks.masks import resize_masks
 from cambrian.tasks.metrics import METRICS, choose_metric
+from cambrian.tasks.number_scale import find_far_out, fit_scale
 from cambrian.tasks.readers import READERS, TASKS
 from cambrian.tasks.reading import with_options
 from cambrian.tasks.scored_parts import check_parts
@@ -104,15 +105,16 @@ def load(
         columns=columns,
         goal=fit_goal(examples, chosen.train),
     )
-    return replace(task, digest=digest(task), warnings=(*notes, *find_crowded(task), *leaks(task)))
+    return replace(
+        task, digest=digest(task), warnings=(*notes, *find_crowded(task), *find_far_out(task), *leaks(task))
+    )
 
 
 def fit_goal(examples: Examples, train: NDArray[np.int64]) -> Goal:
-    """The goal of the examples, of numbers with their mean and deviation over the training part."""
+    """The goal of the examples, of numbers with their scale by the training part."""
     if examples.goal.kind != "numbers":
         return examples.goal
-    known = examples.targets[train]
-    return Goal("numbers", float(known.mean()), float(known.std()) or 1.0)
+    return Goal("numbers", *fit_scale(examples.targets[train].astype(np.float64)))
 
 
 def reader_of(source: Any) -> Reader:
