@@ -34,6 +34,15 @@ def read_parameters_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Each module is at work in a folder of its own. A run without a directory begins in runs/ of the present
+    one: in the repository's they stayed, and an audit among them advises each later search of its data."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("folder"))
+        yield
+
+
 @pytest.fixture
 def clean_is_forked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clean process in which an export is verified is forked from one that has imported torch, and never
