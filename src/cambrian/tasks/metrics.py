@@ -190,7 +190,8 @@ def choose(outputs: NDArray[Any], goal: Goal) -> NDArray[Any]:
         return (outputs > 0.5).astype(np.int64)
     if goal.kind == "heads":
         return np.stack([outputs[:, part].argmax(1) for _, part in goal.parts], 1)
-    return outputs.argmax(1)
+    likeliest: NDArray[Any] = outputs.argmax(1)
+    return likeliest
 
 
 def measure(name: str, targets: NDArray[Any], outputs: NDArray[Any], goal: Goal) -> float:
