@@ -16,7 +16,7 @@ from cambrian.networks.measure import MEASURES
 from cambrian.outcome import Trial, set_direction
 from cambrian.problem import Objective, lower_is_better
 from cambrian.search.parts.conditions import has_condition, read_condition
-from cambrian.tasks.metrics import METRICS, is_minimized
+from cambrian.tasks.metrics import METRICS, is_minimized, is_share
 
 
 def objective_name(estimator: Mapping[str, Any], task: Any) -> str:
@@ -105,7 +105,9 @@ def check_direction(objective: Objective, estimator: Any, task: Any, said: bool)
 
 
 def _name_higher(metric: str) -> str:
-    return "a share of right answers" if METRICS[metric].counts else "higher for the better network"
+    if not is_share(metric):
+        return "higher for the better network"
+    return "a share of right answers" if METRICS[metric].counts else "a share, of which more is better"
 
 
 def read_objective(text: Objective | str) -> Objective:
