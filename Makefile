@@ -43,7 +43,7 @@ reseeded: .venv/installed
 evidence: .venv/installed
 	$(BIN)/pytest -n 2 -m slow
 	CAMBRIAN_KILLS=200 $(BIN)/pytest -n 2 tests/search/test_kills.py tests/search/test_every_call.py \
-	  tests/requests/test_killed.py
+	  tests/search/test_power_cut.py tests/requests/test_killed.py
 	CAMBRIAN_SHARED=20 $(BIN)/pytest -n 2 tests/spaces -k shared
 	CAMBRIAN_CASES=all $(BIN)/pytest -n 2 tests/tasks -k loading
 

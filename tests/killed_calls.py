@@ -21,9 +21,9 @@ def why_not() -> str | None:
     return None if shutil.which("cc") else "intercepting calls needs a C compiler, as `cc`"
 
 
-def compile_library(folder: Path) -> Path:
-    library = folder / "killed_calls.so"
-    command = ["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, SOURCE, "-ldl"]
+def compile_library(folder: Path, source: Path = SOURCE) -> Path:
+    library = folder / f"{source.stem}.so"
+    command = ["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, source, "-ldl"]
     subprocess.run(command, check=True)
     return library
 

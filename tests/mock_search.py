@@ -24,9 +24,11 @@ from typing import Any, ClassVar
 
 import mocks
 from cambrian.architecture import Architecture
+from cambrian.errors import RunError
 from cambrian.outcome import Done, Infeasible, Point, Trial
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.loop.watch import Watch
+from cambrian.search.result import Result
 from cambrian.search.search import Search
 from cambrian.spaces.space import Pick, Space
 from cambrian.strategies.strategy import Evaluate, Stop
@@ -244,17 +246,27 @@ def executed_after_the_end(log: Path) -> list[int]:
     return again
 
 
+def opens_or_never_began(run: Path) -> None:
+    """The run can be looked at, or says in a sentence that there is none yet."""
+    try:
+        Result.open(run)
+        said = None
+    except RunError as error:
+        said = str(error)
+    assert said is None or "is not a run directory" in said or "was never started" in said
+
+
 def acknowledged(log: Path) -> list[int]:
     return [int(line[2:]) for line in log.read_text().splitlines() if line.startswith("a")]
 
 
 class Nursery:
-    """Use as a context manager. `preload` is a library that its processes begin with; `module` has the
+    """Use as a context manager. `preload` are libraries that its processes begin with; `module` has the
     function `search` that makes a search of a setting."""
 
-    def __init__(self, preload: Path | None = None, module: str = "mock_search") -> None:
+    def __init__(self, *preload: Path, module: str = "mock_search") -> None:
         self._module = module
-        self._preload = {} if preload is None else {"LD_PRELOAD": str(preload)}
+        self._preload = {"LD_PRELOAD": ":".join(map(str, preload))} if preload else {}
 
     def __enter__(self) -> Nursery:
         self._process = subprocess.Popen(

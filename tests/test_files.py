@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cambrian.files import move_file, remove_drafts, stage_file, stage_folder, write_file
+from cambrian.files import make_folder, move_file, remove_drafts, stage_file, stage_folder, write_file
+from cambrian.search.ledger.run_directory import claim
 from power import PowerFailure, failing_after
 
 
@@ -128,17 +132,73 @@ def test_a_draft_lies_hidden_beside_its_place(tmp_path: Path) -> None:
     ]
 
 
-def test_all_is_flushed_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each file within a folder, and the folder; and then the folder that has its name."""
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[int | str]:
+    """What is flushed, by inode, and renamed, in this order."""
     calls: list[int | str] = []
     flush, rename = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda file: (calls.append(os.fstat(file).st_ino), flush(file)))
     monkeypatch.setattr(os, "replace", lambda *names: (calls.append("rename"), rename(*names)))
+    return calls
+
+
+def test_all_is_flushed_before_it_has_its_name(tmp_path: Path, calls: list[int | str]) -> None:
+    """Each file within a folder, and the folder; and then the folder that has its name."""
     write_folder(tmp_path / "folder", b"new")
     place = tmp_path / "folder"
     at = calls.index("rename")
     assert set(calls[:at]) == {path.stat().st_ino for path in (place / "one", place / "two", place)}
     assert calls[at + 1 :] == [tmp_path.stat().st_ino]
+
+
+def test_a_file_is_flushed_before_it_has_its_name(tmp_path: Path, calls: list[int | str]) -> None:
+    """Written or moved: a name that reaches the disk first would be an empty file's."""
+    write_file(tmp_path / "file", b"new")
+    flushed = [(tmp_path / "file").stat().st_ino, "rename", tmp_path.stat().st_ino]
+    assert calls == flushed
+    calls.clear()
+    move_file(tmp_path / "file", tmp_path / "other")
+    assert calls == flushed
+
+
+def test_a_new_folder_is_on_the_disk_before_anything_is_written_into_it(
+    tmp_path: Path, calls: list[int | str]
+) -> None:
+    """The names of all that are missing, from the top; one that is there costs nothing. A run's directory is
+    made like that, whether it is named or numbered."""
+    made = tmp_path / "a" / "b"
+    make_folder(made)
+    assert calls == [tmp_path.stat().st_ino, made.parent.stat().st_ino]
+    make_folder(made)
+    assert len(calls) == 2
+    with pytest.raises(FileExistsError):
+        make_folder(made, new=True)
+    calls.clear()
+    claim("digits", tmp_path / "runs")
+    assert calls == [tmp_path.stat().st_ino, (tmp_path / "runs").stat().st_ino]
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_that_cannot_flush_folders_is_used_as_it_is(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As some behind a network. A file that cannot be flushed is an error."""
+    flush = os.fsync
+
+    def refuse(file: int) -> None:
+        if stat.S_ISDIR(os.fstat(file).st_mode) == folders:
+            raise OSError(code, os.strerror(code))
+        flush(file)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    folders = True
+    make_folder(tmp_path / "new")
+    write_file(tmp_path / "new" / "file", b"new")
+    assert (tmp_path / "new" / "file").read_bytes() == b"new"
+    folders = False
+    with pytest.raises(OSError, match=re.escape(os.strerror(code))):
+        write_file(tmp_path / "new" / "file", b"newer")
+    assert (tmp_path / "new" / "file").read_bytes() == b"new"
 
 
 def test_an_earlier_folder_comes_back_where_the_new_one_is_refused(

@@ -7,6 +7,7 @@ so that the new name is on the disk too before anything is written that relies o
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -38,7 +39,8 @@ def stage_folder(path: Path) -> Iterator[Path]:
     draft, old = _draft_of(path), path.with_name(f".{path.name}.{os.getpid()}.old")
     try:
         shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
+        make_folder(path.parent)
+        draft.mkdir()
         yield draft
         for written in (*draft.rglob("*"), draft):
             _sync(written)
@@ -79,9 +81,19 @@ def write_file(path: Path, data: bytes) -> None:
         draft.write_bytes(data)
 
 
+def make_folder(path: Path, new: bool = False) -> None:
+    """Makes a folder and those above it that are missing; raises FileExistsError for one that is to be `new`.
+    Their names are on the disk before anything is written into them, which after a power failure would be
+    nowhere."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=not new)
+    for folder in reversed(missing):
+        _sync(folder.parent)
+
+
 def move_file(source: Path, target: Path) -> None:
     """Moves a file to `target`, on the same file system."""
-    target.parent.mkdir(exist_ok=True)
+    make_folder(target.parent)
     _sync(source)
     os.replace(source, target)
     _sync(target.parent)
@@ -92,10 +104,19 @@ def _draft_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
+_NO_FOLDERS = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.EBADF, errno.ENOTSUP)
+"""Errors where a folder cannot be flushed at all: it may be written and not read, or its file system, as some
+that lie behind a network, does not do it. SQLite and PostgreSQL go on, too."""
+
+
 def _sync(path: Path) -> None:
     """Flushes the content of a file, or the names in a folder, to the disk."""
-    handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in _NO_FOLDERS or not path.is_dir():
+            raise

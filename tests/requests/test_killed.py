@@ -30,7 +30,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def nursery(tmp_path_factory):
-    with Nursery(compile_library(tmp_path_factory.mktemp("library")), "trained_search") as found:
+    with Nursery(compile_library(tmp_path_factory.mktemp("library")), module="trained_search") as found:
         yield found
 
 

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from cambrian.errors import RunError
-from cambrian.search.result import Result
 from killed_calls import Order, compile_library, why_not
 from mock_search import (
     Nursery,
@@ -24,6 +22,7 @@ from mock_search import (
     files,
     finished,
     first_difference,
+    opens_or_never_began,
     search,
 )
 from reseeding import SHIFT
@@ -133,13 +132,3 @@ class Killed:
         assert damaged_artifacts(self.run) == [], order
         self.known = now
         return answer["code"]
-
-
-def opens_or_never_began(run):
-    """The run can be looked at, or says in a sentence that there is none yet."""
-    try:
-        Result.open(run)
-        said = None
-    except RunError as error:
-        said = str(error)
-    assert said is None or "is not a run directory" in said or "was never started" in said

@@ -13,7 +13,7 @@ from cambrian.audits.figures import describe, describe_recommendation, facts, li
 from cambrian.audits.judgement import Judgement
 from cambrian.audits.records import RESULT
 from cambrian.codec import encode
-from cambrian.files import write_file
+from cambrian.files import make_folder, write_file
 from cambrian.pictures.charts import plain, scatter
 from cambrian.reports.page import details, element, figure, join, page, section, table, tiles
 from cambrian.search.identity.settings import versions
@@ -37,7 +37,7 @@ def write_all(audit: Audit, directory: Path) -> list[Path]:
     """Write audit.html and audit.json; their paths."""
     files = {RESULT: msgspec.json.format(encode(facts(audit))), PAGE: html(audit).encode()}
     with translate_errors(directory):
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
         for name, data in files.items():
             write_file(directory / name, data)
     return [directory / name for name in files]

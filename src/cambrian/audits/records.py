@@ -10,7 +10,7 @@ import msgspec
 
 from cambrian.codec import encode
 from cambrian.errors import RunChanged, RunError
-from cambrian.files import write_file
+from cambrian.files import make_folder, write_file
 from cambrian.search.ledger.database import translate_errors
 
 SETTINGS, RESULT = "audit-settings.json", "audit.json"
@@ -19,7 +19,7 @@ SETTINGS, RESULT = "audit-settings.json", "audit.json"
 def write_settings(home: Path, settings: Mapping[str, Any], shortcuts: Sequence[str]) -> None:
     """Write the settings, and the shortcuts of the latest call."""
     with translate_errors(home):
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home)
         write_file(home / SETTINGS, msgspec.json.format(encode({**settings, "shortcuts": shortcuts})))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.errors import UsageError
-from cambrian.files import write_file
+from cambrian.files import make_folder, write_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,7 @@ def write_mask(classes: NDArray[np.int64], path: Path, image: Path, facts: Mappi
     data = io.BytesIO()
     draw_mask(resize_masks(classes[None], size.height, size.width)[0], facts).save(data, "PNG")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_file(path, data.getvalue())
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -21,7 +21,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from cambrian.errors import DiskRefused, RunError
-from cambrian.files import write_file
+from cambrian.files import make_folder, write_file
 
 # Two: should the newest be damaged, one is left to go on from.
 KEPT = 2
@@ -42,7 +42,7 @@ def write(directory: Path, number: int, tensors: Mapping[str, Tensor], state: Ma
     digest = hashlib.sha256(data).hexdigest()
     text = json.dumps({"sha256": digest, "state": state, "seal": _seal(state, digest)}, indent=1)
     with _report_disk_errors(directory):
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
         for draft in directory.glob(".*.part"):  # of attempts that were killed
             draft.unlink(missing_ok=True)
         # The tensors first: a kill between the two files leaves no JSON, and so no checkpoint.
@@ -74,14 +74,14 @@ def save_weights(network: nn.Module, path: Path, facts: Mapping[str, str] | None
     """Write the network's weights and buffers to one safetensors file, with `facts` in its header. The file
     is complete or absent. Raises DiskRefused."""
     with _report_disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_file(path, serialise(network.state_dict(), facts))
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> None:
     """Write tensors and texts to one safetensors file, complete or absent. Raises DiskRefused."""
     with _report_disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_file(path, serialise(tensors, facts))
 
 

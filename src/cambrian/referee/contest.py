@@ -12,6 +12,7 @@ import msgspec
 from cambrian.benchmarks import Benchmark, benchmark
 from cambrian.effort import count_epochs
 from cambrian.errors import NothingSucceeded
+from cambrian.files import make_folder
 from cambrian.outcome import Fidelity, Trial
 from cambrian.referee.contest_protocol import Contest, limit_search, name_epochs, name_table, read_counts
 from cambrian.referee.line import Line, line_of
@@ -176,7 +177,7 @@ class OnTraining:
 
     def ready(self) -> None:
         with translate_errors(self.home):
-            self.home.mkdir(parents=True, exist_ok=True)
+            make_folder(self.home)
         prepare_task(self.task, self.home)
 
     @property

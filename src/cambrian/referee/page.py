@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from cambrian.codec import encode
+from cambrian.files import make_folder
 from cambrian.referee.comparison import Comparison
 from cambrian.referee.figures import facts, pairs, pictures, plainly, seconds, standings
 from cambrian.referee.judgement import ALPHA, Judgement
@@ -43,7 +44,7 @@ def write_all(comparison: Comparison, directory: Path) -> list[Path]:
     # Pictures by themselves as well: papers and slides take SVG, not a page.
     files["comparison.json"] = msgspec.json.format(encode(plainly(facts(comparison)))).decode()
     files["comparison.html"] = html(comparison, charts)
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     for name, text in files.items():
         write(directory / name, text.encode())
     return [directory / name for name in files]

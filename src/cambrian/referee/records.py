@@ -10,7 +10,7 @@ import msgspec
 
 from cambrian.codec import decode, encode
 from cambrian.errors import LedgerCorrupt, RunChanged, RunError
-from cambrian.files import write_file
+from cambrian.files import make_folder, write_file
 from cambrian.referee.line import Line
 from cambrian.search.identity.agreement import same_settings
 from cambrian.search.ledger.database import checksum, translate_errors
@@ -38,7 +38,7 @@ class Records:
         self._file: int | None = None
         if directory is not None:
             with translate_errors(directory):
-                directory.mkdir(parents=True, exist_ok=True)
+                make_folder(directory)
             self._lock = Lock(directory)
             # Whatever fails, the lock is released: the next attempt must not find the directory busy.
             try:

@@ -7,6 +7,7 @@ import re
 import zlib
 from pathlib import Path
 
+from cambrian.files import make_folder
 from cambrian.search.ledger.database import translate_errors
 from cambrian.search.ledger.run_directory import TASK
 
@@ -29,7 +30,7 @@ def open_place(home: Path, *folders: str, shared: bool = True) -> Path:
     `shared`."""
     place = home.joinpath(*folders)
     with translate_errors(place):
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
         # A relative link: the whole directory can be moved.
         if shared and not (place / TASK).exists():
             os.symlink(Path(*[".."] * len(folders), TASK), place / TASK)

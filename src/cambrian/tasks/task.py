@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from cambrian.errors import DataError, RunChanged
-from cambrian.files import stage_file, write_file
+from cambrian.files import make_folder, stage_file, write_file
 from cambrian.goal import CLASSES, Goal, read_goal
 from cambrian.tasks.nouns import name_examples
 
@@ -138,7 +138,7 @@ class Task:
 
     def save(self, directory: Path) -> None:
         """Write the task into `directory`, `task.json` last: a directory that has it is whole."""
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
         arrays = {k: getattr(self, k) for k in ("inputs", "targets", "train", "validation", "test")}
         # Staged, so that a process that is killed meanwhile leaves no half array under its final name.
         for name, array in arrays.items():

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from cambrian.errors import CambrianError, RunError, UsageError
-from cambrian.files import remove_drafts
+from cambrian.files import make_folder, remove_drafts
 from cambrian.search.ledger.database import SIDES
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.lock import LOCK, Lock
@@ -43,12 +43,12 @@ def claim(name: str, root: Path = Path("runs")) -> Path:
     """Make the first of ROOT/NAME-1, ROOT/NAME-2, ... that does not exist: searches begun at the same time
     have one each. Raises UsageError where none can be made."""
     with _making(root):
-        root.mkdir(parents=True, exist_ok=True)
+        make_folder(root)
     for number in count(1):
         place = root / f"{name}-{number}"
         # mkdir itself decides who was first: to look before would leave room for a race.
         with _making(place), suppress(FileExistsError):
-            place.mkdir()
+            make_folder(place, new=True)
             return place
     raise AssertionError("there is always a next number")
 
@@ -129,7 +129,7 @@ def at_work(place: Path | None) -> Iterator[Ledger]:
     with _making(place):
         new_lock = not (place / LOCK).exists()
         missing = [folder for folder in (place, *place.parents) if not folder.exists()]
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
     # Before the ledger is looked at: of two processes that find none, one makes it and the other is refused.
     lock = Lock(place)
     there = {file for file in map(place.joinpath, OURS) if file.exists()}
