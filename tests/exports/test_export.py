@@ -20,7 +20,7 @@ from cambrian.architecture import Architecture, sample
 from cambrian.cli.export import predict as predict_command
 from cambrian.errors import DataError, ExportMismatch, MissingExtra, UsageError
 from cambrian.exports import export as exporting
-from cambrian.exports.export import export_network
+from cambrian.exports.export import check_target, export_network
 from cambrian.exports.predict import Prediction, check_table, predict, predict_files, write_table
 from cambrian.exports.readme import write_readme
 from cambrian.exports.verification import Verified, verify
@@ -253,6 +253,22 @@ def test_refusals_come_before_any_work(tmp_path):
             architecture_json={},
         )
     assert [p.name for p in tmp_path.iterdir()] == ["full"]
+
+
+@pytest.mark.parametrize("name", ["predictions.csv", "front-2/notes.txt"])
+def test_files_of_ones_own_in_an_earlier_export_are_not_removed(name, tmp_path):
+    """As a predictions file: the export that would replace them is refused, and they are there. What Python
+    leaves beside `network.py` is nobody's."""
+    for place in (tmp_path, tmp_path / "front-2"):
+        place.mkdir(exist_ok=True)
+        for file in ("model.json", "program.pt2", "program.int8.onnx", "README.md"):
+            (place / file).write_text("")
+    (tmp_path / "__pycache__").mkdir()
+    check_target(FACTS, tmp_path, onnx=False)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UsageError, match=f"holds other files, {name} for one: move them"):
+        export_network(small_network(), FACTS, tmp_path, architecture_json={})
+    assert (tmp_path / name).read_text() == "mine"
 
 
 def test_onnx_is_an_extra(tmp_path, monkeypatch):

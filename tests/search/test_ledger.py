@@ -18,6 +18,7 @@ import mock_search
 from cambrian.architecture import Architecture
 from cambrian.errors import LedgerCorrupt, RunBusy, RunError
 from cambrian.outcome import Artifact, Crashed, Done, Fidelity, Infeasible, Point, Trial
+from cambrian.search.ledger import lock
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.lock import Lock
 from cambrian.search.ledger.rows import Row
@@ -179,6 +180,7 @@ import os, sys
 from pathlib import Path
 from cambrian.errors import RunError
 from cambrian.search.ledger.run_directory import at_work
+from cambrian.search.ledger import lock
 from cambrian.search.ledger.ledger import Ledger
 place = Path(sys.argv[1])
 if os.geteuid() == 0:  # whom no permission stops
@@ -285,6 +287,24 @@ os.kill(os.getpid(), 9)
     Lock(tmp_path).release()
 
 
+def test_a_lock_that_lost_its_name_while_it_was_waited_for_is_no_lock(tmp_path, monkeypatch):
+    """A run that never began removes its file, which another process has opened by then: that one locks the
+    file that has the name, else a third would find no lock."""
+    first, take = Lock(tmp_path), lock._take
+
+    def take_late(file: int) -> None:
+        monkeypatch.setattr(lock, "_take", take)
+        first.remove()
+        first.release()
+        take(file)
+
+    monkeypatch.setattr(lock, "_take", take_late)
+    second = Lock(tmp_path)
+    with pytest.raises(RunBusy):
+        Lock(tmp_path)
+    second.release()
+
+
 def test_an_upgrade_that_is_killed_while_somebody_reads_loses_nothing(tmp_path):
     """What the old file had in its WAL is in the file before the WAL is removed; drafts of the killed upgrade
     are removed by the next process."""
@@ -295,6 +315,7 @@ import os, sqlite3
 from pathlib import Path
 from cambrian.codec import encode
 from cambrian.search.ledger import database
+from cambrian.search.ledger import lock
 from cambrian.search.ledger.ledger import Ledger
 
 path, real = Path({str(path)!r}), os.replace

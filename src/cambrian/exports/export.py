@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import CambrianError, RunError, UsageError
-from cambrian.exports.onnx_card import ONNX, describe_onnx
+from cambrian.exports.onnx_card import INT8, ONNX, describe_onnx
 from cambrian.exports.readme import OUTPUTS, write_readme
 from cambrian.exports.verification import Verified, verify
 from cambrian.files import stage_folder
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 PROGRAM, MODEL, SAMPLE = "program.pt2", "model.json", "sample.safetensors"
 SOURCE, WEIGHTS, ARCHITECTURE = "network.py", "weights.safetensors", "architecture.json"
+CARD = "README.md"
+_OURS = {PROGRAM, MODEL, SAMPLE, SOURCE, WEIGHTS, ARCHITECTURE, CARD, ONNX, INT8, "__pycache__"}
+"""What an export consists of, and what Python leaves beside an imported `network.py`."""
 _FACTS = ("labels", "mean", "std", "channels", "height", "width", "stored")
 INPUT = "float32"
 """What a program takes, however the training data are stored."""
@@ -120,7 +124,7 @@ def export_network(
     largest one, beyond 20), or, with `onnx`, where those that ONNX Runtime gives differ by more than 1e-4;
     UsageError where `directory` cannot be written."""
     target = Path(directory).absolute()
-    _check_target(facts, target, onnx)
+    check_target(facts, target, onnx)
     try:
         with stage_folder(target) as draft:
             reason = _write(network, facts, draft, architecture_json, samples, onnx)
@@ -138,7 +142,7 @@ def export_network(
     return target
 
 
-def _check_target(facts: Mapping[str, Any], target: Path, onnx: bool) -> None:
+def check_target(facts: Mapping[str, Any], target: Path, onnx: bool) -> None:
     """Raise for facts, a target or a missing package that would fail later: before anything is written."""
     missing = [name for name in _FACTS if name not in facts]
     if missing:
@@ -146,12 +150,27 @@ def _check_target(facts: Mapping[str, Any], target: Path, onnx: bool) -> None:
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is a file: name a directory to export to")
     # An earlier export may be replaced; other files of the user's are not ours to remove.
-    if target.is_dir() and any(target.iterdir()) and not (target / MODEL).exists():
-        raise UsageError(f"{target} holds other files: export to a new or empty directory")
+    others = _list_others(target) if target.is_dir() else []
+    if others:
+        raise UsageError(
+            f"{target} holds other files, {others[0]} for one: move them, or export to a new or empty"
+            " directory"
+        )
     if onnx:
         from cambrian.networks.onnx.packages import RUNNING, check_packages
 
         check_packages(RUNNING, "exporting to ONNX")
+
+
+def _list_others(target: Path) -> list[str]:
+    """What lies in `target` that no export has written, by its path in there."""
+    others = []
+    for path in sorted(target.iterdir()):
+        if re.fullmatch(r"front-\d+", path.name) and path.is_dir():
+            others += [f"{path.name}/{name}" for name in _list_others(path)]
+        elif path.name not in _OURS or not (target / MODEL).exists():
+            others.append(path.name)
+    return others
 
 
 def _write(
@@ -248,4 +267,4 @@ def _describe(facts: Mapping[str, Any], directory: Path, verified: Verified, rea
         record["onnx"] = describe_onnx(directory, verified.onnx)
     (directory / MODEL).write_text(json.dumps(record, indent=1) + "\n")
     text = write_readme(facts, unit, "" if verified.source is not None else reason, verified.onnx is not None)
-    (directory / "README.md").write_text(text, encoding="utf-8", errors="replace")
+    (directory / CARD).write_text(text, encoding="utf-8", errors="replace")

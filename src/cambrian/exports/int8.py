@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import UsageError
-from cambrian.exports.onnx_card import ONNX, add_card, measure_file
+from cambrian.exports.onnx_card import INT8, ONNX, add_card, measure_file
 from cambrian.networks.onnx.calibration import CALIBRATION, spread_indices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cambrian.tasks.task import Task
-
-INT8 = "program.int8.onnx"
 
 
 def add_int8(directory: Path, task: Task, resolution: int | None = None) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cambrian.tasks.nouns import read_noun
 
-ONNX = "program.onnx"
+ONNX, INT8 = "program.onnx", "program.int8.onnx"
 _SAMPLE = "sample.safetensors"
 WARMUP, RUNS, SECONDS = 20, 50, 2.0
 """The protocol of the measure `latency`."""
