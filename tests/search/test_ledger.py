@@ -17,12 +17,17 @@ from hypothesis import strategies as st
 import mock_search
 from cambrian.architecture import Architecture
 from cambrian.errors import LedgerCorrupt, RunBusy, RunError
+from cambrian.estimators.function import Function
 from cambrian.outcome import Artifact, Crashed, Done, Fidelity, Infeasible, Point, Trial
+from cambrian.search.engines.engine import Assignment, Report
+from cambrian.search.engines.serial import Serial
 from cambrian.search.ledger import lock
+from cambrian.search.ledger.keys import trial_name
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.lock import Lock
 from cambrian.search.ledger.rows import Row
 from cambrian.search.ledger.run_directory import at_work
+from cambrian.search.search import Search
 
 
 def row(number: int, state: str = "running", **more: object) -> Row:
@@ -180,7 +185,11 @@ import os, sys
 from pathlib import Path
 from cambrian.errors import RunError
 from cambrian.search.ledger.run_directory import at_work
+from cambrian.search.search import Search
+from cambrian.search.engines.engine import Assignment, Report
+from cambrian.search.engines.serial import Serial
 from cambrian.search.ledger import lock
+from cambrian.search.ledger.keys import trial_name
 from cambrian.search.ledger.ledger import Ledger
 place = Path(sys.argv[1])
 if os.geteuid() == 0:  # whom no permission stops
@@ -246,6 +255,7 @@ import sys, time
 from pathlib import Path
 from cambrian.errors import RunBusy
 from cambrian.search.ledger.run_directory import at_work
+from cambrian.search.search import Search
 sys.stdin.readline()
 try:
     with at_work(Path(sys.argv[1])):
@@ -305,6 +315,38 @@ def test_a_lock_that_lost_its_name_while_it_was_waited_for_is_no_lock(tmp_path, 
     second.release()
 
 
+class Witness(Serial):
+    """Reads the ledger in `place` whenever it is given a trial; loses each second evaluation."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__()
+        self.place, self.attempts, self.losing = place, [], True
+
+    def submit(self, assignment: Assignment) -> None:
+        ledger = Ledger.read(self.place / "ledger.sqlite")
+        row = ledger.row(trial_name(assignment.trial))
+        ledger.close()
+        assert (row.state, row.attempt) == ("running", assignment.attempt)
+        self.attempts.append(row.attempt)
+        super().submit(assignment)
+
+    def wait(self, timeout: float | None = None) -> list[Report]:
+        reports = super().wait(timeout)
+        if any(report.last for report in reports):
+            self.losing = not self.losing
+        return [Report(r.number, r.attempt, lost="killed") if r.last and self.losing else r for r in reports]
+
+
+def test_nothing_is_begun_before_its_row_is_on_the_disk(tmp_path):
+    """Neither a trial nor the next attempt of one that was lost: a process that is killed later could not
+    tell whose outcome comes, nor how often it was begun."""
+    witness = Witness(tmp_path)
+    function = Function(lambda architecture, fidelity: 0.5, builds=False)
+    result = Search("tiny-chain", "random", function, budget=4, engine=witness).run(tmp_path, quiet=True)
+    assert [trial.value for trial in result.trials] == [0.5] * 4
+    assert witness.attempts[:4] == [1, 1, 2, 1]
+
+
 def test_an_upgrade_that_is_killed_while_somebody_reads_loses_nothing(tmp_path):
     """What the old file had in its WAL is in the file before the WAL is removed; drafts of the killed upgrade
     are removed by the next process."""
@@ -315,7 +357,10 @@ import os, sqlite3
 from pathlib import Path
 from cambrian.codec import encode
 from cambrian.search.ledger import database
+from cambrian.search.engines.engine import Assignment, Report
+from cambrian.search.engines.serial import Serial
 from cambrian.search.ledger import lock
+from cambrian.search.ledger.keys import trial_name
 from cambrian.search.ledger.ledger import Ledger
 
 path, real = Path({str(path)!r}), os.replace

@@ -14,6 +14,7 @@ import cambrian
 from cambrian.errors import RunError
 from cambrian.estimators.function import Function
 from cambrian.search.loop.final import Final
+from cambrian.search.loop.watch import Watch
 from small_training import SmallConv, bars
 
 FIDELITY = cambrian.Fidelity(1)
@@ -88,10 +89,34 @@ def test_a_run_that_is_not_finished(tmp_path: Path) -> None:
         [event for event in result.events if event[1] != "final"],
         result.directory,
     )
-    assert refuse(begun) == f"{tmp_path / 'run'} holds no trained network yet: resume it to its end"
+    assert refuse(begun) == (
+        f"{tmp_path / 'run'} holds no trained network yet: resume it to its end, or with a smaller budget,"
+        " which ends it with the best so far"
+    )
     assert f"the weights of trial {result.best.number} of" in refuse(result, trial=result.best)
     trained = search().train(result.best.architecture, tmp_path / "trained", quiet=True)
     assert isinstance(trained.model().network, nn.Module)
+
+
+class StoppedAtTheThird(Watch):
+    """Ctrl-C, when two trials have ended."""
+
+    def on_claim(self, trial: cambrian.Trial) -> None:
+        if trial.number == 2:
+            raise KeyboardInterrupt
+
+
+def test_a_smaller_budget_ends_a_search_with_the_best_so_far(tmp_path: Path) -> None:
+    """Than it has spent already: of networks that are counted, those under way are finished."""
+    long = cambrian.Search(SmallConv(), "random", "train", bars(), 9, fidelity=FIDELITY, final=FINAL)
+    with pytest.raises(KeyboardInterrupt):
+        long.run(tmp_path / "run", StoppedAtTheThird())
+    assert refuse(cambrian.Result.open(tmp_path / "run")).endswith("ends it with the best so far")
+    result = cambrian.Search.resume(tmp_path / "run", 1).run(tmp_path / "run", quiet=True)
+    assert 3 <= len(result.trials) < 9
+    assert all(trial.value is not None for trial in result.trials)
+    assert result.winner.architecture == result.best.architecture
+    assert isinstance(result.model().network, nn.Module)
 
 
 def test_a_final_stage_that_failed(tmp_path: Path) -> None:

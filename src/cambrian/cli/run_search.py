@@ -75,10 +75,14 @@ def _describe_stop(place: Path) -> str:
     """How to go on after Ctrl-C."""
     from cambrian.search.ledger.run_directory import read_begun
 
+    early = ""
     with suppress(CambrianError):  # what is wrong with the run is said when it goes on
-        if read_begun(place) is None:
+        facts = read_begun(place)
+        if facts is None:
             return "stopped before the search began: give the same command again"
-    return f"stopped; go on with: cambrian resume {shlex.quote(str(place))}"
+        if facts.get("final") is not None:
+            early = "; a smaller --budget there ends it with the best so far"
+    return f"stopped{early}; go on with: cambrian resume {shlex.quote(str(place))}"
 
 
 def _fail(sentence: str, result: Result, as_json: bool) -> NoReturn:

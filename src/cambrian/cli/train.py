@@ -91,7 +91,8 @@ def resume(
     budget: Annotated[
         str | None,
         typer.Option(
-            help="A larger budget: 2h; where networks are counted 400, which a race does not do.",
+            help="A larger budget: 2h; where networks are counted 400, which a race does not do. One that is"
+            " spent already ends the search, and its best network is trained.",
             show_default=False,
         ),
     ] = None,
@@ -100,7 +101,8 @@ def resume(
     ray_address: RayAddress = None,
     as_json: Json = False,
 ) -> None:
-    """Continue an interrupted run, or a finished one under a larger budget or with another choice.
+    """Continue an interrupted run, or a finished one under a larger budget or with another choice; or end one
+    early, by a smaller budget.
 
     Where its time is spent, a network that another choice names is trained in the final stage's share of the
     time, once more."""

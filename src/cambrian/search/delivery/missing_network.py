@@ -31,7 +31,10 @@ def explain_missing(result: Result, trial: Trial | None = None) -> str:
         return f"every training of the final stage of {place} failed: cambrian report {place} says why"
     if trial is not None and trial.outcome is not None:
         return f"the final training {trial.number} of {place} failed: cambrian report {place} says why"
-    return f"{place} holds no trained network yet: resume it to its end"
+    return (
+        f"{place} holds no trained network yet: resume it to its end, or with a smaller budget, which ends it"
+        " with the best so far"
+    )
 
 
 def _explain_stage(result: Result) -> str:
