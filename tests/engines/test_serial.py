@@ -142,6 +142,7 @@ NAN = float("nan")
         (0.5, Crashed("the estimator returned 0.5 where an outcome was expected")),
         (Unbuildable("q0 does not fit"), Infeasible("unbuildable", "q0 does not fit")),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "oom"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"), "oom"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "oom"),
         (RuntimeError("std::bad_alloc"), "oom"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,26 @@ def test_a_child_is_scored_alike_with_a_supernet_that_is_held(tmp_path: Path) ->
     assert not ONE_SHOT.hold(jobs[1])
     assert [score(job) for job in jobs] == loaded
     assert not ONE_SHOT.hold(trained)
+
+
+class Asked(Exception):
+    """The step was made."""
+
+
+def test_the_step_is_made_for_weights_on_their_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gates are made where the weights are: made before the weights were moved they stayed on the CPU, and
+    the first step by gates on a GPU failed."""
+    seen: list[str] = []
+
+    def make_method(one_shot: OneShot, job: Job, task: Any, supernet: nn.Module) -> None:
+        seen.extend({parameter.device.type for parameter in supernet.parameters()})
+        raise Asked
+
+    monkeypatch.setattr(OneShot, "make_method", make_method)
+    job = gate_cases.make_job("darts", task=toy_task())
+    with pytest.raises(Asked):
+        next(ONE_SHOT.run(replace(job, device="meta")))
+    assert seen == ["meta"]
 
 
 class Centred(nn.Module):

@@ -13,7 +13,12 @@ from torch import nn
 from cambrian.errors import UsageError
 from cambrian.estimators.one_shot import OneShot
 from cambrian.networks.training.augment import Augment
-from cambrian.networks.training.precision import choose_precision, half_precision, scoring_precision
+from cambrian.networks.training.precision import (
+    choose_precision,
+    half_precision,
+    is_quick_in_half,
+    scoring_precision,
+)
 from cambrian.networks.training.scoring import scores
 from cambrian.networks.training.trainer import Training
 
@@ -67,6 +72,16 @@ def test_auto_is_bfloat16_on_a_gpu_alone() -> None:
     assert isinstance(half_precision(CPU), nullcontext)
     assert isinstance(half_precision(GPU, "float32"), nullcontext)
     assert isinstance(half_precision(CPU, "bfloat16"), torch.autocast)
+
+
+@pytest.mark.parametrize(("capability", "quick"), [((6, 0), False), ((7, 5), False), ((8, 0), True)])
+def test_a_gpu_without_instructions_for_bfloat16_computes_in_32_bits(
+    capability: tuple[int, int], quick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch imitates them there (P100, T4), which takes longer."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert is_quick_in_half.__wrapped__(GPU) is quick
+    assert is_quick_in_half.__wrapped__(CPU) is False
 
 
 @pytest.mark.parametrize(

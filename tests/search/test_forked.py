@@ -6,7 +6,12 @@ import os
 import signal
 import time
 
+import pytest
+import torch
+
+from cambrian.errors import UsageError
 from cambrian.search.planning.forked import Failed, call_each
+from cambrian.search.planning.on_gpu import call_here
 
 
 def fail() -> None:
@@ -42,3 +47,24 @@ def test_an_error_is_cut_within_a_letter() -> None:
 
     (failed,) = call_each([fail_at_length], at_once=1, seconds=5.0)
     assert str(failed).startswith("its process failed: ValueError: xéé")
+
+
+def test_on_a_gpu_what_fails_is_told_and_its_memory_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process, one after another; a wide network that the GPU has no room for ends no plan, and the
+    next one has the room that it took. A sentence for the user is none of these."""
+    emptied: list[str] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append("emptied"))
+
+    def lack_memory() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nAnd much else.")
+
+    first, second, third = call_here([lambda: 0.5, lack_memory, os.getpid])
+    assert (first, third, len(emptied)) == (0.5, os.getpid(), 3)
+    assert isinstance(second, Failed)
+    assert str(second) == "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
+
+    def refuse() -> None:
+        raise UsageError("no such recipe")
+
+    with pytest.raises(UsageError, match="no such recipe"):
+        call_here([refuse])

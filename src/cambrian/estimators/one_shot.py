@@ -141,7 +141,8 @@ class OneShot(Recipe):
 
     def _train(self, job: Job, request: TrainSupernet, task: Task) -> Estimate:
         started = time.perf_counter()
-        supernet = make_supernet(job, task, request.outer)
+        # On its device before the method is made, whose gates are made where the weights are.
+        supernet = make_supernet(job, task, request.outer).to(job.device)
         method = self.make_method(job, task, supernet)
         training = start_training(supernet, self, job, task, method)
         score = partial(self._score_supernet, job, task, supernet, method)

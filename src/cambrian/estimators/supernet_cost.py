@@ -180,5 +180,5 @@ def _time(action: Any, device: str) -> float:
     started = time.perf_counter()
     action()
     if device.startswith("cuda"):
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
     return time.perf_counter() - started

@@ -8,6 +8,7 @@ bfloat16 in two thirds of the time; others take several times as long.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any
 
 import torch
@@ -17,9 +18,19 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 
 
 def half_precision(device: torch.device, precision: str = "auto") -> AbstractContextManager[Any]:
-    """Inside, compute in bfloat16 if `precision` is that, or "auto" and the device a GPU."""
-    half = device.type == "cuda" if precision == "auto" else precision == "bfloat16"
+    """Inside, compute in bfloat16 if `precision` is that, or "auto" and the device a GPU that has
+    instructions for it."""
+    half = is_quick_in_half(device) if precision == "auto" else precision == "bfloat16"
     return torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
+
+
+@cache
+def is_quick_in_half(device: torch.device) -> bool:
+    """Whether the device is a GPU with instructions for bfloat16: NVIDIA's have them from compute capability
+    8.0 on. On older ones, such as T4 and V100, torch imitates them, which is slower than 32 bits."""
+    if device.type != "cuda":
+        return False
+    return torch.version.hip is not None or torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def choose_precision(network: nn.Module, wanted: str, device: torch.device) -> str:

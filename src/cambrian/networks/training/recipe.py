@@ -64,7 +64,7 @@ class Recipe:
     how long its networks are trained, where more is not always better.
 
     `precision` is that of convolutions and products of matrices in training (see `precision`): "float32",
-    "bfloat16", or "auto", which is bfloat16 on a GPU and float32 on a CPU.
+    "bfloat16", or "auto", which is bfloat16 on a GPU (but for those older than Ampere) and float32 on a CPU.
 
     `score` names the epoch whose score a search reports and whose weights it keeps: "last", which is
     unbiased, or "best" on validation, as the gates of a supernet are; the best is recorded in both cases.

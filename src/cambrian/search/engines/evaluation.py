@@ -175,5 +175,11 @@ def out_of_memory(text: str) -> bool:
     lower = text.lower()
     return any(
         sign in lower
-        for sign in ("out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc")
+        for sign in (
+            "out of memory",
+            "can't allocate memory",
+            "cannot allocate memory",
+            "bad_alloc",
+            "_alloc_failed",  # of cuBLAS, cuDNN and their like, as CUBLAS_STATUS_ALLOC_FAILED
+        )
     )

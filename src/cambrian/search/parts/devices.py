@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 
 from cambrian.errors import UsageError
 from cambrian.search.engines.engine import Engine
 from cambrian.search.engines.gpus import count_gpus
+from cambrian.search.parts.container import count_container_cores
 
 AUTO = "auto"
 
@@ -16,21 +18,29 @@ def choose_device(name: str, needed: bool = True) -> str:
     Raises UsageError."""
     if name == "cpu" or (name == AUTO and not needed):
         return "cpu"
-    # cuda:1 is one, too.
-    if name != AUTO and not name.startswith("cuda"):
-        raise UsageError(f"unknown device {name!r}: use auto, cpu or cuda")
+    if name != AUTO and not re.fullmatch(r"cuda(:\d+)?", name):
+        raise UsageError(f"unknown device {name!r}: use auto, cpu, cuda, or one of several GPUs, as cuda:1")
     import torch  # late: only a search that builds networks needs it
 
     if torch.cuda.is_available():
-        return "cuda" if name == AUTO else name
+        return "cuda" if name == AUTO else _check_number(name, count_gpus())
     if name == AUTO:
         return "cpu"
     raise UsageError(f"device {name!r} was asked for, but torch sees no CUDA device: use cpu or auto")
 
 
+def _check_number(name: str, count: int) -> str:
+    number = int(name.partition(":")[2] or 0)
+    if number >= count:
+        seen = "one CUDA device, cuda:0" if count == 1 else f"{count}, cuda:0 to cuda:{count - 1}"
+        raise UsageError(f"device {name!r} was asked for, but torch sees {seen}")
+    return name
+
+
 def count_cores() -> int:
     """The number of cores that this process may use; a container may have fewer than the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    seen = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(seen, count_container_cores() or seen)
 
 
 def count_abreast(engine: Engine, device: str) -> int:

@@ -16,6 +16,7 @@ from cambrian.errors import Unbuildable, UsageError
 from cambrian.one_thread import one_thread
 from cambrian.randomness import stream
 from cambrian.search.planning.forked import Failed, call_each
+from cambrian.search.planning.on_gpu import call_here, is_gpu
 from cambrian.search.planning.precisions import measure_gain, measure_in
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.workload import Workload
@@ -142,10 +143,9 @@ class Cost:
     def _measure(self, device: str) -> dict[int, float]:
         """Seconds per image of each level's sample."""
         levels = list(self._samples)
-        if device.startswith("cuda"):  # which a forked process cannot use
-            return {level: self._measure_speed(level, device) for level in levels}
         jobs = [partial(self._measure_speed, level, device) for level in levels]
-        speeds = dict(zip(levels, call_each(jobs, max(self.workers, 1), PATIENCE)))
+        measured = call_here(jobs) if is_gpu(device) else call_each(jobs, max(self.workers, 1), PATIENCE)
+        speeds = dict(zip(levels, measured))
         failures = [speed for speed in speeds.values() if isinstance(speed, Failed)]
         if failures:
             self.notice = f"the speed could not be measured and was guessed: {failures[0]}"

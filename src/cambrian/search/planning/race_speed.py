@@ -15,6 +15,7 @@ from cambrian.choices import Scalar
 from cambrian.estimators.build import signature
 from cambrian.outcome import Fidelity
 from cambrian.search.planning.forked import Failed, call_each
+from cambrian.search.planning.on_gpu import call_here, is_gpu
 from cambrian.search.planning.precisions import measure_gain, measure_in
 from cambrian.spaces.space import Space
 
@@ -90,15 +91,13 @@ def measure_favourite(
     processes at a time, each of which may take `patience` seconds."""
     sizes = ((coarse or fine, BASE), (fine, BASE), (fine, WIDE))
     jobs = [partial(favourite.measure, *size, precision or "auto") for size in sizes]
-    if favourite.device.startswith("cuda"):  # which a forked process cannot use
-        race, base, wide = (job() for job in jobs)
-        return Speed(race, base, wide, precision or "auto")
-    speeds = call_each(jobs, max(workers, 1), patience)
+    on_gpu = is_gpu(favourite.device)
+    speeds = call_here(jobs) if on_gpu else call_each(jobs, max(workers, 1), patience)
     failures = [speed for speed in speeds if isinstance(speed, Failed)]
     if failures:
         return _guess(favourite, speeds, coarse, fine, precision or "auto")
     race, base, wide = map(float, speeds)
-    gain = 1.0 if precision else measure_gain(partial(favourite.compare_precisions, fine), patience)
+    gain = 1.0 if precision or on_gpu else measure_gain(partial(favourite.compare_precisions, fine), patience)
     chosen = precision or ("bfloat16" if gain > 1 else "auto")
     return Speed(race / gain, base / gain, wide / gain, chosen, gain)
 

@@ -54,7 +54,7 @@ def measure_speeds(
         loss = F.cross_entropy(logits, spread_targets(targets, logits))
         loss.backward()  # type: ignore[no-untyped-call]
         if device.startswith("cuda"):
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(device)
         return time.perf_counter() - started
 
     rounds: list[list[float]] = []

@@ -21,7 +21,9 @@ from cambrian.outcome import Fidelity
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.request import TrainSupernet
+from cambrian.search.parts.container import read_container_memory
 from cambrian.search.planning.forked import Failed, call_each
+from cambrian.search.planning.on_gpu import call_here, is_gpu
 from cambrian.search.planning.speed import measure_speed
 from cambrian.spaces.space import Space
 from cambrian.strategies.inner import find_trait
@@ -110,8 +112,8 @@ def measure_size(
     # Epochs enough for a method with several parts: it is measured in the midst of them.
     problem = Problem(space, fidelity=Fidelity(EPOCHS, skeleton=skeleton))
     jobs = [Job(request, problem, task, device=device) for request in list_measured(strategy, problem)]
-    if device.startswith("cuda"):  # which a forked process cannot use
-        costs = [_measure_here(one_shot, job) for job in jobs]
+    if is_gpu(device):
+        costs = call_here([partial(_measure_here, one_shot, job) for job in jobs])
     else:
         costs = call_each([partial(_measure_in_one_thread, one_shot, job) for job in jobs], 1, PATIENCE)
     for cost in costs:
@@ -150,9 +152,7 @@ def measure_alone(
         with one_thread():
             return measure_speed(alone, (seen.channels, seen.height, seen.width), device)
 
-    if device.startswith("cuda"):
-        return measure()
-    (seconds,) = call_each([measure], 1, PATIENCE)
+    (seconds,) = call_here([measure]) if is_gpu(device) else call_each([measure], 1, PATIENCE)
     return 1e-3 if isinstance(seconds, Failed) else float(seconds)
 
 
@@ -178,7 +178,7 @@ def count_memory(cost: Measured, workers: int) -> int:
 def check_memory(cost: Measured, device: str, allowed: int | None = None, workers: int = 1) -> None:
     """Raises UsageError for a supernet that does not fit into the memory that is free, or into the bytes that
     a training is `allowed`."""
-    free = None if device.startswith("cuda") else read_free_memory()
+    free = None if is_gpu(device) else read_free_memory()
     if free is not None and count_memory(cost, workers) > free:
         _refuse(cost, workers, f"{free / 2**20:,.0f} MiB are free")
     if allowed is not None and count_memory(cost, 1) > allowed:
@@ -197,9 +197,14 @@ def _refuse(cost: Measured, workers: int, least: str) -> None:
 
 
 def read_free_memory() -> int | None:
-    """The bytes of memory that are free on this machine; None where it does not say."""
+    """The bytes of memory that are free on this machine, or in its container; None where neither says."""
+    rooms = [room for room in (_read_available(), read_container_memory()) if room is not None]
+    return min(rooms, default=None)
+
+
+def _read_available() -> int | None:
     try:
-        with open("/proc/meminfo") as file:
+        with open("/proc/meminfo", encoding="utf-8") as file:
             rows = dict(line.split(":", 1) for line in file)
         return int(rows["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):

@@ -25,6 +25,7 @@ from cambrian.search.planning.asked_settings import point_to_surrogate, refuse_a
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.forked import Failed, call_each
 from cambrian.search.planning.limited_size import STEP, describe_left_out, narrow_begun
+from cambrian.search.planning.on_gpu import call_here, is_gpu
 from cambrian.search.planning.optimisers import choose_optimiser
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_table
@@ -195,9 +196,7 @@ def _measure(
     """Seconds per row of an average network, and a sentence where that is a guess."""
     drawn = [sample(space, stream(n, "speed")) for n in range(SAMPLES)]
     jobs = [partial(_measure_one, task, space, architecture, size, device) for architecture in drawn]
-    if device.startswith("cuda"):  # which a forked process cannot use
-        return sum(job() for job in jobs) / len(jobs), None
-    speeds = call_each(jobs, max(workers, 1), PATIENCE)
+    speeds = call_here(jobs) if is_gpu(device) else call_each(jobs, max(workers, 1), PATIENCE)
     known = [float(speed) for speed in speeds if not isinstance(speed, Failed)]
     if known:
         return sum(known) / len(known), None
