@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
+
 import pytest
 import torch
 
+from cambrian import cli
 from cambrian.errors import UsageError
-from cambrian.search.parts.devices import choose_device
+from cambrian.search.engines.confine import fork_child
+from cambrian.search.engines.trial_process import TrialProcess
+from cambrian.search.parts import devices
+from cambrian.search.parts.devices import choose_device, usual_workers
 
 
 @pytest.fixture
@@ -45,3 +53,36 @@ def test_a_single_gpu_has_one_number(two_gpus: None, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(UsageError, match="torch sees one CUDA device, cuda:0"):
         choose_device("cuda:1")
+
+
+@pytest.mark.parametrize("system", ["darwin", "freebsd14"])
+def test_elsewhere_than_on_linux_one_trains_at_a_time(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the process of the search: workers fork, which the frameworks of macOS do not bear."""
+    monkeypatch.setattr(devices.sys, "platform", system)
+    assert usual_workers("cpu") == usual_workers("cuda") == 1
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_trial_that_has_ended_is_known_without_waitid(waits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS has it from Python 3.13 on. The status is the same, asked once or twice."""
+    if not waits:
+        monkeypatch.delattr(os, "waitid")
+    trial = TrialProcess.__new__(TrialProcess)
+    trial._status, (end, start) = None, os.pipe()
+    trial.pid = fork_child(lambda: os._exit(len(os.read(end, 9))), private=[])
+    os.setpgid(trial.pid, trial.pid)
+    assert not trial.dead
+    os.write(start, b"abc")
+    while not trial.dead:
+        time.sleep(0.001)
+    assert trial.dead
+    assert [os.waitstatus_to_exitcode(trial.kill()) for _ in range(2)] == [3, 3]
+    os.close(end)
+    os.close(start)
+
+
+def test_windows_is_told_so_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not by the traceback of the first module that is not there."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(SystemExit, match="Windows is not supported"):
+        cli.main()

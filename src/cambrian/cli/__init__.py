@@ -32,6 +32,8 @@ class _End(NamedTuple):
 def main() -> None:
     """Run one command. A mistake of the user's is one sentence on stderr and exit code 2; a run that
     cannot be used is 3; Ctrl-C is 130, SIGTERM 143 and SIGHUP 129, with the command that goes on."""
+    if sys.platform == "win32":
+        sys.exit("cambrian: Windows is not supported; in its Linux (WSL) cambrian runs as it does on Linux")
     import cambrian.cli.commands  # noqa: F401  (registers the commands)
 
     replace_unknown_signs()

@@ -119,7 +119,7 @@ def _in_a_child(work: Callable[[], None], words: Path) -> int:
             work()
             os._exit(0)
         except BaseException:
-            words.write_text(traceback.format_exc())
+            words.write_text(traceback.format_exc(), encoding="utf-8")
         finally:
             # Not `sys.exit`: the parent's test runner lives in this copy too and must not go on in it.
             os._exit(1)

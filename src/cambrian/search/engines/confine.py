@@ -53,7 +53,7 @@ def limit_memory(extra: int) -> None:
     # the stack besides, which is small.
     statm = Path("/proc/self/statm")
     if statm.exists():
-        held = int(statm.read_text().split()[5]) * resource.getpagesize()
+        held = int(statm.read_text(encoding="utf-8").split()[5]) * resource.getpagesize()
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         soft = held + extra if hard == resource.RLIM_INFINITY else min(held + extra, hard)
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
@@ -70,12 +70,12 @@ def volunteer_for_oom_killer() -> None:
     # The score is a process's share of the memory in thousandths plus this (proc(5)): the coordinator would
     # have to hold 80 % of the memory more than this process to go first. Raising it needs no privilege.
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("800")
+        Path("/proc/self/oom_score_adj").write_text("800", encoding="utf-8")
 
 
 def count_oom_kills() -> int:
     """Count the processes that the kernel has ended for want of memory since it started."""
-    with contextlib.suppress(OSError), open("/proc/vmstat") as lines:
+    with contextlib.suppress(OSError), open("/proc/vmstat", encoding="utf-8") as lines:
         for line in lines:
             if line.startswith("oom_kill "):
                 return int(line.split()[1])

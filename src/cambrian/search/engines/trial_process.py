@@ -50,6 +50,7 @@ class TrialProcess:
             os.close(descriptor)  # the child's ends: while they are open here, the pipes do not end with it
         for descriptor in (self.reports, self.stderr):
             os.set_blocking(descriptor, False)
+        self._status: int | None = None  # of waitpid
         self.imported: list[str] = []  # modules, once it is at its end
         self._ended: set[int] = set()  # descriptors at whose other end nobody is left
         self._inbox = Inbox(Message)
@@ -109,13 +110,20 @@ class TrialProcess:
     @property
     def dead(self) -> bool:
         """Whether it ended by itself; it stays a zombie, so that its process group keeps its number."""
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        if hasattr(os, "waitid"):
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        # On macOS before Python 3.13 it can be asked only by taking it away.
+        if self._status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self._status = status if pid else None
+        return self._status is not None
 
     def kill(self) -> int:
         """End it and all it started, if anything still runs. Returns the status of waitpid."""
         kill_group(self.pid)
-        _, status = os.waitpid(self.pid, 0)
-        return status
+        if self._status is None:
+            _, self._status = os.waitpid(self.pid, 0)
+        return self._status
 
     def release(self) -> None:
         """Close this end of the pipes, once all is read."""

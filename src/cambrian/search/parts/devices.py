@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 from cambrian.errors import UsageError
 from cambrian.search.engines.engine import Engine
@@ -61,7 +62,10 @@ def count_threads_of_one(engine: Engine) -> int:
 
 def usual_workers(device: str) -> int:
     """The trials at a time where nobody names a number: one on each GPU, since processes on one GPU only
-    share its time; on CPUs one on each core, since one-thread processes are faster than threads."""
+    share its time; on CPUs one on each core, since one-thread processes are faster than threads. Elsewhere
+    than on Linux one, in this process: the frameworks of macOS do not bear a fork."""
+    if sys.platform != "linux":
+        return 1
     if device == "cuda":
         return max(1, count_gpus())
     return 1 if device.startswith("cuda") else count_cores()
