@@ -1,12 +1,13 @@
 """Engine `serial`: what happens inside this process, and what `evaluate` makes of it."""
 
 import pytest
+import torch
 
 import mocks
 from cambrian.errors import Unbuildable
 from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Infeasible, Point
-from cambrian.search.engines.evaluation import evaluate
+from cambrian.search.engines.evaluation import _seed_torch, evaluate
 from cambrian.search.engines.serial import Serial
 
 
@@ -162,3 +163,17 @@ def test_evaluate_ends_in_a_clean_outcome(end, expected):
 
 def _fields(outcome):
     return {name: getattr(outcome, name) for name in outcome.__struct_fields__}
+
+
+def test_torch_is_seeded_where_it_has_no_accelerator_to_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch 2.6 raises there, and each evaluation ended with that."""
+
+    def refuse() -> None:
+        raise RuntimeError("Cannot access accelerator device when none is available.")
+
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", refuse)
+    _seed_torch(torch, 7)
+    drawn = torch.rand(3)
+    monkeypatch.undo()
+    _seed_torch(torch, 7)
+    assert torch.equal(torch.rand(3), drawn)

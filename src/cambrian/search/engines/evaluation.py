@@ -101,10 +101,18 @@ def _seed_globals(run: int, request: Request) -> None:
 def _seed_torch(torch: Any, seed: int) -> None:
     """As `torch.manual_seed`, which writes down the stack of its caller for devices that are not in use yet:
     that takes longer than most trials of a benchmark."""
-    if torch.accelerator.current_accelerator() is None:  # made for none
-        torch.default_generator.manual_seed(seed)
-    else:
+    if _has_accelerator(torch):
         torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
+
+
+def _has_accelerator(torch: Any) -> bool:
+    """Whether torch was made for one, or, as torch 2.6 has it, finds one."""
+    try:
+        return torch.accelerator.current_accelerator() is not None
+    except RuntimeError:  # of torch 2.6, where there is none
+        return False
 
 
 @contextmanager
