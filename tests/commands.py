@@ -57,8 +57,8 @@ CLEAN = ("torch", "torch.export", "torch._dynamo", "safetensors.torch")
 """The modules that an exported program's process imports, which must not need the house."""
 
 
-ELSEWHERE = ("torch", "cambrian.testing.walks")
-"""The modules that a space's names need in another process."""
+ELSEWHERE = ("torch", "cambrian.testing.walks", "cambrian.testing.predictors", "cambrian.testing.strategies")
+"""The modules that checks of components need in another process."""
 
 
 class Commands:

@@ -71,4 +71,4 @@ def names_are_forked(monkeypatch: pytest.MonkeyPatch) -> None:
             done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
         )
 
-    monkeypatch.setattr("cambrian.testing.walks.subprocess", SimpleNamespace(run=run))
+    monkeypatch.setattr("cambrian.testing.elsewhere.subprocess", SimpleNamespace(run=run))

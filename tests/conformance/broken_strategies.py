@@ -94,6 +94,15 @@ class LearnsAside(Listed):
 
 
 @dataclass(frozen=True)
+class GoesBySets(Listed):
+    """Goes through a set of texts, whose order is another one in every process."""
+
+    def start(self, problem: Problem) -> Known:
+        queue = super().start(problem).queue
+        return Known(list(set(queue)), [])
+
+
+@dataclass(frozen=True)
 class LosesPending(Listed):
     """Passes over one architecture for each that is pending."""
 
@@ -225,6 +234,7 @@ BROKEN = [
     (LearnsInPlace, "learn_leaves_the_old_state_alone"),
     (LearnsAside, "folding_history_rebuilds_the_state"),
     (CountsAside, "twenty_and_twenty_are_forty"),
+    (GoesBySets, "every_process_proposes_the_same"),
     (LosesPending, "nothing_is_lost_while_pending"),
     (ForgetsPending, "pending_is_not_proposed_again"),
     (StopsEarly, "nothing_is_lost_while_pending"),

@@ -3,6 +3,7 @@ of a real search (see `Order`)."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,7 @@ from cambrian.codec import decode, encode
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
+from cambrian.registry import Registry
 from cambrian.request import Evaluate, Proposal, Stop, TrainSupernet, Wait, trial_of
 from cambrian.search.loop.answers import replay_proposed
 from cambrian.search.loop.order import Order
@@ -154,6 +156,34 @@ class Game:
         outcome = self.measure(msgspec.structs.replace(trial, outcome=None))
         self._order.add(decode(encode(trial), Trial))  # as a resumed search reads it back
         self._order.finish(trial.number, outcome)
+
+
+def propose_in_parts(
+    strategy: Any, space: Space, fidelity: Fidelity, trials: Sequence[Trial]
+) -> list[tuple[int, str]]:
+    """What the strategy proposes after some eight parts of a history, with their lengths."""
+    state, requests = strategy.start(Problem(space, fidelity=fidelity, seed=7)), []
+    for known in range(len(trials) + 1):
+        if known % max(1, len(trials) // 8) == 0:
+            requests.append((known, _request(strategy.propose(state, [], stream(7, "propose", known)))))
+        if known < len(trials):
+            state = strategy.learn(state, trials[known])
+    return requests
+
+
+def propose_elsewhere(facts: list[Any]) -> list[tuple[int, str]]:
+    """The same for specs of a strategy and a space, a fidelity and a history as JSON."""
+    strategy, space = Registry("strategy", {}).make(facts[0]), Registry("space", {}).make(facts[1])
+    fidelity: Fidelity = decode(json.dumps(facts[2]), Fidelity)
+    trials: list[Trial] = decode(json.dumps(facts[3]), list[Trial])
+    return propose_in_parts(strategy, space, fidelity, trials)
+
+
+def _request(proposal: Proposal) -> str:
+    """What is asked for, without notes: the last digits of a prediction may differ between processes."""
+    if isinstance(proposal, Stop | Wait):
+        return type(proposal).__name__
+    return encode(msgspec.structs.replace(proposal, reason={}, memory={})).decode()
 
 
 class _Bare(Space):

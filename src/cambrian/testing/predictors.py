@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cambrian.architecture import Architecture, sample
+from cambrian.codec import decode, encode
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Infeasible, Outcome, Trial
 from cambrian.predictors.predictor import Conditions, Prediction, Scores, Values, make_trials
@@ -20,6 +21,7 @@ from cambrian.randomness import stream
 from cambrian.registry import Registry
 from cambrian.spaces.knowledge import Grows, Pool, know
 from cambrian.spaces.space import Space
+from cambrian.testing.elsewhere import is_found_elsewhere, run_elsewhere
 from cambrian.testing.snapshot import snapshot
 from cambrian.testing.suite import Conformance, Suite, applies, expect
 
@@ -179,6 +181,29 @@ def check_a_fit_is_a_function_of_seed_and_trials(case: PredictorCase) -> None:
     )
 
 
+def check_every_process_predicts_the_same(case: PredictorCase) -> None:
+    """Fitted to the same trials in another process, where sets have another order, it predicts the same."""
+    spec = Registry("predictor", {}).spec(case.predictor)
+    space = Registry("space", {}).spec(case.space)
+    found = is_found_elsewhere(spec) and is_found_elsewhere(space)
+    applies(found, "what another process does not find by its name lives in this process only")
+    plain = [json.loads(encode(fact)) for fact in (case.lessons, case.unknown)]
+    theirs = run_elsewhere("cambrian.testing.predictors:predict_after", [spec, space, case.seed, *plain])
+    ours = case.fitted.predict(case.unknown)
+    mean, deviation = theirs
+    elsewhere = Prediction(np.asarray(mean), None if deviation is None else np.asarray(deviation))
+    _check_agreement(case, ours, elsewhere, "in another process (go through sets in sorted order)")
+
+
+def predict_after(facts: list[Any]) -> list[list[float] | None]:
+    """The means and deviations that a predictor predicts after a history, which is given as JSON."""
+    predictor, space = Registry("predictor", {}).make(facts[0]), Registry("space", {}).make(facts[1])
+    trials: list[Trial] = decode(json.dumps(facts[3]), list[Trial])
+    fitted = predictor.start(space, facts[2]).fit(trials, None)
+    prediction = fitted.predict([Architecture.from_json(answers) for answers in facts[4]])
+    return [None if each is None else np.asarray(each, np.float64).tolist() for each in prediction]
+
+
 def check_pools_are_scored_as_predicted(case: PredictorCase) -> None:
     """The score of a pool's child is the mean predicted for it."""
     applies(isinstance(case.fitted, Scores), "the predictor does not score pools")
@@ -316,6 +341,7 @@ PREDICTOR = Suite[PredictorCase](
         check_asking_changes_nothing,
         check_fitting_leaves_its_arguments_alone,
         check_a_fit_is_a_function_of_seed_and_trials,
+        check_every_process_predicts_the_same,
         check_pools_are_scored_as_predicted,
         check_other_trials_can_be_known,
         check_one_trial_is_enough,

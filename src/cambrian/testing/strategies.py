@@ -14,7 +14,8 @@ from cambrian.randomness import stream
 from cambrian.registry import Registry
 from cambrian.spaces.knowledge import know
 from cambrian.strategies.strategy import Proposal, Stop, Wait
-from cambrian.testing.play import Game, Measure, StrategyCase, fail_all, fail_some
+from cambrian.testing.elsewhere import is_found_elsewhere, run_elsewhere
+from cambrian.testing.play import Game, Measure, StrategyCase, fail_all, fail_some, propose_in_parts
 from cambrian.testing.snapshot import snapshot
 from cambrian.testing.suite import Conformance, NotApplicable, Suite, applies, expect
 
@@ -117,6 +118,21 @@ def check_twenty_and_twenty_are_forty(case: StrategyCase) -> None:
         for one, other in zip(whole.trials, second.trials):
             expect(_text(one) == _text(other), f"resumed after {half} trials, {one.number} is another")
         expect(len(whole.trials) == len(second.trials), f"resumed it makes {len(second.trials)} trials")
+
+
+def check_every_process_proposes_the_same(case: StrategyCase) -> None:
+    """With the same history another process, in which sets have another order, proposes the same."""
+    spec = Registry("strategy", {}).spec(case.strategy)
+    space = Registry("space", {}).spec(case.space)
+    found = is_found_elsewhere(spec) and is_found_elsewhere(space)
+    applies(found, "what another process does not find by its name lives in this process only")
+    trials = [case.game.outcome_of(n) for n in range(case.game.learned)]
+    facts = [spec, space, *(json.loads(encode(fact)) for fact in (case.fidelity, trials))]
+    ours = propose_in_parts(case.strategy, case.space, case.fidelity, trials)
+    theirs = run_elsewhere("cambrian.testing.play:propose_elsewhere", facts)
+    for (known, one), (_, other) in zip(ours, theirs, strict=True):
+        why = f"after {known} trials it proposes {other}, and in this process {one}"
+        expect(one == other, f"{why}: go through sets in sorted order")
 
 
 def check_pending_is_not_proposed_again(case: StrategyCase) -> None:
@@ -241,6 +257,7 @@ STRATEGY = Suite[StrategyCase](
         check_learn_leaves_the_old_state_alone,
         check_folding_history_rebuilds_the_state,
         check_twenty_and_twenty_are_forty,
+        check_every_process_proposes_the_same,
         check_pending_is_not_proposed_again,
         check_nothing_is_lost_while_pending,
         check_it_waits_only_for_something,

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +23,7 @@ from cambrian.registry import Registry
 from cambrian.spaces.knowledge import Canonical, know
 from cambrian.spaces.space import Space, fingerprint
 from cambrian.testing.cases import SAMPLES, SpaceCase
+from cambrian.testing.elsewhere import run_elsewhere
 from cambrian.testing.suite import Violation, applies, expect
 
 
@@ -162,12 +160,9 @@ def check_settings_are_a_spec(case: SpaceCase) -> None:
     expect(fingerprint(again) == fingerprint(case.space), f"made again from {spec} it is another space")
 
 
-_ELSEWHERE = """
-import json, sys
-from cambrian.registry import Registry
-from cambrian.testing.walks import SpaceCase, names
-print(json.dumps(names(SpaceCase(Registry("space", {}).make(json.loads(sys.argv[1]))))))
-"""
+def name_samples(spec: dict[str, Any]) -> list[str]:
+    """The names of the samples of the space that a spec describes."""
+    return names(SpaceCase(Registry("space", {}).make(spec)))
 
 
 def names(case: SpaceCase) -> list[str]:
@@ -183,16 +178,8 @@ def check_names_are_the_same_in_every_process(case: SpaceCase) -> None:
     """Fingerprint, keys and canonical texts do not depend on the process, nor on PYTHONHASHSEED."""
     spec = Registry("space", {}).spec(case.space)
     applies(spec is not None, "a space without a name lives in this process only")
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
-        # Another seed than this process's: names must not go by the order of a set.
-        "PYTHONHASHSEED": "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2",
-    }
-    command = [sys.executable, "-c", _ELSEWHERE, json.dumps(spec)]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-    expect(ended.returncode == 0, f"another process cannot make the space: {ended.stderr[-500:]}")
-    expect(json.loads(ended.stdout) == names(case), "another process gives architectures other names")
+    elsewhere = run_elsewhere("cambrian.testing.walks:name_samples", spec)
+    expect(elsewhere == names(case), "another process gives architectures other names")
 
 
 def check_sampling_allocates_no_weights(case: SpaceCase) -> None:
