@@ -5,6 +5,7 @@ fields. A spec is JSON, never code; a component without a name in a registry is 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import importlib
 import os
 import sys
@@ -27,6 +28,7 @@ METHODS = {
     "estimator": ("run",),
     "predictor": ("start",),
     "curve model": ("start",),
+    "supernet method": ("step",),
     "engine": ("start", "submit", "wait", "cancel", "close"),
 }
 """The methods that a component of each kind has. A spec in a run directory may name any module, so the
@@ -73,7 +75,8 @@ class Registry:
         except (Exception, SystemExit) as error:  # a module of the user's own may raise anything, and exit
             place = find_place(error)
             cause = f"{place}: {_cause(error, module)}" if place else _cause(error, module)
-            raise UsageError(f"cannot load {self.kind} {target!r}: {cause}") from error
+            near = "" if place else _find_near(error)
+            raise UsageError(f"cannot load {self.kind} {target!r}: {cause}{near}") from error
         return target_object
 
     def make(self, spec: str | Mapping[str, Any]) -> Any:
@@ -261,6 +264,15 @@ def _cause(error: BaseException, module: str) -> str:
         )
     clear = isinstance(error, ImportError | AttributeError)  # their messages name the missing thing
     return str(error) if clear else f"{type(error).__name__}: {error}"
+
+
+def _find_near(error: BaseException) -> str:
+    """The name in a module that is nearest to one that it does not have, as the end of a sentence."""
+    if not isinstance(error, AttributeError) or not isinstance(error.obj, ModuleType):
+        return ""
+    names = [name for name in vars(error.obj) if not name.startswith("_")]
+    near = difflib.get_close_matches(error.name or "", names, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _plain(value: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -16,6 +17,7 @@ from cambrian.architecture import completions
 from cambrian.estimators import ESTIMATORS
 from cambrian.networks.measure import MEASURES
 from cambrian.networks.measure.latency_table import LatencyTable
+from cambrian.networks.sharing.methods import SUPERNET_METHODS
 from cambrian.outcome import Fidelity, Outcome, Trial
 from cambrian.predictors import PREDICTORS
 from cambrian.randomness import stream
@@ -28,12 +30,14 @@ from cambrian.testing import (
     ENGINE,
     ESTIMATOR,
     MEASURE,
+    METHOD,
     PREDICTOR,
     SPACE,
     STRATEGY,
     EngineCase,
     EstimatorCase,
     MeasureCase,
+    MethodCase,
     PredictorCase,
     SpaceCase,
     SpaceSuite,
@@ -176,6 +180,22 @@ SLOW_PAIRS = {
         # Each proposal fits a model, or tries every morphism.
         "twenty_and_twenty_are_forty": "dyhpo nas-bowl eas freeze-thaw",
         "folding_history_rebuilds_the_state": "dyhpo freeze-thaw",
+        "every_process_proposes_the_same": (
+            "dyhpo freeze-thaw nas-bowl nasbot eas path-level bananas popnas dpp-net"
+        ),
+        "every_process_predicts_the_same": (
+            "lstm-ensemble-paper lstm-ensemble mlp-ensemble-paper otmann boosting"
+        ),
+        # Mixtures of all candidates; others of the same step are tried at once.
+        **dict.fromkeys(
+            (
+                "steps_learn",
+                "steps_depend_on_seed_and_batches_alone",
+                "interrupted_trainings_resume",
+                "gates_learn_from_the_data",
+            ),
+            "beta-darts sdarts-rs r-darts darts-ada darts-pt p-darts",
+        ),
         "failures_are_survived": "nash",
         # Ensembles of recurrent networks.
         "a_fit_is_a_function_of_seed_and_trials": "lstm-ensemble-paper lstm-ensemble",
@@ -262,6 +282,17 @@ def predictor_case(name: str) -> PredictorCase:
     return PredictorCase(predictor, SPACES.make("nasbench201"), trials=40)
 
 
+@cache
+def method_case(name: str) -> MethodCase:
+    """Trainings of four epochs; what watches the gates is tried by its own tests."""
+    spaces = {"whole": "fabric", "smash": "memory-banks"}
+    known = {field.name for field in dataclasses.fields(SUPERNET_METHODS.get(name))}
+    few = {"epochs": 4, "curvature": 0, "updates": 1, "samples": 2}
+    spec = {"name": name, "arguments": {setting: few[setting] for setting in sorted(known & few.keys())}}
+    skeleton = {"filters": 4} if name in spaces else {"filters": 4, "cells": 1}
+    return MethodCase(spec, SPACES.make(spaces.get(name, "nasbench201")), skeleton, steps=4)
+
+
 def engine_case(name: str) -> EngineCase:
     return EngineCase(lambda: ENGINES.make(name), isolates=name in ISOLATING)
 
@@ -302,6 +333,12 @@ def test_measure(name: str, check: Callable[[MeasureCase], None]) -> None:
     check(MeasureCase(MEASURES.make(spec)))
 
 
+@over(METHOD, SUPERNET_METHODS.names())
+def test_method(name: str, check: Callable[[MethodCase], None]) -> None:
+    """Each registered way to train a supernet passes each check of the suite."""
+    check(method_case(name))
+
+
 @over(PREDICTOR, PREDICTORS.names())
 def test_predictor(name: str, check: Callable[[PredictorCase], None]) -> None:
     """Each registered predictor passes each check of the suite."""
@@ -316,7 +353,13 @@ def test_engine(name: str, check: Callable[[EngineCase], None]) -> None:
 
 def test_slow_pairs_are_pairs() -> None:
     """A component or a check that was renamed would be back in `make test` without a word."""
-    suites = ((SPACE, SPACES), (STRATEGY, STRATEGIES), (PREDICTOR, PREDICTORS), (ENGINE, ENGINES))
+    suites = (
+        (SPACE, SPACES),
+        (STRATEGY, STRATEGIES),
+        (METHOD, SUPERNET_METHODS),
+        (PREDICTOR, PREDICTORS),
+        (ENGINE, ENGINES),
+    )
     pairs = {(n, c.__name__) for suite, registry in suites for n in registry.names() for c in suite.checks}
     assert pairs >= SLOW_PAIRS
 

@@ -9,6 +9,7 @@ from typing import Any
 import broken_engines
 import broken_estimators
 import broken_measures
+import broken_methods
 import broken_pairs
 import broken_predictors
 import broken_spaces
@@ -23,6 +24,7 @@ from cambrian.testing import (
     ENGINE,
     ESTIMATOR,
     MEASURE,
+    METHOD,
     PAIR,
     PREDICTOR,
     SPACE,
@@ -30,6 +32,7 @@ from cambrian.testing import (
     EngineCase,
     EstimatorCase,
     MeasureCase,
+    MethodCase,
     PairCase,
     PredictorCase,
     SpaceCase,
@@ -93,6 +96,16 @@ def test_broken_measures_are_caught(component: Any, check: str) -> None:
         torch.set_num_threads(threads)
 
 
+def method_case(component: Any) -> MethodCase:
+    return MethodCase(component(epochs=4), SPACES.make("nasbench201"), {"filters": 2, "cells": 1}, steps=4)
+
+
+@each(broken_methods.BROKEN)
+def test_broken_methods_are_caught(component: Any, check: str) -> None:
+    """Each broken way to train a supernet fails the check that is there for its fault."""
+    catches(METHOD, method_case(component), check)
+
+
 def predictor_case(component: Any) -> PredictorCase:
     return PredictorCase(component(), SPACES.make("nasbench201"), trials=30)
 
@@ -116,12 +129,24 @@ def test_broken_engines_are_caught(component: Any, check: str, monkeypatch: pyte
             os.waitpid(helper, 0)
 
 
+def mean_weight(network: torch.nn.Module) -> dict[str, float]:
+    """An estimator as a user writes one."""
+    return {"accuracy": float(sum(p.abs().mean() for p in network.parameters()))}
+
+
+def test_a_function_is_an_estimator_and_not_accused_for_what_is_counted_beside_it() -> None:
+    """Where sizes are bounded they stand among its metrics, which is no change of its outcome."""
+    case = EstimatorCase(mean_weight, TinyChain())
+    assert ESTIMATOR.violations(case) == []
+
+
 def test_sound_components_are_not_accused() -> None:
     """What the broken ones vary has no violation: a check that fails everything catches nothing."""
     assert STRATEGY.violations(StrategyCase(broken_strategies.Listed(), TinyChain(), 30, lag_free=True)) == []
     assert PREDICTOR.violations(predictor_case(broken_predictors.Worths)) == []
     assert ESTIMATOR.violations(EstimatorCase(broken_estimators.Quick(), TinyChain())) == []
     assert MEASURE.violations(MeasureCase(broken_measures.Norm())) == []
+    assert METHOD.violations(method_case(broken_methods.Soft)) == []
     assert MEASURE.violations(MeasureCase(broken_measures.Norm().__call__)) == []
     assert ENGINE.violations(EngineCase(broken_engines.Wrapped)) == []
     assert ENGINE.violations(EngineCase(Serial)) == []

@@ -49,6 +49,9 @@ STATISTICS = ("measured", "running", "batch")
 WARMING = 1.0
 """Seconds in which a worker fills the memo of a supernet, of whose children there are hundreds."""
 
+MEMBERS = ("take", "state", "restore", "prefix")
+"""What a step has (see `networks/training/step.py`)."""
+
 COURSE = "course"
 """What a method with gates says of each epoch."""
 
@@ -137,6 +140,12 @@ class OneShot(Recipe):
         validation = BatchStream(images, augment, self.batches(len(images)), name)
         method = SUPERNET_METHODS.make(job.request.method or "uniform")
         step: Step = method.step(supernet, self, list_paths(job, supernet), validation)
+        lacking = [member for member in MEMBERS if not hasattr(step, member)]
+        if lacking:
+            raise UsageError(
+                f"the supernet method {type(method).__name__!r} returns a {type(step).__name__!r} as a step,"
+                f" which lacks {', '.join(lacking)}"
+            )
         return step
 
     def _train(self, job: Job, request: TrainSupernet, task: Task) -> Estimate:

@@ -1,5 +1,5 @@
-"""Conformance suites: the promises of spaces, strategies, estimators, predictors, engines and measures,
-alone and together, as tests to inherit.
+"""Conformance suites: the promises of spaces, strategies, estimators, predictors, engines, measures and ways
+to train a supernet, alone and together, as tests to inherit.
 
     from cambrian.testing import StrategyCase, StrategySuite
 
@@ -14,6 +14,7 @@ from cambrian.testing.cases import SpaceCase
 from cambrian.testing.engines import ENGINE, EngineCase, EngineSuite
 from cambrian.testing.estimators import ESTIMATOR, EstimatorCase, EstimatorSuite
 from cambrian.testing.measures import MEASURE, MeasureCase, MeasureSuite
+from cambrian.testing.methods import METHOD, MethodCase, MethodSuite
 from cambrian.testing.pairs import PAIR, PairCase, PairSuite
 from cambrian.testing.play import StrategyCase
 from cambrian.testing.predictors import PREDICTOR, PredictorCase, PredictorSuite
@@ -26,6 +27,7 @@ __all__ = [
     "ENGINE",
     "ESTIMATOR",
     "MEASURE",
+    "METHOD",
     "PAIR",
     "PREDICTOR",
     "SPACE",
@@ -36,6 +38,8 @@ __all__ = [
     "EstimatorSuite",
     "MeasureCase",
     "MeasureSuite",
+    "MethodCase",
+    "MethodSuite",
     "NotApplicable",
     "PairCase",
     "PairSuite",

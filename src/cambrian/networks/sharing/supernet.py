@@ -179,14 +179,21 @@ class Supernet(nn.Module):
 
 
 def _fit(mixture: Tensor | Mixture, fork: Fork, name: str) -> Mixture:
-    """The mixture of that fork. Raises UsageError for a tensor of another length."""
-    if not isinstance(mixture, Tensor):
-        return mixture
-    if mixture.shape not in ((len(fork.options),), (len(fork.mixable),)):
+    """The mixture of that fork. Raises UsageError for weights of another length, and for what is no
+    mixture."""
+    weights = mixture if isinstance(mixture, Tensor) else getattr(mixture, "weights", None)
+    # One weight too few would leave out the last candidate without a word.
+    if isinstance(weights, Tensor) and weights.shape not in ((len(fork.options),), (len(fork.mixable),)):
         raise UsageError(
-            f"question {name!r}: expected {len(fork.options)} weights, got {list(mixture.shape)}"
+            f"question {name!r}: expected {len(fork.options)} weights, got {list(weights.shape)}"
         )
-    return Weighted(mixture)
+    if isinstance(mixture, Tensor):
+        return Weighted(mixture)
+    if not callable(mixture):
+        raise UsageError(
+            f"question {name!r}: expected a mixture, or a tensor of weights, got {type(mixture).__name__!r}"
+        )
+    return mixture
 
 
 def _path(switch: Switch) -> str:

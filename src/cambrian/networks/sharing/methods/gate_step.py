@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cambrian.errors import UsageError
 from cambrian.networks.sharing.methods.course import Course, find_largest_eigenvalue
+from cambrian.networks.sharing.methods.gate_checks import Connection, check_mixtures
 from cambrian.networks.sharing.methods.gate_rules import (
     Logits,
     Progress,
@@ -76,6 +77,7 @@ class GateStep:
         self._supernet, self._recipe, self._validation = supernet, recipe, validation
         self._loss = HeadsLoss(make_loss(recipe), recipe.auxiliary)
         self._logits = make_logits(supernet, rules)
+        self._connection = Connection(list(self._logits.values()))
         self.kept: dict[str, Tensor] = {}  # bool[options] of sites whose other options were dropped
         self._course = Course({site: len(logit) for site, logit in self._logits.items()})
         by_adam = replace(
@@ -190,6 +192,7 @@ class GateStep:
         """The loss of the gates' pass, with the penalty."""
         self._mix(self._logits, progress)
         loss = self._loss(self._supernet, inputs, targets, moment)
+        self._connection.check(loss)
         if watched:
             self._course.add_loss(float(loss.detach()))
         if self._rules.scale is not None:
@@ -197,7 +200,9 @@ class GateStep:
         return loss if self._rules.penalty is None else loss + self._rules.penalty(self._logits, progress)
 
     def _mix(self, logits: Logits, progress: Progress) -> None:
-        self._supernet.mix(complete(self._rules.relax(logits, progress), self._supernet, self.kept))
+        mixtures = self._rules.relax(logits, progress)
+        check_mixtures(mixtures, self._supernet, self._logits)
+        self._supernet.mix(complete(mixtures, self._supernet, self.kept))
 
     def _move_gates(self, gradients: list[Tensor]) -> None:
         before = {site: logit.detach().clone() for site, logit in self._logits.items()}
