@@ -142,6 +142,16 @@ def test_a_module_that_is_nowhere_is_to_be_put_on_the_path() -> None:
     assert "PYTHONPATH" not in str(caught.value)
 
 
+def test_a_misspelt_name_in_a_module_is_told_the_nearest() -> None:
+    """As for registered names; where nothing is near, nothing is proposed."""
+    with pytest.raises(
+        UsageError, match=r"no attribute 'test_a_derived_field_is_no_settin'; did you mean 'test"
+    ):
+        Registry("space", {}).get(f"{HERE}:test_a_derived_field_is_no_settin")
+    with pytest.raises(UsageError, match=r"no attribute 'zzz'$"):
+        Registry("space", {}).get(f"{HERE}:zzz")
+
+
 def test_a_module_that_fails_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the user's module raises while it is imported."""
     (tmp_path / "half_written.py").write_text("def net(pick, task)\n")

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from cambrian.architecture import Architecture, completions, sample
-from cambrian.benchmarks import benchmark, play
+from cambrian.benchmarks import Benchmark, benchmark, play
 from cambrian.benchmarks.planted import Planted, optimum, truth
 from cambrian.errors import UsageError
 from cambrian.estimators.estimator import Job
+from cambrian.estimators.function import Function
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
 from cambrian.spaces.cells.darts import DARTS
@@ -128,3 +129,24 @@ def test_a_benchmark_is_played_by_its_name() -> None:
     """As the command line has it."""
     one, other = (play(each, "random", budget=4, seed=1) for each in ("planted", benchmark("planted")))
     assert one.value.tolist() == other.value.tolist()
+
+
+def make_chains() -> Benchmark:
+    """A benchmark of a user's own, as a function of a module."""
+    return Benchmark("chains", TinyChain(), Function(f"{__name__}:count", builds=False), count, 4.0)
+
+
+def count(architecture: Architecture) -> float:
+    return float(len(architecture))
+
+
+def test_a_benchmark_of_ones_own_is_named_as_a_function() -> None:
+    """It is played on as those by name are; what is no benchmark, or the other direction, is refused."""
+    played = play(benchmark(f"{__name__}:make_chains"), "random", budget=4, seed=0)
+    assert len(played.test) == 4
+    with pytest.raises(UsageError, match="is a 'str': write a function"):
+        benchmark(f"{__name__}:__name__")
+    with pytest.raises(UsageError, match=f"{__name__}:make_chains' is maximised"):
+        benchmark(f"{__name__}:make_chains", minimize=True)
+    with pytest.raises(UsageError, match="did you mean 'make_chains'"):
+        benchmark(f"{__name__}:make_chain")

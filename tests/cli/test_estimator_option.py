@@ -35,6 +35,16 @@ def test_a_function_that_is_not_there_is_called_a_function() -> None:
         read_estimator("test_estimator_option:nope")
 
 
+def test_a_measure_is_no_function_of_a_network_alone() -> None:
+    """Whoever has a proxy of three arguments is told which estimator takes it."""
+    with pytest.raises(UsageError, match=r"that is a measure, and Proxy\('MODULE:proxy'\)"):
+        read_estimator("test_estimator_option:proxy")
+
+
+def proxy(network: nn.Module, batch: object, device: str) -> float:
+    return 0.0
+
+
 def mean_weight(network: nn.Module) -> float:
     return float(sum(p.abs().mean() for p in network.parameters()))
 

@@ -37,7 +37,11 @@ def check_function(function: Any) -> None:
             f" above it and give it as the space"
         )
     if parameters is not None and not _can_be_called(parameters):
-        raise UsageError(f"{WANTED}, got {name}{inspect.signature(function)}")
+        measures = [p.name for p in parameters[:3]] == ["network", "batch", "device"]
+        how = (
+            f": that is a measure, and Proxy('MODULE:{name}') the estimator that takes it" if measures else ""
+        )
+        raise UsageError(f"{WANTED}, got {name}{inspect.signature(function)}{how}")
 
 
 def call_function(function: Callable[..., Any], subject: Any, fidelity: Fidelity) -> Any:

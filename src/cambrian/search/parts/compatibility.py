@@ -202,6 +202,10 @@ def remedy(need: str) -> str:
         " network-morphism or stages, or a strategy such as evolution",
         "Mixes": "its questions are not all forks of modules: choose nasbench201, darts or pnas, or a"
         " strategy that samples",
+        "ContainsAll": "choose fabric, or a strategy such as spos",
+        "Trees": "choose tree-cells, or a strategy such as nash",
+        "MapsBanks": "choose memory-banks, or a strategy such as spos",
+        "SharesPartly": "choose nasbench201, darts or pnas, or a strategy such as gdas",
         "Encodes": "give it tokens, or use a strategy such as random",
     }.get(need, "choose another space or another strategy")
 
