@@ -131,7 +131,7 @@ def test_broken_engines_are_caught(component: Any, check: str, monkeypatch: pyte
 
 def mean_weight(network: torch.nn.Module) -> dict[str, float]:
     """An estimator as a user writes one."""
-    return {"accuracy": float(sum(p.abs().mean() for p in network.parameters()))}
+    return {"accuracy": float(sum(p.detach().abs().mean() for p in network.parameters()))}
 
 
 def test_a_function_is_an_estimator_and_not_accused_for_what_is_counted_beside_it() -> None:
