@@ -155,7 +155,7 @@ def test_options_of_tables_need_one(name: str) -> None:
     value = "mean" if name == "--replicates" else "a"
     assert f"{name} is for --benchmark with a table" in str(search(name, value).exception)
     published = search("--benchmark", "planted", name, value)
-    assert f"{name} is for a table of your own" in str(published.exception)
+    assert f"{name} is for a file of your own" in str(published.exception)
 
 
 LIVE = ["--space", "--epochs", "--filters", "--cells", "--limit", "--size", "--device"]
