@@ -52,6 +52,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--table-sample", type=int, default=200)
     parser.add_argument("--limit", type=int, default=None, help="images of each data set")
     parser.add_argument("--size", type=int, default=None, help="pixels a side of the images")
+    parser.add_argument("--mels", type=int, default=None, help="bands of the others' spectrograms")
     parser.add_argument("--workers", type=int, default=1)
     return parser.parse_args()
 
@@ -67,8 +68,9 @@ def audit_table(asked: argparse.Namespace) -> Audit:
 
 
 def audit_live(asked: argparse.Namespace, part: str) -> Audit:
-    size = {"size": asked.size} if asked.size and part == "images" else {}
-    task = cambrian.load(getattr(asked, part), limit=asked.limit, **size)
+    reading = {"size": asked.size} if part == "images" else {"mels": asked.mels}
+    given = {name: value for name, value in reading.items() if value is not None}
+    task = cambrian.load(getattr(asked, part), limit=asked.limit, **given)
     return cambrian.audit(
         task,
         space=asked.space,
