@@ -21,7 +21,15 @@ from cambrian.cli.export import predict as predict_command
 from cambrian.errors import DataError, ExportMismatch, MissingExtra, UsageError
 from cambrian.exports import export as exporting
 from cambrian.exports.export import check_target, export_network
-from cambrian.exports.predict import Prediction, check_table, predict, predict_files, write_table
+from cambrian.exports.predict import (
+    Prediction,
+    _choose_reading,
+    _read_whole,
+    check_table,
+    predict,
+    predict_files,
+    write_table,
+)
 from cambrian.exports.readme import write_readme
 from cambrian.exports.verification import Verified, verify
 from cambrian.networks.normalisation import Normalised, as_inputs
@@ -373,6 +381,23 @@ def test_files_that_cannot_be_read_are_left_out_where_they_are_asked_for(exporte
         predict_files(place, [photos])
     with pytest.raises(DataError, match=r"4\.png: a corrupt"):
         predict_files(place, [photos / "4.png"], broken=[])
+
+
+def test_texts_on_both_sides_of_a_table_are_named(tmp_path):
+    """They are read apart, and each part has its error; the table and the other texts are read."""
+    files = [tmp_path / name for name in ("a.txt", "b.txt", "rows.csv", "c.txt")]
+    for path, content in zip(files, (b"\xff", b"ab", b"said\nba\n", b"\xff"), strict=True):
+        path.write_bytes(content)
+    facts = {"rendering": {"text": {"characters": "ab", "length": 2, "column": "said"}}}
+    read, paths = _choose_reading(tmp_path, files, facts)
+    broken: list[DataError] = []
+    whole, (names, inputs) = _read_whole(read, paths, broken)
+    assert [error.places for error in broken] == [(str(files[0]),), (str(files[3]),)]
+    assert whole == files[1:3]
+    assert (names, len(inputs)) == ([str(files[1]), f"{files[2]}:1"], 2)
+    assert _read_whole(read, files[3:], broken) == ([], None)
+    with pytest.raises(DataError, match=r"a\.txt: not a text in UTF-8"):
+        _read_whole(read, paths, None)
 
 
 def test_the_command_names_files_that_cannot_be_read_and_goes_on(exported, tmp_path, capsys):

@@ -185,11 +185,6 @@ import os, sys
 from pathlib import Path
 from cambrian.errors import RunError
 from cambrian.search.ledger.run_directory import at_work
-from cambrian.search.search import Search
-from cambrian.search.engines.engine import Assignment, Report
-from cambrian.search.engines.serial import Serial
-from cambrian.search.ledger import lock
-from cambrian.search.ledger.keys import trial_name
 from cambrian.search.ledger.ledger import Ledger
 place = Path(sys.argv[1])
 if os.geteuid() == 0:  # whom no permission stops
@@ -255,7 +250,6 @@ import sys, time
 from pathlib import Path
 from cambrian.errors import RunBusy
 from cambrian.search.ledger.run_directory import at_work
-from cambrian.search.search import Search
 sys.stdin.readline()
 try:
     with at_work(Path(sys.argv[1])):
@@ -357,10 +351,6 @@ import os, sqlite3
 from pathlib import Path
 from cambrian.codec import encode
 from cambrian.search.ledger import database
-from cambrian.search.engines.engine import Assignment, Report
-from cambrian.search.engines.serial import Serial
-from cambrian.search.ledger import lock
-from cambrian.search.ledger.keys import trial_name
 from cambrian.search.ledger.ledger import Ledger
 
 path, real = Path({str(path)!r}), os.replace

@@ -155,14 +155,17 @@ def _read_whole(
     """The files that can be read, and what is in them; without `broken`, raises DataError for others."""
     from cambrian.tasks.readers.listing import show
 
-    try:
-        return paths, read(paths)
-    except DataError as error:
-        if broken is None or not error.places:
-            raise
-        broken.append(error)
-        whole = [path for path in paths if not {str(path), show(path)} & {*error.places}]
-        return whole, read(whole) if whole else None
+    while paths:
+        try:
+            return paths, read(paths)
+        except DataError as error:
+            whole = [path for path in paths if not {str(path), show(path)} & {*error.places}]
+            if broken is None or len(whole) == len(paths):
+                raise
+            broken.append(error)
+        # Once more: texts on either side of a table are read apart, and each part has an error of its own.
+        paths = whole
+    return paths, None
 
 
 def _predict_rows(
