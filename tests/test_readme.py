@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import cambrian
-import cambrian.search.planning.plan  # noqa: F401  (its clock is stopped)
+import cambrian.search.planning.plan
 from cambrian.spaces import SPACES
 from cambrian.strategies import STRATEGIES
 
@@ -46,8 +46,8 @@ def test_the_space_of_ones_own_is_searched(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_first_example_ends_with_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first block runs as printed, in a sixth of the time, and leaves a network that classifies. Until the
-    plan begins no time goes by: on a busy machine all of it would be over before."""
+    """The first block runs as printed, in a sixth of the time, and leaves a network that classifies. No
+    time goes by until the plan begins: on a busy machine all of it would be over before."""
     monkeypatch.chdir(tmp_path)
     for module in ("plan", "plan_request"):
         monkeypatch.setattr(sys.modules[f"cambrian.search.planning.{module}"], "time", STANDING)
