@@ -150,6 +150,8 @@ def test_a_misspelt_name_in_a_module_is_told_the_nearest() -> None:
         Registry("space", {}).get(f"{HERE}:test_a_derived_field_is_no_settin")
     with pytest.raises(UsageError, match=r"no attribute 'zzz'$"):
         Registry("space", {}).get(f"{HERE}:zzz")
+    with pytest.raises(UsageError, match=r"did you mean '[a-z]"):  # what is private is nobody's
+        Registry("space", {}).get("cambrian.registry:_find_nea")
 
 
 def test_a_module_that_fails_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

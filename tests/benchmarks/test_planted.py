@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from cambrian.architecture import Architecture, completions, sample
 from cambrian.benchmarks import Benchmark, benchmark, play
 from cambrian.benchmarks.planted import Planted, optimum, truth
-from cambrian.errors import UsageError
+from cambrian.errors import DataError, UsageError
 from cambrian.estimators.estimator import Job
 from cambrian.estimators.function import Function
 from cambrian.outcome import Fidelity
@@ -150,3 +152,13 @@ def test_a_benchmark_of_ones_own_is_named_as_a_function() -> None:
         benchmark(f"{__name__}:make_chains", minimize=True)
     with pytest.raises(UsageError, match="did you mean 'make_chains'"):
         benchmark(f"{__name__}:make_chain")
+
+
+def test_a_file_is_no_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of another kind is refused as a table, and not looked for as `mine/txt.py`."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"cannot load benchmark 'mine\.txt:loss'"):
+        benchmark("mine.txt:loss")
+    (tmp_path / "mine.txt").write_text("")
+    with pytest.raises(DataError):
+        benchmark("mine.txt:loss")

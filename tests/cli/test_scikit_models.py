@@ -88,6 +88,14 @@ def test_rows_are_scored_by_what_the_metric_needs(metric: str) -> None:
     assert fit_scikit(task) == pytest.approx(expected[metric])
 
 
+def test_labels_are_scored_by_the_probability_of_having_them() -> None:
+    """Rows tell each label: that of not having it would be the worst there is."""
+    rows = np.random.default_rng(0).normal(size=(120, 3))
+    task = cambrian.load((rows, (rows[:, :2] > 0).astype(int)), features=True, goal="labels")
+    assert task.metric == "mean-average-precision"
+    assert fit_scikit(task) > 0.9
+
+
 def test_a_class_that_only_the_test_part_has_and_one_that_is_alone(tmp_path: Path) -> None:
     """Have the probabilities 0 and 1: of heads a column for each class, whichever were learned."""
     rng = np.random.default_rng(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,10 +26,12 @@ from cambrian.cli.display.summary import (
     _front,
     _leaderboard,
     _list_failures,
+    _list_others,
     _list_unraced,
     summarise,
 )
 from cambrian.cli.doctor import doctor
+from cambrian.goal import Goal
 from cambrian.outcome import Done, Fidelity, Infeasible, Trial
 from cambrian.problem import Objective
 from cambrian.reports.constant_answer import tell_constant
@@ -109,10 +112,11 @@ def test_a_constant_answer_is_told_by_every_metric(metric: str) -> None:
     rng = np.random.default_rng(0)
     rows, minimize = rng.normal(size=(90, 3)), metric in ("log-loss", "rmse", "mae")
     if metric in ("rmse", "mae"):
-        task = load((rows, np.exp(rows[:, 0])), features=True, goal="numbers", metric=metric)
+        task = load((rows, np.exp(2 * rows[:, 0])), features=True, goal="numbers", metric=metric)
         dummies = [DummyRegressor(strategy=each) for each in ("mean", "median")]
     else:
         task = load((rows, ["no"] * 70 + ["yes"] * 20), features=True, metric=metric)
+        task = replace(task, train=np.arange(80), test=np.arange(60, 90))  # of other shares
         dummies = [DummyClassifier(strategy="prior")]
     oracle = {
         "roc-auc": lambda true, model: roc_auc_score(true, model.predict_proba(rows[: len(true)])[:, 1]),
@@ -123,7 +127,9 @@ def test_a_constant_answer_is_told_by_every_metric(metric: str) -> None:
         "mae": lambda true, model: mean_absolute_error(true, model.predict(true)),
     }[metric]
     known, true = task.targets[task.train], task.targets[task.test]
-    best = min(oracle(true, dummy.fit(known[:, None], known)) for dummy in dummies)
+    each = [oracle(true, dummy.fit(known[:, None], known)) for dummy in dummies]
+    best = min(each)
+    assert each.index(best) == (metric == "mae")  # of which the median is the better answer
 
     def tell(value: float) -> list[str]:
         outcome = Done(value, {"test_loss": 1.0})
@@ -133,6 +139,16 @@ def test_a_constant_answer_is_told_by_every_metric(metric: str) -> None:
     constant = number_text(best, metric == "balanced-accuracy")
     assert tell(worse)[0].startswith(f"A constant answer reaches {constant} ({metric}) on the test part")
     assert tell(better) == []
+
+
+def test_classes_that_are_judged_by_something_else_have_their_accuracy_too() -> None:
+    """Of two metrics that are counted together neither is said beside the other."""
+    metrics = {"test_loss": 1.0, "test_accuracy": 0.8, "test_balanced_accuracy": 0.7, "test_roc_auc": 0.9}
+    winner = Trial(0, Architecture({"a": 1}), Fidelity(), outcome=Done(0.9, metrics))
+    for metric, said in (("roc-auc", ["test: accuracy 0.8, balanced_accuracy 0.7"]), ("accuracy", [])):
+        task: Any = SimpleNamespace(goal=Goal(), metric=metric)
+        result: Any = SimpleNamespace(winner=winner, task=task)
+        assert _list_others(result) == said
 
 
 def test_tables_name_a_metric_that_is_not_an_accuracy(capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,6 +97,48 @@ class _Renaming(GateStep):
         return {f"my {site}": numbers for site, numbers in super().gates().items()}
 
 
+class _Omitting(GateStep):
+    def gates(self) -> dict[str, list[float]]:
+        return dict([*super().gates().items()][1:])
+
+
+class _Idle(GateStep):
+    def take(self, inputs: Tensor, targets: Tensor, moment: Any) -> Tensor:
+        return torch.tensor(1.0)
+
+
+class _Counting(GateStep):
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "count": _Count()}
+
+
+class _Count(float):
+    """A number that has what the suite asks of a tensor, and is none."""
+
+    def detach(self) -> _Count:
+        return self
+
+    clone = detach
+
+
+class Omits(Soft):
+    """Leaves the gates of a site out."""
+
+    made_by = _Omitting
+
+
+class Idles(Soft):
+    """Trains nothing."""
+
+    made_by = _Idle
+
+
+class KeepsNumbers(Soft):
+    """Has a state that cannot be saved with the tensors."""
+
+    made_by = _Counting
+
+
 class Attaches(Soft):
     """Returns a loss that keeps its graph."""
 
@@ -133,10 +175,13 @@ BROKEN = [
     (Nervous, "settings_are_a_spec"),
     (Attaches, "steps_learn"),
     (Whitens, "steps_learn"),
+    (Idles, "steps_learn"),
     (Unseeded, "steps_depend_on_seed_and_batches_alone"),
     (Aside, "interrupted_trainings_resume"),
+    (KeepsNumbers, "interrupted_trainings_resume"),
     (Chats, "what_it_says_is_plain"),
     (Renames, "gates_are_of_the_sites"),
+    (Omits, "gates_are_of_the_sites"),
     (Negative, "gates_are_of_the_sites"),
     (Detached, "gates_learn_from_the_data"),
     (DetachedOnce, "gates_learn_from_the_data"),

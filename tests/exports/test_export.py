@@ -279,6 +279,16 @@ def test_files_of_ones_own_in_an_earlier_export_are_not_removed(name, tmp_path):
     assert (tmp_path / name).read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["README.md", "network.py", "front-1/README.md"])
+def test_a_folder_of_ones_own_is_no_export_for_a_name(name, tmp_path):
+    """A README or a network of the user's own, where no export has been: `model.json` tells."""
+    place = tmp_path / name
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("mine")
+    with pytest.raises(UsageError, match=re.escape(f"holds other files, {name} for one")):
+        check_target(FACTS, tmp_path, onnx=False)
+
+
 def test_onnx_is_an_extra(tmp_path, monkeypatch):
     """Without onnx the sentence says how to get it."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

@@ -11,8 +11,10 @@ import pytest
 from torch import nn
 
 import cambrian
+from cambrian.cli.run_search import _describe_stop
 from cambrian.errors import RunError
 from cambrian.estimators.function import Function
+from cambrian.search.ledger import run_directory
 from cambrian.search.loop.final import Final
 from cambrian.search.loop.watch import Watch
 from small_training import SmallConv, bars
@@ -44,6 +46,19 @@ def refuse(result: cambrian.Result, **chosen: Any) -> str:
         sentences.add(str(refusal.value))
     (sentence,) = sentences
     return sentence
+
+
+@pytest.mark.parametrize("final", [None, {"top": 1}])
+def test_who_stops_a_search_is_told_how_to_have_the_best_so_far(
+    final: dict[str, int] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a final stage would train it; a search that never began is to be given again."""
+    monkeypatch.setattr(run_directory, "read_begun", lambda place: {"final": final})
+    said = _describe_stop(tmp_path)
+    assert ("a smaller --budget there ends it with the best so far" in said) == (final is not None)
+    assert said.endswith(f"; go on with: cambrian resume {tmp_path}")
+    monkeypatch.setattr(run_directory, "read_begun", lambda place: None)
+    assert _describe_stop(tmp_path) == "stopped before the search began: give the same command again"
 
 
 def test_a_function_leaves_no_network(tmp_path: Path) -> None:
