@@ -20,14 +20,14 @@ from unittest.mock import Mock
 import pytest
 
 from cambrian.errors import UsageError
-from cambrian.outcome import Crashed, Done, Fidelity, Trial
+from cambrian.outcome import Crashed, Done, Fidelity, Point, Trial
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
 from cambrian.watching.app import _Pages
 from cambrian.watching.board import Board
 from cambrian.watching.parts import PARTS, make_detail, make_parts
 from cambrian.watching.run_view import RunReader
-from cambrian.watching.trial_views import name_trial
+from cambrian.watching.trial_views import _count_lengths, name_trial
 from report_cases import cells
 
 EVIL = "<script>document.title='owned'</script>"
@@ -238,6 +238,20 @@ def test_a_space_without_a_name_leaves_the_rest(tmp_path):
     parts = make_parts(RunReader(tmp_path).read())
     assert "<svg" in parts["cells"]
     assert parts["trials"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "point", "lengths"),
+    [
+        ({"epochs": 3.0, "steps": 90.0}, {}, (3.0, 90.0)),
+        ({"epochs": 3.0, "steps": 90.0}, {"steps": 45.0}, (None, 90.0)),
+        ({"epochs": 3.0}, {}, (3.0, None)),
+    ],
+)
+def test_a_training_has_epochs_or_steps_in_their_columns(metrics, point, lengths):
+    """Passes over the data where its curve goes by them, and steps where they are known."""
+    outcome = Done(0.5, metrics, curve=(Point(1, {"value": 0.4, **point}),))
+    assert _count_lengths(Trial(0, cells(1)[0], Fidelity(), outcome=outcome)) == lengths
 
 
 def test_what_cannot_be_shown_ends_no_page(tmp_path, monkeypatch):
