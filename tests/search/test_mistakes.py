@@ -120,6 +120,22 @@ def test_an_objective_almost_as_a_measure_is_written(task: cambrian.Task, writte
     assert own.run(quiet=True).front
 
 
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("balanced-accuracy", "did you mean 'balanced_accuracy'"),
+        ("log_loss", "or load the data with metric='log-loss'"),
+        ("r2", "name one of these$"),
+    ],
+)
+def test_an_objective_that_trainings_do_not_measure(task: cambrian.Task, written: str, says: str) -> None:
+    """A metric by its name as an option, one that costs too much to be computed unasked, one of other data:
+    each was missing in all trials, so that the front was of the accuracy alone, without a word."""
+    with pytest.raises(UsageError, match=says):
+        Search(net, "random", "train", task, budget=2, objectives=[written])
+    Search(net, "random", "train", task, budget=2, objectives=["balanced_accuracy"])
+
+
 def test_a_dictionary_holds_the_value_and_further_metrics(task: cambrian.Task) -> None:
     """Those that are objectives of the search decide with it: the front by hand is the wide and the narrow
     network, and not the slower one of two equals."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import questions, sample
 from cambrian.effort import find_axis, read_axis
-from cambrian.errors import Incompatible, UnknownName, UsageError
+from cambrian.errors import Incompatible, UnknownName, UsageError, join_words
 from cambrian.estimators.build import signature
 from cambrian.estimators.estimator import SERVES
 from cambrian.networks.training.recipe import Recipe
@@ -104,7 +104,8 @@ def check_objectives(strategy: Any, count: int) -> None:
 
 def _check_names(search: Search) -> None:
     """Raises UnknownName for an objective that is written almost as a measure is: a training has these, and
-    metrics of other names. Raises UsageError for a measure that cannot be taken."""
+    metrics of other names. Raises UsageError for a measure that cannot be taken, and for a metric that is not
+    computed: it would be missing in all trials, and the first objective alone would decide."""
     from cambrian.networks.measure import MEASURES
     from cambrian.networks.measure.measure import find_measure, is_measure
     from cambrian.networks.trained import TRAINED_METRICS
@@ -115,10 +116,32 @@ def _check_names(search: Search) -> None:
         if is_measure(name):
             find_measure(name, "objective")  # refuses its settings, and a function with other arguments
             continue
-        if is_trained_metric(name) or name in METRICS:
+        if is_trained_metric(name):
+            continue
+        if name.replace("_", "-") in METRICS:
+            _check_metric(name, search.task)
             continue
         if difflib.get_close_matches(name, known, n=1, cutoff=ALMOST):
             raise UnknownName("objective", name, known)
+
+
+def _check_metric(name: str, task: Task | None) -> None:
+    """Raises UsageError for a metric that trainings do not have beside the task's own."""
+    from cambrian.estimators.scoring import list_measured
+
+    if task is None:
+        return
+    measured = [metric.replace("-", "_") for metric in list_measured(task)]
+    if name.replace("-", "_") in measured and name not in measured:
+        raise UnknownName("objective", name, measured)
+    if name not in measured:
+        written = name.replace("_", "-")
+        suits = task.goal.kind in METRICS[written].kinds
+        way = f", or load the data with metric={written!r}" if suits else ""
+        raise UsageError(
+            f"objective {name!r}: trainings that are ranked by {task.metric} have {join_words(measured)}, and"
+            f" not {name}: name one of these{way}"
+        )
 
 
 def trains_supernets(strategy: Any) -> bool:
