@@ -13,6 +13,7 @@ from refusals import refused
 from cambrian.errors import DataError
 from cambrian.goal import CLASSES, Goal
 from cambrian.tasks import Task, load
+from cambrian.tasks.number_scale import find_near
 from cambrian.tasks.targets import DISTINCT, is_measured
 
 RNG = np.random.default_rng(5)
@@ -242,3 +243,12 @@ def test_several_columns(tmp_path: Path) -> None:
     refused(path, "no column 'colur'", target="size,colur")
     refused(path, "goal=numbers is for one target, got 2", target="size,colour", goal="numbers")
     refused(path, "'size' is not of 0 and 1 alone", target="size,colour", goal="labels")
+
+
+def test_numbers_far_below_are_found_as_those_far_above() -> None:
+    """Shares from 0 to 1 too: one of 0 beside a thousand of about .99 ruled the scale, as one of 1 beside a
+    thousand of about .01 did not."""
+    shares = np.append(np.random.default_rng(0).normal(0.01, 0.001, 1000), 1.0)
+    for numbers in (shares, 1 - shares, -shares, shares - 1, 1e9 * shares):
+        assert np.flatnonzero(~find_near(numbers)).tolist() == [1000]
+    assert find_near(np.zeros(3)).all()

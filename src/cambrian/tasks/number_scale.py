@@ -37,7 +37,9 @@ def find_near(numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
     >>> find_near(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 1e9])).tolist()
     [True, True, True, True, True, False]
     """
-    near = (numbers >= find_lowest(numbers)) & (numbers <= -find_lowest(-numbers))
+    # Beyond 1: what lies from 0 to 1 is taken for accuracies, of which none is far below the others.
+    scaled = numbers * (2 / (float(np.abs(numbers).max()) or 1.0))
+    near = (scaled >= find_lowest(scaled)) & (scaled <= -find_lowest(-scaled))
     far = len(numbers) - int(near.sum())
     spread = float(numbers[near].std())
     rules = 0 < far <= max(1, FEW * len(numbers)) and 0 < RULING * spread <= float(numbers.std())
