@@ -75,8 +75,10 @@ def plan_by_preset(request: PlanRequest) -> Plan:
     left = msgspec.structs.replace(limits, seconds=request.left)
     wishes = Wishes(facts, left, changes, by_levels=chosen is None, examples=len(task.train))
     usual = choose_optimiser(task, request.recipe, facts.space, facts.size(0))
-    # A paper's own trainings have the precision that all trainings have unless somebody names one.
-    named = request.recipe.get("precision", "auto" if paper else None)
+    # A count of trials or epochs is the same search on an idle machine and a busy one, whose measured speeds
+    # differ; and a paper's own trainings have the precision that all have unless somebody names one.
+    fixed = paper or limits.seconds is None
+    named = request.recipe.get("precision", "auto" if fixed else None)
     cost = Cost(task, request.device, request.crew, facts, named)
     recipe = {**(published.recipe if published else usual), **request.recipe, "precision": cost.precision}
     train = Train(**recipe)
