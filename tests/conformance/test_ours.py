@@ -177,6 +177,11 @@ SLOW_PAIRS = {
         # Architectures of many answers.
         "tokens_tell_architectures_apart": "nasnet hierarchical amoebanet cgp enas-micro",
         "neighbours_are_one_answer_away": "nasnet hierarchical amoebanet cgp darts",
+        # Supernets of many paths, and a network for each kind of edit.
+        "sites_are_the_supernets": "amoebanet proxylessnas enas-micro",
+        "mixtures_of_ones_and_zeros_are_networks": "amoebanet darts enas-micro pnas proxylessnas",
+        "partial_channels_run": "amoebanet darts enas-micro pnas",
+        "morphs_keep_the_function": "joint macro metaqnn pnas tree-cells",
         # Each proposal fits a model, or tries every morphism.
         "twenty_and_twenty_are_forty": "dyhpo nas-bowl eas freeze-thaw",
         "folding_history_rebuilds_the_state": "dyhpo freeze-thaw",

@@ -6,6 +6,7 @@ import os
 import signal
 from typing import Any
 
+import broken_capabilities
 import broken_engines
 import broken_estimators
 import broken_measures
@@ -58,7 +59,7 @@ def each(broken: list[tuple[Any, str]]) -> Any:
     )
 
 
-@each(broken_spaces.BROKEN)
+@each([*broken_spaces.BROKEN, *broken_capabilities.BROKEN])
 def test_broken_spaces_are_caught(component: Any, check: str) -> None:
     """Each broken space fails the check that is there for its fault."""
     catches(SPACE, SpaceCase(component()), check)

@@ -11,7 +11,7 @@ import torch
 from shared_reading import INPUTS, TASK
 
 import living
-from cambrian.architecture import Architecture, replay, sample
+from cambrian.architecture import Architecture, sample
 from cambrian.estimators.gate_course import show_sites
 from cambrian.networks.sharing.methods.gate_step import complete
 from cambrian.networks.sharing.mixing import Weighted
@@ -25,20 +25,18 @@ from cambrian.spaces.cells.edge_cells import PATHS
 from cambrian.spaces.cells.edges import live_edges
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.cells.pnas import PNAS
-from cambrian.spaces.chains.macro.space import Macro
 from cambrian.spaces.chains.mobile.space import ProxylessNAS
-from cambrian.spaces.knowledge import Mixes, Shares, Site
+from cambrian.spaces.knowledge import Mixes, Shares
 from cambrian.spaces.sharing import outer
 from cambrian.spaces.space import Space
+from cambrian.testing import SPACE, SpaceCase, mixtures
 from reseeding import default_rng
 
 CASES: dict[str, tuple[Space, dict[str, Any]]] = {
-    "nasbench201": (NASBench201(), {"filters": 4}),
     "darts": (DARTS(nodes=2), {"filters": 2, "cells": 3}),
     "darts with none": (DARTS(2, ("sep3x3", "skip", "none")), {"filters": 2, "cells": 3}),
     "pnas": (PNAS(blocks=2), {"filters": 2, "cells": 3}),
     "amoebanet": (AmoebaNet(blocks=2), {"filters": 2, "cells": 3}),
-    "macro": (Macro(), {"filters": 4}),
     "proxylessnas": (ProxylessNAS((8, 8), (2, 1)), {"width": 0.5, "features": 8}),
     "a program": (living.forked, {}),
 }
@@ -58,51 +56,11 @@ def mixed_supernet(space: Space, **skeleton: Any) -> tuple[Supernet, Mixes, dict
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_sites_are_the_supernets(name: str) -> None:
-    """Each site is that of forks with so many candidates, and no candidate is left without one."""
+def test_the_suite_passes(name: str) -> None:
+    """Sites are those of the forks, gates lead to legal architectures, and mixed by ones and zeros the
+    supernet is that architecture: of forms that the registered spaces do not have."""
     space, skeleton = CASES[name]
-    supernet, mixes, fixed = mixed_supernet(space, **skeleton)
-    forks: dict[str, set[int]] = {}
-    for module in supernet.modules():
-        if isinstance(module, Fork):
-            forks.setdefault(module.gate, set()).add(len(module.mixable))
-    sites = mixes.list_sites(fixed)
-    assert {site: {len(s.options)} for site, s in sites.items()} == {g: n for g, n in forks.items() if g}
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_one_hot_gates_are_the_derived_architecture(name: str) -> None:
-    """Mixed by ones and zeros, the supernet gives bit for bit what it gives as that architecture."""
-    space, skeleton = CASES[name]
-    supernet, mixes, fixed = mixed_supernet(space, **skeleton)
-    for n in range(3):
-        rng, sites = stream(n, "gates"), mixes.list_sites(fixed)
-        gates = {
-            name: rng.dirichlet([1.0] * len(s.options)).tolist() for name, s in sites.items() if not s.edges
-        }
-        architecture = mixes.derive(gates, fixed)
-        assert replay(space, architecture) == architecture
-        # The depth and the other answers are those of the architecture, and not of the deepest one.
-        supernet.choose(architecture)
-        expected = supernet(INPUTS)
-        hot = {name: one_hot(name, s, architecture) for name, s in sites.items() if not s.edges}
-        supernet.mix(complete({name: Weighted(torch.tensor(v)) for name, v in hot.items()}, supernet))
-        assert torch.equal(supernet(INPUTS), expected), architecture
-
-
-def one_hot(name: str, site: Site, architecture: Architecture) -> list[float]:
-    """The gates of the architecture's own option at a site, as ones and zeros."""
-    place, _, state = name.rpartition("/")
-    if name in architecture:
-        answer = architecture[name]
-    elif place.endswith("inputs"):  # an edge of a node, which has two
-        read = architecture[place]
-        assert isinstance(read, tuple)
-        number = read.index(state) + 1 if state in read else 0
-        answer = architecture[place.replace("inputs", f"operation{number}")] if number else "none"
-    else:  # an operation of an operand, on any state
-        answer = architecture[place.replace("input", "operation")]
-    return [float(option == answer) for option in site.options]
+    assert SPACE.violations(SpaceCase(space, TASK, skeleton), [c.__name__ for c in mixtures.CHECKS]) == []
 
 
 def test_a_node_of_darts_adds_fourteen_edges_of_eight_operations() -> None:

@@ -29,7 +29,7 @@ def check_build_gives_a_logit_per_class(case: SpaceCase) -> None:
         inputs = torch.randn(4, case.task.channels, case.task.height, case.task.width)
         for training in (True, False):
             network.train(training)
-            for logits in _all(network(inputs)):
+            for logits in list_outputs(network(inputs)):
                 expect(logits.shape == (4, case.task.classes), f"4 inputs became {list(logits.shape)}")
                 expect(torch.isfinite(logits).all(), "there are logits that are not finite")
 
@@ -39,7 +39,7 @@ def check_build_depends_on_the_seed_alone(case: SpaceCase) -> None:
     import torch
 
     for architecture, network in _build_some(case):
-        again = _build(case, architecture)
+        again = build_network(case, architecture)
         expect(str(again) == str(network), f"a second build of {architecture!r} has other modules")
         one, other = network.state_dict(), again.state_dict()
         expect(list(one) == list(other), "a second build has other parameters")
@@ -71,7 +71,7 @@ def check_networks_can_be_copied(case: SpaceCase) -> None:
     for _architecture, network in _build_some(case):
         network.eval()
         inputs = torch.randn(2, case.task.channels, case.task.height, case.task.width)
-        same = zip(_all(copy.deepcopy(network)(inputs)), _all(network(inputs)), strict=True)
+        same = zip(list_outputs(copy.deepcopy(network)(inputs)), list_outputs(network(inputs)), strict=True)
         expect(all(torch.equal(a, b) for a, b in same), "a copy of the network gives other outputs")
 
 
@@ -83,7 +83,7 @@ def check_networks_train(case: SpaceCase) -> None:
         torch.default_generator.manual_seed(1)
         inputs = torch.randn(8, case.task.channels, case.task.height, case.task.width)
         targets = torch.arange(8) % case.task.classes
-        logits = _all(network(inputs))
+        logits = list_outputs(network(inputs))
         expect(logits[0].requires_grad, f"{architecture!r} gives logits that nothing can be learned from")
         losses = [torch.nn.functional.cross_entropy(one, targets) for one in logits]
         # All heads together: an auxiliary one alone would leave the rest of the network without gradient.
@@ -140,10 +140,10 @@ def check_supernets_are_their_networks(case: SpaceCase) -> None:
             supernet.train(training)
             network.train(training)
             # From the same seed, since a network may drop units at random.
-            same = zip(*(_all(run_seeded(each, inputs)) for each in (supernet, network)), strict=True)
+            same = zip(*(list_outputs(run_seeded(each, inputs)) for each in (supernet, network)), strict=True)
             expect(all(torch.equal(a, b) for a, b in same), f"shared, {architecture!r} has other outputs")
         chosen = set(supernet.list_parameters(architecture))
-        torch.autograd.backward([logits.sum() for logits in _all(supernet(inputs))])
+        torch.autograd.backward([logits.sum() for logits in list_outputs(supernet(inputs))])
         named = supernet.named_parameters(remove_duplicate=False)
         # By identity: two names may share one tensor, of which a single one is chosen.
         reached = {id(p) for n, p in named if n in chosen}
@@ -186,10 +186,10 @@ def check_unknown_skeleton_settings_are_refused(case: SpaceCase) -> None:
 
 def parameters(case: SpaceCase, architecture: Architecture) -> int:
     """The number of parameters of `architecture`'s network."""
-    return sum(p.numel() for p in _build(case, architecture).parameters())
+    return sum(p.numel() for p in build_network(case, architecture).parameters())
 
 
-def _build(case: SpaceCase, architecture: Architecture) -> nn.Module:
+def build_network(case: SpaceCase, architecture: Architecture) -> nn.Module:
     import torch
 
     # Seeded in a fork: a build draws first weights, and must not disturb the next check. By the generator of
@@ -205,14 +205,14 @@ def _build_some(case: SpaceCase, most: int = BUILT) -> list[tuple[Architecture, 
         if len(built) == most:
             break
         try:
-            built.append((architecture, _build(case, architecture)))
+            built.append((architecture, build_network(case, architecture)))
         except Unbuildable:
             continue
     applies(built, "no sampled architecture can be built for this task")
     return built
 
 
-def _all(output: Any) -> tuple[Any, ...]:
+def list_outputs(output: Any) -> tuple[Any, ...]:
     """The logits, and those of an auxiliary head where there is one."""
     return output if isinstance(output, tuple) else (output,)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from cambrian.testing import knowledge, networks, walks
+from cambrian.testing import architectures, knowledge, mixtures, morphisms, networks, walks
 from cambrian.testing.cases import SpaceCase
 from cambrian.testing.suite import Conformance, Suite
 
-SPACE = Suite[SpaceCase]("space", walks.CHECKS + knowledge.CHECKS + networks.CHECKS)
+ROOMS = (walks, knowledge, architectures, networks, morphisms, mixtures)
+SPACE = Suite[SpaceCase]("space", tuple(check for room in ROOMS for check in room.CHECKS))
 
 
 class SpaceSuite(Conformance):
