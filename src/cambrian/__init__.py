@@ -7,6 +7,7 @@ not import torch: the names below are loaded when they are first used.
 from __future__ import annotations
 
 import importlib
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from cambrian.spaces.program.function_space import space
     from cambrian.tasks import Task, load
 
+NO_WINDOWS = "Windows is not supported; in its Linux (WSL) cambrian runs as it does on Linux"
 _HOMES = {
     "Architecture": "cambrian.architecture",
     "Budget": "cambrian.search.planning.budget",
@@ -91,6 +93,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("importlib.metadata").version("cambrian")
     if name not in _HOMES:
         raise AttributeError(f"module 'cambrian' has no attribute {name!r}")
+    if sys.platform == "win32":  # else one of its modules would say that it lacks `fcntl`
+        raise ImportError(NO_WINDOWS)
     # Registers how a notebook shows a result: whoever uses one of these names may come to see one.
     if _HOMES[name].startswith("cambrian.search."):
         importlib.import_module("cambrian.reports.notebook")

@@ -208,7 +208,11 @@ def find_registry(kind: str) -> Registry:
 
 
 def name_of(component: object) -> str:
-    """The registered name of a component, for sentences about it; else the name of its class."""
+    """The name of a component for sentences about it: the registered one, that of the user's function that it
+    runs, or else of its class."""
+    function = getattr(component, "function", None)
+    if isinstance(function, str) or isroutine(function):
+        return function if isinstance(function, str) else function.__name__
     names = (registry.name_at(_target(type(component))) for registry in _REGISTRIES)
     return next((name for name in names if name is not None), type(component).__name__)
 

@@ -419,7 +419,7 @@ def test_search_on_a_table_from_the_command_line(small, tmp_path):
     [
         (["--benchmark", "nb201-cifar10"], "set CAMBRIAN_DATA to the folder"),
         (["--benchmark", "nb201-cifar"], "did you mean 'nb201-cifar10'"),
-        (["--benchmark", "small.csv", "--strategy", "progressive"], "needs a space that is Grows"),
+        (["--benchmark", "small.csv", "--strategy", "progressive"], "needs a space whose architectures grow"),
         (["--benchmark", "small.csv", "--strategy", "randm"], "did you mean 'random'"),
     ],
 )

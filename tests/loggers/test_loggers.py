@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -27,6 +29,9 @@ OUTCOMES = [
     Done(0.7, seconds=1.0),
     None,
 ]
+
+
+WATCHING = Path(__file__).parents[2] / "docs" / "watching.md"
 
 
 def make_trials():
@@ -213,6 +218,20 @@ def test_an_unknown_logger_is_refused():
         check_log("tensorbord:logs")
 
 
+def test_a_logger_that_is_none_is_refused(monkeypatch, tmp_path):
+    """Before the search where it can be, with the nearest name in the module; else when it is opened."""
+    (tmp_path / "own_loggers.py").write_text("def lines(): pass\ndef nothing(folder): pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UsageError, match="did you mean 'lines'"):
+        check_log("own_loggers:linse")
+    with pytest.raises(UsageError, match="cannot be called with the folder of the run"):
+        check_log("own_loggers:lines")
+    check_log("own_loggers:nothing")
+    refused = pytest.raises(UsageError, match=r"gives 'NoneType', and no cambrian\.loggers\.Watch")
+    with refused, open_loggers(Watch(), ["own_loggers:nothing"], tmp_path):
+        pass
+
+
 def test_together_tells_each_and_warns_once(tmp_path):
     """Every callback of `Watch` reaches each of several, but a warning the first alone."""
     names = [name for name in vars(Watch) if name.startswith("on_")]
@@ -259,16 +278,21 @@ def test_a_frame_has_the_records(monkeypatch):
 
 
 def test_the_command_line_logs_a_search_on_a_table(tmp_path):
-    """`--log tensorboard` leaves the best value of each of 8 trials in the run; another name is refused."""
+    """`--log tensorboard` leaves the best value of each of 8 trials in the run, and the logger that the page
+    shows a line; another name is refused."""
     table = "op,width,accuracy\n" + "".join(f"{o},{w},{w / 100}\n" for o in ("a", "b") for w in (1, 2, 3, 4))
     (tmp_path / "mine.csv").write_text(table)
     common = ("search", "--benchmark", "mine.csv", "--budget", "8", "--strategy", "random", "--run", "run")
     refused = run_command(*common, "--log", "tensorbord", place=tmp_path)
     assert (refused.returncode, (tmp_path / "run").exists()) == (2, False)
-    done = run_command(*common, "--log", "tensorboard", place=tmp_path)
+    (example,) = re.findall(r"```python\n(.*?)```", WATCHING.read_text(), flags=re.DOTALL)
+    (tmp_path / "mine.py").write_text(example)
+    done = run_command(*common, "--log", "tensorboard", "--log", "mine:Lines", place=tmp_path)
     assert done.returncode == 0, done.stderr
     best = [
         value for name, value, _ in read_scalars(tmp_path / "run" / "tensorboard") if name == "search/best"
     ]
     assert len(best) == 8
+    lines = (tmp_path / "run" / "lines.txt").read_text().splitlines()
+    assert [line.split()[0] for line in lines] == [str(n) for n in range(8)]
     assert best == sorted(best)

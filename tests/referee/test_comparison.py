@@ -157,7 +157,7 @@ def test_what_cannot_be_is_refused_before_the_run(tmp_path):
     """A benchmark nobody has, a strategy that needs more than the space is, numbers below one."""
     with pytest.raises(UnknownName, match="did you mean 'nb201-cifar10'"):
         compare("nb201-cifar-10", SMALL, seeds=2)
-    with pytest.raises(Incompatible, match="Progressive needs a space that is Grows"):
+    with pytest.raises(Incompatible, match="progressive needs a space whose architectures grow"):
         compare(flat(), "progressive", seeds=2, directory=tmp_path / "none")
     with pytest.raises(UsageError, match="levels is 9, but the space has 3"):
         compare(TOY, "progressive(levels=9)", seeds=2, directory=tmp_path / "none")

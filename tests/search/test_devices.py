@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from cambrian import cli
+import cambrian
+from cambrian import Search, cli
 from cambrian.errors import UsageError
 from cambrian.search.engines.confine import fork_child
 from cambrian.search.engines.trial_process import TrialProcess
+from cambrian.search.identity.agreement import agree
+from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.ledger.run_directory import LEDGER
 from cambrian.search.parts import devices
 from cambrian.search.parts.devices import choose_device, usual_workers
 
@@ -86,3 +93,42 @@ def test_windows_is_told_so_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(SystemExit, match="Windows is not supported"):
         cli.main()
+
+
+def test_windows_is_told_so_in_python_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The modules that it lacks would be named else."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(ImportError, match="Windows is not supported"):
+        _ = cambrian.Search
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Callable[..., Path]:
+    """Begins a run on the CPU, without a trial, with these settings of its search."""
+
+    def begin(**settings: Any) -> Path:
+        search = Search("tiny-chain", "random", budget=1, device="cpu", final=None, **settings)
+        ledger = Ledger.create(tmp_path / LEDGER)
+        agree(search, ledger)
+        ledger.close()
+        return tmp_path
+
+    return begin
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_run_goes_on_on_another_device(begun: Callable[..., Path]) -> None:
+    """Where all that is compared are counts, it may; the device that is not named is that of the run."""
+    place = begun(limits={"params": "1M"}, objectives=["macs"])
+    assert Search.resume(place).device == "cpu"
+    assert Search.resume(place, device="cuda:1").device == "cuda:1"
+
+
+@pytest.mark.usefixtures("two_gpus")
+@pytest.mark.parametrize("settings", [{"limits": {"latency": "5ms"}}, {"objectives": ["memory"]}])
+def test_measured_on_one_device_and_resumed_on_another(settings: Any, begun: Callable[..., Path]) -> None:
+    """A front or a limit of both would compare two quantities."""
+    place = begun(**settings)
+    assert Search.resume(place, device="cpu").device == "cpu"
+    with pytest.raises(UsageError, match=r"has measured (latency|memory) on cpu, and on cuda it is another"):
+        Search.resume(place, device="cuda")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from torch import nn
 
 import cambrian
 from cambrian import Budget, Final, Search
-from cambrian.errors import NothingSucceeded, Unbuildable, UnknownName, UsageError
+from cambrian.errors import Incompatible, NothingSucceeded, Unbuildable, UnknownName, UsageError
 from cambrian.estimators.function import Function
 from cambrian.outcome import Done, Fidelity
 from cambrian.search.display.opening import announce
+from cambrian.strategies.one_shot.deriving import Deriving
 
 
 @cambrian.space
@@ -374,6 +376,65 @@ def test_a_measure_with_other_arguments(
         UsageError, match=r"not a function of \(network, batch, device\) but bare\(\): give it"
     ):
         Search(net, "random", "train", task, 2, **{written: named("own_measures:bare")})
+
+
+@dataclass(frozen=True)
+class Misspelt(Deriving):
+    """Names a way to train its supernet, with these settings."""
+
+    name: str = "dart"
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def method(self) -> tuple[str, dict[str, Any]]:
+        return self.name, self.settings
+
+
+@pytest.mark.parametrize(
+    ("strategy", "says"),
+    [
+        (Misspelt(), "unknown supernet method 'dart'; did you mean 'darts'"),
+        (
+            Misspelt(name="darts", settings={"second_ordr": True}),
+            "no setting 'second_ordr'; did you mean 'second_order'",
+        ),
+    ],
+)
+def test_a_way_to_train_a_supernet_that_is_misspelt(strategy: Any, says: str, task: cambrian.Task) -> None:
+    """It was found when the first training had crashed."""
+    with pytest.raises(UsageError, match=says):
+        Search("nasbench201", strategy, "one-shot", task, 9, estimators={"final": "train"})
+
+
+def test_settings_of_a_named_estimator(task: cambrian.Task) -> None:
+    """Written after its name they are read, and a wrong one is named, and not the estimator's own name."""
+    made = Search(net, "random", "train(batch_size=16)", task, 2).estimator
+    assert (
+        made
+        == cambrian.Search(
+            net, "random", {"name": "train", "arguments": {"batch_size": 16}}, task, 2
+        ).estimator
+    )
+    with pytest.raises(UsageError, match="unknown optimiser 'sgdd'; did you mean 'sgd'"):
+        Search(net, "random", "train(optimiser=sgdd)", task, 2)
+
+
+@pytest.mark.parametrize("strategy", ["progressive", "nash", "fabrics", "path-level"])
+def test_refusals_name_no_class_of_ours(strategy: str, task: cambrian.Task) -> None:
+    """They name the user's function, and say in words what is needed and what to use instead."""
+
+    @cambrian.space
+    def plain(pick: Any, task: Any) -> Any:
+        pick("colour", ["red", "blue"])
+        return lambda: nn.Sequential(nn.Flatten(), nn.Linear(task.channels * 64, task.classes))
+
+    estimator = "one-shot" if strategy == "fabrics" else "train"
+    with pytest.raises(Incompatible) as refused:
+        Search(plain, strategy, estimator, task, 4, estimators={"final": "train"})
+    said = str(refused.value)
+    assert " plain " in said
+    assert not re.search(r"\b(Program|Grows|Morphs|ContainsAll|Trees|Shares)\b", said)
+    assert re.search("choose|use a strategy", said)
 
 
 def test_a_supernet_in_a_search_of_ones_own(task: cambrian.Task) -> None:

@@ -128,9 +128,9 @@ def test_what_lemonade_shrinks_is_smaller() -> None:
 
 def test_a_table_is_refused_in_one_sentence() -> None:
     """There are no weights in a table."""
-    with pytest.raises(Incompatible, match="NASH asks for Inherit, which Function cannot do"):
+    with pytest.raises(Incompatible, match="nash lets networks begin with the weights of others, which"):
         cambrian.Search(SPACE, "nash", lambda network, fidelity: 0.0, budget=3)
-    with pytest.raises(Incompatible, match="Morphs"):
+    with pytest.raises(Incompatible, match="nash needs a space whose networks can be enlarged"):
         cambrian.Search("nasnet", "nash", "train", budget=3)
 
 

@@ -27,6 +27,7 @@ from cambrian.errors import CambrianError, MissingExtra, UsageError
 from cambrian.outcome import Crashed, Fidelity, Infeasible, Outcome, Trial, outcome_of
 from cambrian.problem import Objective, Problem
 from cambrian.randomness import stream
+from cambrian.registry import name_of
 from cambrian.request import Evaluate, Stop, trial_of
 from cambrian.search.loop.answers import check_proposal, check_state
 from cambrian.search.parts.compatibility import check_axes, check_needs, check_serves
@@ -120,7 +121,7 @@ class StrategySampler(BaseSampler):  # type: ignore[misc, unused-ignore]  # Any 
         check_axes(self.strategy, OptunaObjective(), Fidelity())
         if has_trait(self.strategy, "needs_trials") and self._trials is None:
             raise UsageError(
-                f"{type(self.strategy).__name__} has to know how many trials there will be:"
+                f"{name_of(self.strategy)} has to know how many trials there will be:"
                 " StrategySampler(..., trials=100)"
             )
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import typer
 
+from cambrian import NO_WINDOWS
 from cambrian.cli.app import app
 from cambrian.cli.display.output import Document, only_json, replace_unknown_signs
 from cambrian.errors import CambrianError
@@ -33,7 +34,7 @@ def main() -> None:
     """Run one command. A mistake of the user's is one sentence on stderr and exit code 2; a run that
     cannot be used is 3; Ctrl-C is 130, SIGTERM 143 and SIGHUP 129, with the command that goes on."""
     if sys.platform == "win32":
-        sys.exit("cambrian: Windows is not supported; in its Linux (WSL) cambrian runs as it does on Linux")
+        sys.exit(f"cambrian: {NO_WINDOWS}")
     import cambrian.cli.commands  # noqa: F401  (registers the commands)
 
     replace_unknown_signs()

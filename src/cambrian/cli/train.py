@@ -11,7 +11,7 @@ from cambrian.cli.app import Json, Out, Run, app, say
 from cambrian.cli.display.panels import FIND
 from cambrian.cli.listing import complete
 from cambrian.cli.options.data import Data, Limit, Metric, Read, Size, Target, load_task
-from cambrian.cli.options.engines import Device, EngineName, RayAddress, read_engine
+from cambrian.cli.options.engines import Device, EngineName, OtherDevice, RayAddress, read_engine
 from cambrian.cli.options.given import name_options, refuse_these
 from cambrian.cli.options.numbers import count
 from cambrian.cli.options.objectives import Choose
@@ -99,6 +99,7 @@ def resume(
     choose: Choose = None,
     engine: EngineName = None,
     ray_address: RayAddress = None,
+    device: OtherDevice = None,
     as_json: Json = False,
 ) -> None:
     """Continue an interrupted run, or a finished one under a larger budget or with another choice; or end one
@@ -119,7 +120,7 @@ def resume(
         refuse_these(context, ("choose",), "for a search, and this run trains one network that was named")
     begun = facts.get("engine", {}).get("on")
     with name_options(context):
-        search = Search.resume(run, budget, choose, read_engine(engine, ray_address, begun))
+        search = Search.resume(run, budget, choose, read_engine(engine, ray_address, begun), device)
     run_search(search, run, facts.get("expected", {}), as_json, architecture=answers)
     if budget is not None and (reason := explain_standstill(before, Result.open(run))):
         say(reason, to_json=as_json)

@@ -5,5 +5,6 @@ from __future__ import annotations
 from cambrian.loggers.mlflow import MLflow
 from cambrian.loggers.tensorboard import TensorBoard
 from cambrian.loggers.together import Together
+from cambrian.search.loop.watch import Watch
 
-__all__ = ["MLflow", "TensorBoard", "Together"]
+__all__ = ["MLflow", "TensorBoard", "Together", "Watch"]

@@ -213,13 +213,16 @@ class Search:
         budget: Budget | str | int | None = None,
         choose: str | None = None,
         engine: Engine | str | None = None,
+        device: str | None = None,
     ) -> Search:
         """The search that began the run in `directory`, to be run there again; a larger `budget` lets
-        it go on, `choose` lets it end with another network of its front, `engine` lets it run elsewhere.
+        it go on, `choose` lets it end with another network of its front, `engine` and `device` let it run
+        elsewhere: the trials that are known stay, and later ones may differ by the rounding of the device.
         Where a budget of time is spent, another network has the final stage's share of it once more.
         Raises RunError where one of its components has no name by which it could be loaded, UsageError for
-        a budget without a time where only that ends the last training, as in a race."""
-        search: Search = resume_search(Search, Path(directory), budget, choose, engine)
+        a budget without a time where only that ends the last training, as in a race, and for another kind of
+        device where a limit or an objective was measured on the one before."""
+        search: Search = resume_search(Search, Path(directory), budget, choose, engine, device=device)
         return search
 
     def _run(

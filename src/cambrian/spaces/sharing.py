@@ -19,6 +19,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.choices import Answer, Choice, OneOf, Scalar, SomeOf
 from cambrian.errors import IllegalArchitecture, Rejected, SpaceError, did_you_mean
 from cambrian.randomness import stream
+from cambrian.registry import name_of
 from cambrian.spaces.shared_questions import is_fork as is_fork
 from cambrian.spaces.shared_questions import is_shared as is_shared
 from cambrian.spaces.shared_questions import outer as outer
@@ -73,7 +74,7 @@ def share_text(
     choices, used = find_choices(space, outer)
     # A supernet without a choice is a plain network: such a caller named wrong outer answers.
     if not choices:
-        raise SpaceError(f"with these outer answers {type(space).__name__} asks nothing that is shared")
+        raise SpaceError(f"with these outer answers {name_of(space)} asks nothing that is shared")
     plans = [space.plan(a) for a in _completions(space, used)]
     reading: Shared[Any] = Shared(plans, channel_share=channel_share)
     network = space.make(reading, task, **settings)

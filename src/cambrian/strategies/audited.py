@@ -18,6 +18,7 @@ from cambrian.errors import UsageError
 from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.problem import Problem
 from cambrian.recommendation import find_measurements, insert_better, rank_trials
+from cambrian.registry import name_of
 from cambrian.settings import COUNT, POSITIVE, Span
 from cambrian.spaces.knowledge import Begins, know
 from cambrian.strategies.inner import Passing, list_aside, read_inner
@@ -82,7 +83,7 @@ class Audited(Passing):
         check_settings(self)
         if getattr(self.inner, "axes", ()):
             raise UsageError(
-                f"strategy 'audited' chooses a fidelity, and {type(self.inner).__name__} measures at several:"
+                f"strategy 'audited' chooses a fidelity, and {name_of(self.inner)} measures at several:"
                 " name a strategy of one fidelity, such as bayes"
             )
 

@@ -66,7 +66,7 @@ def read_inner(outer: object, given: Any, own_trials: bool = False) -> Any:
         inner = registry.make(given) if isinstance(given, Mapping) else given
     if not own_trials and getattr(inner, "own_trials", False):
         raise UsageError(
-            f"strategy {name_of(outer)!r}: {type(inner).__name__} learns trials that it proposes itself, and"
+            f"strategy {name_of(outer)!r}: {name_of(inner)} learns trials that it proposes itself, and"
             " cannot go on from others': name another strategy, such as evolution"
         )
     return inner

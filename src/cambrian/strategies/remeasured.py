@@ -70,7 +70,7 @@ class Remeasured(Passing):
         # A strategy that cannot be had is refused at once.
         if Shared in getattr(self.inner, "requests", ()) and not isinstance(self.inner, Recommends):
             raise UsageError(
-                f"strategy 'remeasured': {type(self.inner).__name__} scores networks with the weights of a"
+                f"strategy 'remeasured': {name_of(self.inner)} scores networks with the weights of a"
                 " supernet, where a second score is the same as the first: name a strategy that trains them,"
                 " such as evolution"
             )

@@ -66,10 +66,9 @@ def _pairs() -> str:
         if why is None:
             return "works"
         # Without their names a sentence serves all pairs that are refused for this reason.
-        why = why.replace(type(SPACES.make(space)).__name__, "this space")
-        why = why.replace(type(STRATEGIES.make(strategy)).__name__, "the strategy")
         # Registered names in their places alone: `darts` is a space and a strategy, and is advised as well.
         why = why.replace(f" {space} is not", " this space is not")
+        why = why.replace(f" question of {space} has", " question of this space has")
         why = f"the strategy {why.removeprefix(f'{strategy} ')}" if why.startswith(f"{strategy} ") else why
         return f"refused [{notes.setdefault(why, len(notes) + 1)}]"
 

@@ -38,6 +38,15 @@ RayAddress = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=MACHINE)]
+OtherDevice = Annotated[
+    str | None,
+    typer.Option(
+        help="Go on on this device: auto, cpu or cuda. Refused where a limit or an objective was measured on"
+        " another one.",
+        show_default="that of the run",
+        rich_help_panel=MACHINE,
+    ),
+]
 
 
 def read_engine(

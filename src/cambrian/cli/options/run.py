@@ -15,9 +15,9 @@ from cambrian.errors import UsageError
 Logs = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="tensorboard|mlflow[:WHERE]",
+        metavar="tensorboard|mlflow[:WHERE]|module:name",
         help="Tell another program of each trial too: tensorboard, into RUN/tensorboard or a folder in WHERE;"
-        " mlflow, at the address WHERE or its own.",
+        " mlflow, at the address WHERE or its own; or a logger of yours.",
         show_default=False,
         rich_help_panel=RUN,
     ),

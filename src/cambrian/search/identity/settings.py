@@ -24,6 +24,7 @@ from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.run_directory import LEDGER
 from cambrian.search.loop.order import NUMBER
 from cambrian.search.parts.components import identity_of, spec_of, specs_of
+from cambrian.search.parts.devices import check_device
 from cambrian.search.parts.direction import objective_name
 from cambrian.search.parts.engine_choice import make_engine
 from cambrian.search.planning.budget import Budget
@@ -131,11 +132,12 @@ def resume_search(
     choose: str | None = None,
     engine: Any = None,
     own: Mapping[str, Any] | None = None,
+    device: str | None = None,
 ) -> Any:
     """A `search` object with the settings of the run in `directory`; `choose` names another network than
-    its own conditions did, `engine` another engine. `own` are components, as "space", for those of the run
-    that have no name. Raises RunError for a run that never began, or with another component that has no
-    name."""
+    its own conditions did, `engine` another engine, `device` another device. `own` are components,
+    as "space", for those of the run that have no name. Raises RunError for a run that never began, or with
+    another component that has no name, UsageError for another kind of device where measures were taken on the one before."""
     from cambrian.outcome import Fidelity
     from cambrian.search.ledger.store import ROOM
     from cambrian.search.loop.attempts import ATTEMPTS
@@ -156,7 +158,7 @@ def resume_search(
     begun = facts["engine"]
     resumed = _choose_engine(begun, engine)
     task = Task.open(directory / "task") if facts["settings"]["task"] else None
-    return search(
+    resumed_search = search(
         **parts,
         task=task,
         budget=budget if budget is not None else msgspec.convert(facts["budget"], Budget),
@@ -171,7 +173,7 @@ def resume_search(
         memory=begun["memory"],
         attempts=begun.get("attempts", ATTEMPTS),
         room=begun.get("room", ROOM),
-        device=facts["device"],
+        device=device or facts["device"],
         # Older runs do not have these: their defaults then (see `_describe_newer`).
         minimize=facts["settings"].get("minimize", False),
         estimators=facts["settings"].get("estimators"),
@@ -179,6 +181,8 @@ def resume_search(
         choose=choose or facts.get("choose"),
         order=facts["settings"].get("order", "number"),
     )
+    check_device(resumed_search, facts["device"], directory)
+    return resumed_search
 
 
 def explain_resuming(place: str, facts: Mapping[str, Any]) -> str:

@@ -31,12 +31,28 @@ if TYPE_CHECKING:
 WEIGHTED = (Continue, Inherit, Shared)
 """Requests for these need what an earlier row left."""
 ABILITIES = {
+    "Grows": "whose architectures grow from small to large",
+    "Encodes": "that writes its architectures as tokens",
+    "Canonical": "that knows which of its architectures are the same",
+    "Graphs": "that knows its architectures as graphs",
+    "Moves": "that moves whole layers",
+    "Morphs": "whose networks can be enlarged and keep their function",
+    "ContainsAll": "of which one architecture contains all others",
+    "Trees": "whose cells are trees",
     "Shares": "of which one network can hold all architectures",
     "Mixes": "whose candidates can be mixed by gates",
     "MapsBanks": "that maps architectures to memory banks",
     "SharesPartly": "whose operations can see a part of the channels",
 }
-"""What a supernet needs of a space, in words."""
+"""What a component needs of a space (see `cambrian.spaces.knowledge`), in words."""
+REQUESTS = {
+    Evaluate: "asks for values of single architectures",
+    Fresh: "lets networks begin with new weights",
+    Continue: "goes on with trainings that were begun",
+    Inherit: "lets networks begin with the weights of others",
+    Shared: "scores networks with the weights of a supernet",
+}
+"""What a strategy asks of its estimators, in words."""
 ALMOST = 0.8
 """The share of letters in common from which on two names are taken for one."""
 SAMPLES = 16
@@ -50,7 +66,7 @@ def check_compatible(search: Search) -> None:
     if search.limits and not builds and not getattr(search.estimator, "limits_scores", False):
         raise Incompatible(
             f"limits on {', '.join(search.limits)} need an estimator that builds networks, which"
-            f" {type(search.estimator).__name__} does not"
+            f" {name_of(search.estimator)} does not"
         )
     check_serves(search.strategy, search.estimators)
     _check_trials(search.strategy, search.budget)
@@ -62,6 +78,7 @@ def check_compatible(search: Search) -> None:
     if trains_supernets(search.strategy):
         check_shared(search.strategy, search.space)
         check_classes(search.strategy, search.task)
+        _check_method(search.strategy)
         _check_dropped_paths(search)
     for component in (search.strategy, *search.estimators.values()):
         check_needs(component, search.space)
@@ -164,7 +181,7 @@ def check_shared(strategy: Any, space: Any) -> None:
 
     names = [name for name in SPACES.names() if know(SPACES.make(name), Shares) is not None]
     raise Incompatible(
-        f"{name_of(strategy)} trains a supernet, and no question of {type(space).__name__} has answers that"
+        f"{name_of(strategy)} trains a supernet, and no question of {name_of(space)} has answers that"
         f" one network can hold together: choose a space that has some, as {', '.join(names)}"
     )
 
@@ -177,6 +194,19 @@ def check_classes(strategy: Any, task: Task | None) -> None:
             f"{name_of(strategy)} trains a supernet, which learns classes, and {task.name} has"
             f" {task.answer}: choose a strategy that trains each network, such as evolution"
         )
+
+
+def _check_method(strategy: Any) -> None:
+    """Raises UnknownName or UsageError where the strategy names no way to train a supernet, or settings that
+    it does not have: else its first trial would crash."""
+    from cambrian.networks.sharing.methods import SUPERNET_METHODS
+
+    method = getattr(strategy, "method", None)  # a strategy of the user's own may decide it later
+    if isinstance(method, tuple):
+        name, arguments = method
+        method = {"name": name, "arguments": arguments}
+    if method:
+        SUPERNET_METHODS.make(method)
 
 
 def _check_dropped_paths(search: Search) -> None:
@@ -208,13 +238,9 @@ def check_needs(component: Any, space: Any) -> None:
 
 
 def _describe_need(component: Any, need: type, space: Any) -> str:
-    if need.__name__ in ABILITIES:
-        ability = ABILITIES[need.__name__]
-        return f"{name_of(component)} needs a space {ability}, and {name_of(space)} is not one"
-    return (
-        f"{type(component).__name__} needs a space that is {need.__name__}, which {type(space).__name__}"
-        " is not"
-    )
+    # A protocol of the user's own is named as its author named it.
+    ability = ABILITIES.get(need.__name__, f"that has the methods of {need.__name__}")
+    return f"{name_of(component)} needs a space {ability}, and {name_of(space)} is not one"
 
 
 def remedy(need: str) -> str:
@@ -246,10 +272,10 @@ def check_serves(strategy: Any, estimators: Mapping[str, Any]) -> None:
         if kind not in served:
             if kind is TrainSupernet:
                 raise Incompatible(_refuse_supernet(strategy, estimators))
-            names = ", ".join(type(e).__name__ for e in estimators.values())
+            names = ", ".join(dict.fromkeys(map(name_of, estimators.values())))
             raise Incompatible(
-                f"{type(strategy).__name__} asks for {kind.__name__}, which {names} cannot do: add an"
-                " estimator that can"
+                f"{name_of(strategy)} {REQUESTS.get(kind, f'asks for {kind.__name__}')}, which {names} cannot"
+                " do: take an estimator that trains networks, as 'train', or a strategy such as evolution"
             )
 
 
@@ -269,7 +295,7 @@ def check_axes(strategy: Any, estimator: Any, fidelity: Fidelity) -> None:
     offered = tuple(getattr(estimator, "axes", ()))
     for name in getattr(strategy, "axes", ()):
         axis, full = find_axis(offered, name), read_axis(fidelity, name)
-        who, by = type(strategy).__name__, type(estimator).__name__
+        who, by = name_of(strategy), name_of(estimator)
         if axis is None:
             raise Incompatible(
                 f"{who} measures at lower fidelities of {name}, which {by} cannot order: take an estimator"

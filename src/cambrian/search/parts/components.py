@@ -62,10 +62,12 @@ def _component_named(kind: str, given: str | Mapping[str, Any]) -> Any:
     estimator."""
     if kind == "estimator" and isinstance(given, str) and ":" not in given:
         given = _spec_measure(given)
-    if kind == "estimator" and isinstance(given, str) and isroutine(registry(kind).get(given)):
+    # A text with settings is never a function's.
+    named = given if kind == "estimator" and isinstance(given, str) and "(" not in given else None
+    if named is not None and isroutine(registry(kind).get(named)):
         from cambrian.estimators.function import Function
 
-        function = Function(given)
+        function = Function(named)
         function.prepare()  # refuses a function with other arguments
         return function
     return registry(kind).make(given)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import re
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cambrian.errors import UsageError
 from cambrian.search.engines.engine import Engine
 from cambrian.search.engines.gpus import count_gpus
 from cambrian.search.parts.container import count_container_cores
+
+if TYPE_CHECKING:
+    from cambrian.search.search import Search
 
 AUTO = "auto"
 
@@ -28,6 +33,24 @@ def choose_device(name: str, needed: bool = True) -> str:
     if name == AUTO:
         return "cpu"
     raise UsageError(f"device {name!r} was asked for, but torch sees no CUDA device: use cpu or auto")
+
+
+def check_device(search: Search, begun: str, place: Path) -> None:
+    """Raise UsageError where a run goes on on another kind of device than it was `begun` on, and has a limit
+    or an objective that is measured on the device: old and new numbers would be compared."""
+    from cambrian.networks.measure.measure import find_measure, is_measure
+
+    old, new = (name.partition(":")[0] for name in (begun, search.device))
+    estimators = (str(getattr(each, "measure", "")) for each in search.estimators.values())
+    names = dict.fromkeys([*search.limits, *(o.name for o in search.more_objectives), *estimators])
+    for name in names if old != new else ():
+        # How it is measured says the device where that matters: a count is the same on each.
+        if is_measure(name) and find_measure(name).protocol(old) != find_measure(name).protocol(new):
+            raise UsageError(
+                f"{place} has measured {name} on {begun}, and on {search.device} it is another number, with"
+                " which those of its trials cannot be compared: resume it with the device"
+                f" {begun}, or begin another run"
+            )
 
 
 def _check_number(name: str, count: int) -> str:

@@ -10,6 +10,7 @@ from cambrian.architecture import Architecture, sample
 from cambrian.errors import CambrianError, SpaceError, Unbuildable, UsageError
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
+from cambrian.registry import name_of
 from cambrian.search.parts.pretrained import build_seeded
 from cambrian.search.planning.forked import call_each
 from cambrian.spaces.drafts import draft_network
@@ -83,9 +84,7 @@ def _draft(
 
     network = draft_network(space, architecture, shape, fidelity.skeleton)
     if not isinstance(network, torch.nn.Module):
-        raise SpaceError(
-            f"{type(space).__name__}.build gives {type(network).__name__}, not a torch.nn.Module"
-        )
+        raise SpaceError(f"{name_of(space)}.build gives {type(network).__name__}, not a torch.nn.Module")
     if fits:
         check_fit(network, shape)
 

@@ -25,7 +25,7 @@ def refuse_asked(recipe: Mapping[str, Any], space: Space) -> None:
     asked = {path.removeprefix(PREFIX) for path in paths if path.startswith(PREFIX)}
     unread = [name for name in recipe if name in asked]
     if unread:
-        raise Unread(unread, f"for other spaces: {type(space).__name__} searches it with the network")
+        raise Unread(unread, f"for other spaces: {name_of(space)} searches it with the network")
 
 
 def refuse_untrained(changes: Mapping[str, Any], estimator: Any) -> None:

@@ -11,6 +11,7 @@ from cambrian.architecture import Architecture, sample
 from cambrian.choices import Scalar
 from cambrian.errors import Unbuildable, Unread
 from cambrian.randomness import stream
+from cambrian.registry import name_of
 from cambrian.search.planning.forked import call_each
 from cambrian.search.planning.speed import measure_speeds
 from cambrian.spaces.drafts import draft_network
@@ -81,7 +82,7 @@ def check_precision(search: Search, precision: str | None) -> None:
                 return
     raise Unread(
         ["precision"],
-        f"{precision} {FOR_DENSE}, and none of {DRAWN} drawn from {type(search.space).__name__} is one",
+        f"{precision} {FOR_DENSE}, and none of {DRAWN} drawn from {name_of(search.space)} is one",
     )
 
 

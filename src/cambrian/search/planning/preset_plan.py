@@ -141,7 +141,7 @@ def _find_grown(strategy: Any) -> str | None:
 def _read_paper(facts: SpaceFacts) -> PaperSearch:
     if facts.paper_search is None:
         raise UsageError(
-            f"{type(facts.space).__name__} does not say how its paper searched it: leave paper out, or "
+            f"{name_of(facts.space)} does not say how its paper searched it: leave paper out, or "
             f"take the space {DEFAULT_SPACE}"
         )
     return facts.paper_search

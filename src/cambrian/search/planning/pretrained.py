@@ -15,6 +15,7 @@ from cambrian.choices import Scalar
 from cambrian.errors import Unbuildable, UsageError
 from cambrian.estimators.build import signature
 from cambrian.randomness import stream
+from cambrian.registry import name_of
 from cambrian.spaces.drafts import draft_network
 from cambrian.spaces.knowledge import Begins, know
 from cambrian.spaces.space import Signature, Space
@@ -86,7 +87,7 @@ def fit_search(file: Path, search: Search) -> float:
                 best = max(best, _count_shared(shapes, given))
     if best < LEAST:
         raise UsageError(
-            f"{file} fits no network of this search: of {DRAWN} drawn from {type(search.space).__name__} it"
+            f"{file} fits no network of this search: of {DRAWN} drawn from {name_of(search.space)} it"
             f" has {best:.0%} of the numbers of the nearest. Leave pretrained out, or the strategy, the space"
             " and the number of trials: a time alone races the networks that such files are of"
         )

@@ -21,6 +21,7 @@ from cambrian.estimators.build import signature
 from cambrian.one_thread import one_thread
 from cambrian.outcome import Fidelity, Infeasible
 from cambrian.randomness import stream
+from cambrian.registry import name_of
 from cambrian.search.planning.last_training import LastTraining
 from cambrian.search.planning.limited_size import STEP, describe_left_out, fit_filters
 from cambrian.search.planning.precisions import FOR_DENSE, list_others
@@ -244,7 +245,7 @@ def _keep_limits(
 def _choose_portfolio(space: Space, entrants: int | str | None, seed: int) -> Mapping[str, Architecture]:
     known = know(space, HasPortfolio)
     if known is None or not known.portfolio:
-        raise UsageError(f"{type(space).__name__} has no portfolio to race: name a strategy, such as bayes")
+        raise UsageError(f"{name_of(space)} has no portfolio to race: name a strategy, such as bayes")
     if entrants == "random":
         count, rng = len(known.portfolio), stream(seed, "entrants")
         return {f"random {n}": sample(space, rng) for n in range(1, count + 1)}
