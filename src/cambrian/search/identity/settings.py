@@ -137,7 +137,8 @@ def resume_search(
     """A `search` object with the settings of the run in `directory`; `choose` names another network than
     its own conditions did, `engine` another engine, `device` another device. `own` are components,
     as "space", for those of the run that have no name. Raises RunError for a run that never began, or with
-    another component that has no name, UsageError for another kind of device where measures were taken on the one before."""
+    another component that has no name, UsageError for another kind of device where measures were taken on
+    the one before."""
     from cambrian.outcome import Fidelity
     from cambrian.search.ledger.store import ROOM
     from cambrian.search.loop.attempts import ATTEMPTS
