@@ -52,6 +52,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         seed: int = 0,
         quiet: bool = True,
         metric: str | None = None,
+        shuffle: bool = True,
     ) -> None:
         self.budget = budget
         self.space = space
@@ -63,12 +64,15 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self.seed = seed
         self.quiet = quiet
         self.metric = metric
+        self.shuffle = shuffle
 
-    def search(self, X: Any, y: Any, goal: GoalName | None) -> Result:
+    def search(self, X: Any, y: Any, goal: GoalName | None, groups: Any = None) -> Result:
         """Fit a network to `y`, and keep the result. Raises RunError where no network could be trained,
         RunChanged where the directory holds another search."""
         shape = find_shape(X)
         options: dict[str, Any] = {"features": True} if len(shape) == 2 else {}
+        options["group"] = groups
+        options["order"] = None if self.shuffle else np.arange(shape[0])
         task = load((X, y), test=self.test, goal=goal, metric=self.metric, **options)
         place = name_place(self.directory)
         if place is None:
@@ -135,7 +139,8 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     `space`, `strategy`, `workers`, `device` and `seed` are those of `cambrian.plan`; `directory` is where the
     run is kept (None: a temporary one, which ends with this object). After an interruption, or with a larger
     budget, `fit` on the same data goes on there, on the device and with the workers that it was begun with.
-    Of the data, a share `test` is kept from the search and the training, and `test_score_` is the network's
+    Of the data, a share `test` is kept from the search and the training, drawn at random or, without
+    `shuffle`, the last rows, as of a table in the order of time; and `test_score_` is the network's
     score there, by the `metric` that networks are searched for by, such as "balanced-accuracy" or "roc-auc"
     (None: accuracy): without a choice having been made by it.
 
@@ -146,12 +151,13 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     ((2,), (2, 3))
     """
 
-    def fit(self, X: Any, y: Any) -> Classifier:
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Classifier:
         """Images [n, height, width] or [n, height, width, channels], a list of images of several sizes, or
-        tables [n, columns] of numbers and categories, as arrays or DataFrames; and a class for each. Raises
-        DataError for others, RunError where no network could be trained, and RunChanged where `directory`
-        holds a search of other data or settings."""
-        self.search(X, y, "classes")
+        tables [n, columns] of numbers and categories, as arrays or DataFrames; and a class for each. Rows of
+        the same value in `groups` [n], as of one patient, stay in one part. Raises DataError for others,
+        RunError where no network could be trained, and RunChanged where `directory` holds a search of other
+        data or settings."""
+        self.search(X, y, "classes", groups)
         # In the order of the network's outputs, with the type that the labels came in.
         self.classes_ = find_values(y)
         return self
@@ -208,9 +214,9 @@ class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
     (2,)
     """
 
-    def fit(self, X: Any, y: Any) -> Regressor:
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Regressor:
         """Images or tables as those of a classifier, and a number for each. Raises as a classifier does."""
-        self.search(X, y, "numbers")
+        self.search(X, y, "numbers", groups)
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:

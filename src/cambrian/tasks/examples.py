@@ -62,6 +62,17 @@ Fit = Callable[["NDArray[np.int64]"], Decode]
 
 
 @dataclass(frozen=True, eq=False)
+class Blocks:
+    """Examples that belong together: `numbers` int64[n] from 0, the same for all of one block, as of one
+    patient. Blocks that are `ordered` follow one another, as days do: the parts are the last of them. `what`
+    says in a sentence what makes a block."""
+
+    numbers: NDArray[np.int64]
+    ordered: bool
+    what: str
+
+
+@dataclass(frozen=True, eq=False)
 class Examples:
     """`targets` int64[n] below `len(labels)`, or as `goal` has them; `parts` int8[n] of TRAIN, VALIDATION and
     TEST, as the data set gives them."""
@@ -77,6 +88,8 @@ class Examples:
     fit: Fit | None = None
     """Where decoding learns from the data, as quantiles and vocabularies are, in place of `decode`: nothing
     of the parts that are carved out goes into the network either."""
+    blocks: Blocks | None = None
+    """Which examples stay together where parts are carved out; None: each stands alone."""
 
 
 @runtime_checkable

@@ -1,7 +1,8 @@
 """Which images are trained on, chosen by, and judged by: seeded, disjoint, every class in every split.
 
 Parts that a data set brings along are kept as they are. A missing part is carved out of the training part
-by proportional allocation: every class gives its share, to the image.
+by proportional allocation: every class gives its share, to the image. Where examples belong together
+(`cambrian.tasks.blocks`), whole blocks are carved out instead, and a part is about as large.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from cambrian.errors import DataError, UsageError
 from cambrian.randomness import stream
+from cambrian.tasks.blocks import carve_blocks
 from cambrian.tasks.examples import TEST, TRAIN, VALIDATION, Examples
 from cambrian.tasks.nouns import count_examples, singular
 from cambrian.tasks.phrases import short
@@ -51,6 +53,11 @@ def split(
     pool = np.flatnonzero(examples.parts == TRAIN)
     own = {part: np.flatnonzero(examples.parts == part) for part in (VALIDATION, TEST)}
     needed = 1 + sum(not len(indices) for indices in own.values())  # splits that share the pool
+    if examples.blocks is not None and needed == 1:
+        raise DataError(
+            f"{examples.name}: {examples.blocks.what} would say how parts are drawn, and the data have all of"
+            " theirs: leave group= and order= out, or the parts"
+        )
     _check(examples, pool, needed)
     if limit is not None and limit < len(pool):
         pool = _limit(examples, pool, needed, limit, seed)
@@ -133,6 +140,8 @@ def _carve(examples: Examples, pool: Indices, part: str, share: float, keep: int
             f"or a number of {examples.noun} from 2 to {len(pool) - 1}"
         )
     count = int(share) if images else round(share * len(pool))
+    if examples.blocks is not None:
+        return carve_blocks(examples, examples.blocks, pool, count, keep, stream(seed, "task", part))
     return _draw(examples, pool, count, 1, keep, stream(seed, "task", part))
 
 

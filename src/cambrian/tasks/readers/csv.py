@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +18,7 @@ from cambrian.tasks.cells import Decimal
 from cambrian.tasks.examples import Examples
 from cambrian.tasks.images import decode_files
 from cambrian.tasks.layouts import Form, Layout
+from cambrian.tasks.readers.csv_blocks import find_blocks, read_blocks
 from cambrian.tasks.readers.csv_columns import (
     Columns,
     counters,
@@ -50,12 +51,16 @@ class Csv:
     not an image, and the other columns are numbers and categories; `categories` names columns of numbers that
     are categories; `decimal`, comma or point, says how numbers are read that can be read in two ways, as
     3,108. `text` is a column of texts to learn from alone, of which `length` characters are read.
+    `group` is a column whose equal cells, as those of one patient, keep rows together where parts are drawn;
+    `order` one of numbers or moments, whose last rows are the test part. Neither is learned from.
     `goal` says whether the target is classes, numbers, labels or heads. An option that a table of this kind
     does not read is refused (see `csv_options`)."""
 
     path: str
     label: str | int | None = None
     split: str | int | None = None
+    group: str | int | None = None
+    order: str | int | None = None
     image: str | int | None = None
     ignore: str | None = None
     header: Literal["yes", "no"] | None = None
@@ -84,8 +89,9 @@ class Csv:
         image = find_image(table, self.image, spent)
         self._refuse_unread(table, OF_PIXELS if image is None else OF_FILES)
         if image is not None:
-            columns = replace(of_files(table, self.label, image, spent), split=split)
-            return _of_files(table, columns, notes, self.goal)
+            blocks = find_blocks(table, self.group, self.order)
+            columns = replace(of_files(table, self.label, image, spent, *blocks.values()), split=split)
+            return _of_files(table, columns, notes, self.goal, blocks)
         columns = replace(of_pixels(table, self.label, self.ignore, spent), split=split)
         return self._of_pixels(table, columns, notes)
 
@@ -102,6 +108,7 @@ class Csv:
             self.text,
             self.length,
             self.decimal,
+            find_blocks(table, self.group, self.order),
         )
 
     def _refuse_unread(self, table: Table, *kinds: str) -> None:
@@ -157,7 +164,13 @@ def _label_of(
     return label, [i for i in places if i != place], (remark,)
 
 
-def _of_files(table: Table, columns: Columns, notes: tuple[str, ...], goal: GoalName | None) -> Examples:
+def _of_files(
+    table: Table,
+    columns: Columns,
+    notes: tuple[str, ...],
+    goal: GoalName | None,
+    blocks: Mapping[str, int],
+) -> Examples:
     path, rows = table.path, list(table.rows)  # all at once: names take little memory
     lines = [line for line, _ in rows]
     # Column 0 stands for a missing one, whose cells nobody reads.
@@ -170,8 +183,10 @@ def _of_files(table: Table, columns: Columns, notes: tuple[str, ...], goal: Goal
     decode = decode_files(path.stem, files.__getitem__, lambda i: str(files[i]))
     notes += (*table.notes, *columns.notes, *remarks, *targets.notes, *_contradictions(path, cells, texts))
     marks = marks_of(table, columns.split, lines, split)
-    decode = with_notes(decode, notes)
-    return Examples(path.stem, targets.values, targets.labels, marks, decode, targets.goal)
+    examples = Examples(
+        path.stem, targets.values, targets.labels, marks, with_notes(decode, notes), targets.goal
+    )
+    return replace(examples, blocks=read_blocks(table, blocks, lines, [row for _, row in rows]))
 
 
 def _contradictions(path: Path, cells: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:

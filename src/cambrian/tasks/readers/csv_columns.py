@@ -161,10 +161,11 @@ def find_label(table: Table, given: str | int | None, besides: set[int | None]) 
     return next((names[name] for name in LABELS if name in names), None)
 
 
-def of_files(table: Table, label: str | int | None, image: int, split: int | None) -> Columns:
-    """Columns of a table of image files: all besides the files, the label and the part are left out."""
-    column = find_label(table, label, {image, split})
-    others = [i for i in range(table.width) if i not in (image, split)]
+def of_files(table: Table, label: str | int | None, image: int, split: int | None, *blocks: int) -> Columns:
+    """Columns of a table of image files: all besides the files, the label, the part and the `blocks` are left
+    out."""
+    column = find_label(table, label, {image, split, *blocks})
+    others = [i for i in range(table.width) if i not in (image, split, *blocks)]
     filled = [i for i in others if any(row[i] for row in table.sample)]
     if column is None:
         if not filled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from cambrian.tasks.examples import Decode, Examples
 from cambrian.tasks.features import Column, describe_columns, fit_column
 from cambrian.tasks.nouns import ROWS, TEXTS
 from cambrian.tasks.phrases import list_names, short
+from cambrian.tasks.readers.csv_blocks import read_blocks, refuse_learned
 from cambrian.tasks.readers.csv_columns import COUNTERS, counters, find_column, find_parts, read_ignored
 from cambrian.tasks.readers.csv_options import OF_FEATURES, OF_TEXTS, refuse_unread
 from cambrian.tasks.readers.csv_pixels import convert_labels, marks_of
@@ -38,18 +40,22 @@ def read_features(
     text: str | None = None,
     length: int | None = None,
     decimal: Decimal | None = None,
+    blocks: Mapping[str, int] | None = None,
 ) -> Examples:
     """The rows of `table`, whose column `target` is to be learned, or several, as A,B. `ignore` names columns
     to leave out, or none among them to keep those that count the rows; `categories` those whose numbers are
     categories; `decimal` is what begins the decimals of numbers that can be read in two ways. `text` is a
-    column of texts, which is learned from alone, `length` the characters that are read."""
-    places = _find_targets(table, target)
+    column of texts, which is learned from alone, `length` the characters that are read; `blocks` are the
+    columns of `find_blocks`."""
+    places, blocks = _find_targets(table, target), blocks or {}
+    refuse_learned(table, blocks, places)
     part, unused, notes = find_parts(table, split, places)
     lines, rows = zip(*table.rows, strict=True)
     cells = dict(enumerate(zip(*rows, strict=True)))
+    together = read_blocks(table, blocks, lines, rows)
     without, counted = read_ignored(ignore)
     ignored = {find_column(table, name) for name in without}
-    left = [i for i in cells if i not in {*places, part, unused, *ignored}]
+    left = [i for i in cells if i not in {*places, part, unused, *ignored, *blocks.values()}]
     counting = [i for i in left if not counted and _counts_rows(table, i, cells[i])]
     if counting:
         named = ", ".join(table.name(i) for i in counting)
@@ -86,13 +92,16 @@ def read_features(
             return with_notes(decode, (*said, *targets.notes))
 
         name = table.path.stem
-        return Examples(name, targets.values, targets.labels, marks, fit(None), targets.goal, TEXTS, fit)
+        return Examples(
+            name, targets.values, targets.labels, marks, fit(None), targets.goal, TEXTS, fit, together
+        )
 
     def fit_rows(train: NDArray[np.int64]) -> tuple[tuple[Column, ...], tuple[str, ...]]:
         columns, remarks = fit_training(features, train, marks, str(table.path), marked, decimals)
         return columns, describe(describe_columns(columns), remarks)
 
-    return make_examples(table.path.stem, fit_rows, features, targets, marks, form, name_lines(lines))
+    examples = make_examples(table.path.stem, fit_rows, features, targets, marks, form, name_lines(lines))
+    return replace(examples, blocks=together)
 
 
 def _say_renamed(table: Table, columns: Sequence[int]) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ OF_PIXELS, OF_FILES = "a table of pixels", "a table of image files"
 OF_FEATURES, OF_TEXTS = "a table of features", "a table of texts"
 READS = {
     OF_PIXELS: ("label", "split", "ignore", "goal", "layout", "shape"),
-    OF_FILES: ("label", "split", "image", "goal"),
-    OF_FEATURES: ("target", "split", "ignore", "goal", "decimal", "categories"),
-    OF_TEXTS: ("target", "split", "ignore", "goal", "decimal", "text", "length"),
+    OF_FILES: ("label", "split", "group", "order", "image", "goal"),
+    OF_FEATURES: ("target", "split", "group", "order", "ignore", "goal", "decimal", "categories"),
+    OF_TEXTS: ("target", "split", "group", "order", "ignore", "goal", "decimal", "text", "length"),
 }
 """`header` and `separator` are read of all of them."""
 

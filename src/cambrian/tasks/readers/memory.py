@@ -5,15 +5,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.goal import GoalName
 from cambrian.tasks.arrays import from_arrays
+from cambrian.tasks.blocks import choose_blocks
 from cambrian.tasks.examples import PARTS, TEST, TRAIN, VALIDATION, Examples
 from cambrian.tasks.labels import class_names
 from cambrian.tasks.layouts import Form, Layout
+from cambrian.tasks.nouns import singular
 from cambrian.tasks.readers.features import read_tables
 from cambrian.tasks.readers.items import Items, array_of, axes_of, is_tensor
 from cambrian.tasks.readers.npz import NAMES, find_keys
@@ -37,7 +41,9 @@ class Memory:
     of several labels; `layout` is channels-first or channels-last; `shape`, such as 28x28, makes images of
     rows. With `features`, the inputs are not images but tables [n, columns] of numbers and categories, as
     arrays or with named columns, as pandas has; `categories` names columns of numbers that are categories.
-    `goal` says whether the labels are classes, numbers to predict, or several labels an example."""
+    `goal` says whether the labels are classes, numbers to predict, or several labels an example.
+    `group` has a value for each example, the same for those that stay together where parts are drawn, as of
+    one patient; `order` numbers or moments, whose last examples are the test part."""
 
     source: Any
     image: str | int | None = None
@@ -48,8 +54,22 @@ class Memory:
     features: bool = False
     categories: tuple[str, ...] = ()
     goal: GoalName | None = None
+    group: Any = None
+    order: Any = None
 
     def examples(self) -> Examples:
+        examples = self._without_blocks()
+        cells = {
+            option: _read_values(option, value, len(examples.targets))
+            for option, value in (("group", self.group), ("order", self.order))
+            if value is not None
+        }
+        what = {option: f"{option}=" for option in cells}
+        name = examples.name
+        blocks = choose_blocks(what, cells, lambda i: f"{name}, {singular(examples.noun)} {i + 1}")
+        return examples if blocks is None else replace(examples, blocks=blocks)
+
+    def _without_blocks(self) -> Examples:
         if self.features:
             refuse_options(self, ("image", "label", "column", "layout", "shape"), "a table of features")
             return read_tables(_parts_of_tables(self.source), self.categories, self.goal)
@@ -83,6 +103,15 @@ class Memory:
         if dataset is not source:
             notes += (f"the data set of the {type(source).__name__} is read, not its batches",)
         return items.images, items.labels, notes, items.are_tensors
+
+
+def _read_values(option: str, values: Any, count: int) -> Any:
+    """The values, one for each example of all parts. Raises DataError where there are not as many."""
+    array = array_of(values)
+    if np.shape(array) != (count,):
+        got = f"got {str(values)!r:.40}" if np.ndim(array) == 0 else f"got shape {np.shape(array)}"
+        raise DataError(f"{option}= has a value for each example, {count} in all parts: {got}")
+    return array
 
 
 def _parts_of(source: Any) -> dict[int, Any]:
