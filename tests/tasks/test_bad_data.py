@@ -48,6 +48,9 @@ def test_empty_folder(tmp_path) -> None:
     (tmp_path / "loose.png").unlink()
     (folder(tmp_path) / "cow").mkdir()
     refused(tmp_path, "cow: the class folder holds no images .* fill it or remove it")
+    for name in ("1.heic", "2.HEIC"):  # photographs of a phone are not "nothing"
+        (tmp_path / "cow" / name).write_bytes(b"\0\0\0\x18ftypheic")
+    refused(tmp_path, r"cow: .*, but 2 \.heic: convert these, as to \.jpg, or remove the folder")
 
 
 def test_one_class(tmp_path) -> None:

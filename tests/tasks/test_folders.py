@@ -260,6 +260,19 @@ def test_folders_in_folders_of_images(tmp_path) -> None:
         list_images([tmp_path / "none"])
 
 
+def test_folders_within_a_class_are_said_to_be_of_it(tmp_path) -> None:
+    """They may have been meant as classes; a single one within is where a class lies, and says nothing."""
+    for place in ("animals/cats", "animals/dogs", "plants/all"):
+        fill(tmp_path / place, 3)
+    task = load(tmp_path)
+    assert task.labels == ("animals", "plants")
+    assert any(
+        "all folders within a class folder are of its class: in 'animals' 'cats', 'dogs'" in sentence
+        and "plants" not in sentence
+        for sentence in task.warnings
+    )
+
+
 def test_parts_within_classes(tmp_path) -> None:
     """cat/train, cat/test, dog/train, dog/test: the test images are not trained on."""
     for name in ("cat", "dog"):

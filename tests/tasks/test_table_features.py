@@ -73,7 +73,7 @@ def test_counters_are_left_out_unless_none_is_named(table: Path) -> None:
     ):
         task = load(table, target="bought", ignore=ignore)
         assert [column["name"] for column in task.columns] == names
-        assert said(task, "'id') counts the rows and is not used: ignore=none keeps it") == (
+        assert said(task, "'id') counts or identifies the rows and is not used: ignore=none keeps it") == (
             "id" not in names
         )
 
@@ -286,3 +286,23 @@ def test_rows_that_do_not_fit_are_refused(table: Path) -> None:
     with pytest.raises(DataError, match="no column to learn from"):
         fit_columns({"x": ["1"] * 9}, "here")
     refused((np.zeros((4, 2)), [0, 1, 0]), "4 rows but 3 labels", features=True)
+
+
+@pytest.mark.parametrize("name", ["customer_id", "CustomerID", "order id", "ID", "uid"])
+def test_a_column_that_identifies_the_rows_is_left_out(tmp_path: Path, name: str) -> None:
+    """Also where it begins anywhere and some rows stand twice: their order may give the label away."""
+    rows = [f"{100_000 + 7 * n},{n % 5},{'no' if n < ROWS // 2 else 'yes'}" for n in range(ROWS)]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join([f"{name},x,y", *rows, *rows[:4]]))
+    task = load(path, target="y")
+    assert [column["name"] for column in task.columns] == ["x"]
+    assert said(task, "identifies the rows and is not used: ignore=none keeps it")
+    assert len(load(path, target="y", ignore="none").columns) == 2
+
+
+@pytest.mark.parametrize("name", ["paid", "grid", "humidity", "Android"])
+def test_numbers_that_only_end_like_an_identifier_are_learned_from(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "t.csv"
+    rows = [f"{100_000 + 7 * n},{n % 5},{'no' if n % 2 else 'yes'}" for n in range(ROWS)]
+    path.write_text("\n".join([f"{name},x,y", *rows]))
+    assert [column["name"] for column in load(path, target="y").columns] == [name, "x"]

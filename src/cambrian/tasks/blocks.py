@@ -31,7 +31,7 @@ def read_groups(cells: Cells, what: str, where: Callable[[int], str]) -> Blocks:
     >>> read_groups(["b", "a", "b"], "'patient'", str).numbers.tolist()
     [1, 0, 1]
     """
-    words = [read_word(cell) for cell in cells]
+    words: list[Any] = [read_word(cell) for cell in cells]
     if None in words:
         raise DataError(f"{where(words.index(None))}: no group in {what}: write one, or remove the row")
     return Blocks(np.unique(words, return_inverse=True)[1].astype(np.int64), False, what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,12 @@ from cambrian.tasks.texts import MOST_CHARACTERS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+IDENTIFIER = re.compile(r"(?:^|[\W_])(?i:id|uid|guid|uuid)$|[a-z](?:ID|Id)$", re.ASCII)
+"""The name of a column that says which row it is: customer_id, CustomerID, ID."""
+UNREPEATED = 0.9
+"""The part of the rows in which such a column has a number of its own."""
 
 
 def read_features(
@@ -59,7 +66,9 @@ def read_features(
     counting = [i for i in left if not counted and _counts_rows(table, i, cells[i])]
     if counting:
         named = ", ".join(table.name(i) for i in counting)
-        notes += (f"{table.path}: {named} counts the rows and is not used: ignore=none keeps it",)
+        notes += (
+            f"{table.path}: {named} counts or identifies the rows and is not used: ignore=none keeps it",
+        )
     called = table.names
     names = {i: called[i] for i in left if i not in counting}
     notes += _say_renamed(table, [*names, *places])
@@ -156,9 +165,14 @@ def _list(text: str | None) -> list[str]:
 
 
 def _counts_rows(table: Table, column: int, cells: Sequence[str]) -> bool:
-    """Whether the column numbers the rows: one after the other, or by its name and without a repeat."""
+    """Whether the column numbers the rows, one after the other, or identifies them: by its name, with hardly
+    a repeat, since rows may be duplicates."""
     numbers = read_numbers(cells)
     if numbers is None or np.isnan(numbers).any():
         return False
-    named = table.header is not None and table.header[column].lower() in COUNTERS
-    return bool(counters(numbers[:, None])) or (named and len(np.unique(numbers)) == len(numbers))
+    name = table.header[column] if table.header is not None else ""
+    named = table.header is not None and (name.lower() in COUNTERS or IDENTIFIER.search(name) is not None)
+    whole = bool((numbers == np.floor(numbers)).all())
+    return bool(counters(numbers[:, None])) or (
+        named and whole and len(np.unique(numbers)) >= UNREPEATED * len(numbers)
+    )

@@ -17,12 +17,13 @@ import numpy as np
 from cambrian.errors import DataError
 from cambrian.tasks.arrays import with_notes
 from cambrian.tasks.examples import TRAIN, Examples
-from cambrian.tasks.images import SUFFIXES, decode_files
-from cambrian.tasks.phrases import short
+from cambrian.tasks.images import decode_files
+from cambrian.tasks.phrases import list_names, short
 from cambrian.tasks.readers.arrangement import MEANINGS, REMEDY, arrange, describe, enter, parts_within
 from cambrian.tasks.readers.listing import (
     Listing,
     count_loose,
+    describe_lack,
     holds_images,
     is_companion,
     show,
@@ -71,6 +72,8 @@ class Scan:
         self.classes: list[str] = []
         self.marks: list[int] = []
         self.notes: list[str] = []
+        self.joined: dict[str, set[str]] = {}
+        """The folders within a class folder, of those that have several."""
 
     def read(self, parts: str) -> None:
         """Read the root as it is arranged; `parts` is the reader's."""
@@ -82,6 +85,7 @@ class Scan:
         for part, folder in arrangement.parts:
             inner = enter(folder)
             self._take(part, inner, self.listing.folders(inner))
+        self._note_joined()
         # At the end, since the listing counts the files that it passes over as it goes.
         self._note_beside({self.root, *(enter(folder) for _, folder in arrangement.parts)})
 
@@ -119,9 +123,23 @@ class Scan:
 
     def _add(self, part: int, folder: Path, name: str) -> None:
         images = self.listing.images(folder)
+        inner = {image.relative_to(folder).parts[0] for image in images if image.parent != folder}
+        if len(inner) > 1:
+            self.joined.setdefault(name, set()).update(inner)
         self.files += images
         self.classes += [name] * len(images)
         self.marks += [part] * len(images)
+
+    def _note_joined(self) -> None:
+        """Say that folders within a class folder are one class: they may have been meant as classes."""
+        if not self.joined:
+            return
+        name, inner = next(iter(self.joined.items()))
+        more = f", and so in {len(self.joined) - 1} more classes" if len(self.joined) > 1 else ""
+        self.notes.append(
+            f"{show(self.root.name)}: all folders within a class folder are of its class: in"
+            f" {short(show(name))} {list_names(sorted(map(show, inner)))}{more}"
+        )
 
     def _note_beside(self, folders: set[Path]) -> None:
         for folder in sorted(folders):
@@ -143,10 +161,10 @@ def _check_classes(folder: Path, full: Sequence[Path], empty: Sequence[Path]) ->
     # An empty class folder may be a failed download; an empty `labels` or `docs` is not a class.
     unknown = [entry for entry in empty if not is_companion(entry)]
     if unknown or not full:
-        first = show((unknown or empty)[0])
-        raise DataError(
-            f"{first}: the class folder holds no images ({', '.join(sorted(SUFFIXES))}): fill it or remove it"
-        )
+        first = (unknown or empty)[0]
+        lack = describe_lack(first)
+        remedy = ", or remove the folder" if ": " in lack else ": fill it or remove it"
+        raise DataError(f"{show(first)}: the class folder {lack}{remedy}")
     if len(full) == 1:
         raise DataError(_only_class(full[0], folder))
 

@@ -98,15 +98,27 @@ class Listing:
         """A sentence about the files that were passed over."""
         if not self.left:
             return ()
-        kinds = [f"{count} {kind}" for kind, count in self.left.most_common(KINDS)]
-        more = sum(self.left.values()) - sum(count for _, count in self.left.most_common(KINDS))
-        kinds += [f"{more} others"] if more else []
         total = sum(self.left.values())
         files = "1 file is" if total == 1 else f"{total} files are"
         return (
             f"{show(self.root.name)}: {files} not of a kind that can be read as an image, and passed over: "
-            f"{', '.join(kinds)}",
+            f"{self.count_kinds()}",
         )
+
+    def count_kinds(self) -> str:
+        """How many files of each kind were passed over, in words."""
+        kinds = [f"{count} {kind}" for kind, count in self.left.most_common(KINDS)]
+        more = sum(self.left.values()) - sum(count for _, count in self.left.most_common(KINDS))
+        return ", ".join(kinds + ([f"{more} others"] if more else []))
+
+
+def describe_lack(folder: Path) -> str:
+    """What a folder without images holds: photographs of a phone may be there, of a kind that cannot be
+    read."""
+    listing = Listing(folder)
+    listing.images(folder)
+    lack = f"holds no images ({', '.join(sorted(SUFFIXES))})"
+    return f"{lack}, but {listing.count_kinds()}: convert these, as to .jpg" if listing.left else lack
 
 
 def count_loose(folder: Path) -> int:
@@ -181,7 +193,7 @@ def list_images(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     for path in map(Path, paths):
         images = Listing(path).images(path) if path.is_dir() else [path]
         if not images:
-            raise DataError(f"{show(path)}: the folder holds no images ({', '.join(sorted(SUFFIXES))})")
+            raise DataError(f"{show(path)}: the folder {describe_lack(path)}")
         files += images
     return files
 
