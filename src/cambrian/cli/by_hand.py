@@ -112,18 +112,19 @@ def _choose_network(task: Task) -> tuple[str, str]:
 
 
 def _print_both(found: Result, name: str, other: tuple[str, str]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from cambrian.cli.display.tables import print_table
 
     title = None if name in (BOOSTING, LINEAR) else "in the same time"
     table = Table(title=title, box=None, title_justify="left", header_style="dim")
     table.add_column("network")
-    add = partial(table.add_column, justify="right")
+    add = partial(table.add_column, justify="right", no_wrap=True)
     add("test")
     add("params")
     table.add_row("found", *_describe(found))
     table.add_row(name, *other)
-    Console().print(table)
+    print_table(table)
 
 
 def _describe(run: Result) -> tuple[str, str]:

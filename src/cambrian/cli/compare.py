@@ -245,9 +245,9 @@ def _present(place: Path, as_json: bool, play: Any) -> None:
 
 
 def _say(comparison: Comparison) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from cambrian.cli.display.tables import print_table
     from cambrian.referee.page import standings_table
 
     header, rows = standings_table(comparison)
@@ -261,7 +261,7 @@ def _say(comparison: Comparison) -> None:
         table.add_column(name, justify="left" if words else "right", no_wrap=not words)
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    print_table(table)
     for sentence in comparison.verdict:
         say(sentence)
     if comparison.timed_verdict:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from cambrian.cli.app import say
 from cambrian.cli.display.counting import make_bars
+from cambrian.cli.display.tables import print_table
 from cambrian.counts import counted
 from cambrian.outcome import Trial
 from cambrian.search.display.lines import PAUSE
@@ -83,4 +84,4 @@ def _print_table(header: list[str], rows: list[list[str]]) -> None:
         table.add_column(name, justify="right" if place else "left", no_wrap=place > 0, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    print_table(table)

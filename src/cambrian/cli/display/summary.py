@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.cli.app import give, say
 from cambrian.cli.display.saved import describe_saved
-from cambrian.cli.display.tables import make_table
+from cambrian.cli.display.tables import make_table, print_table
 from cambrian.counts import counted
 from cambrian.errors import UsageError
 from cambrian.estimators.limits import SIZES
@@ -39,7 +39,7 @@ def summarise(result: Result, as_json: bool = False) -> None:
     if result.trials:
         several = len(result.objectives) > 1
         if several or result.recommended:
-            console.print(_front(result) if several else _leaderboard(result))
+            print_table(_front(result) if several else _leaderboard(result))
         for line in describe_hypervolume(result.objectives, result.reference, result.hypervolume):
             say(line)
     if best is not None:
@@ -47,7 +47,7 @@ def summarise(result: Result, as_json: bool = False) -> None:
 
         console.print(text(result.space, best.architecture), highlight=False, markup=False)
     if result.finals:
-        console.print(_finals(result))
+        print_table(_finals(result))
         for line in (
             *_list_others(result),
             *_list_unraced(result),

@@ -8,6 +8,9 @@ from typing import Any
 NOTHING = ("", "-", "0.0")
 """Cells that say nothing where the whole column has them: a search in a table has no sizes, takes no time."""
 
+WIDEST = 10_000
+"""Characters of a line beyond which no table goes."""
+
 
 def make_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: str = "", caption: str = ""
@@ -19,7 +22,20 @@ def make_table(
     table = Table(title=title, caption=caption or None, box=None, title_justify="left", header_style="dim")
     kept = [i for i in range(len(columns)) if any(row[i] not in NOTHING for row in rows)]
     for name in (columns[i] for i in kept):
-        table.add_column(escape(name), justify="left" if name in (left, "") else "right")
+        words = name in (left, "")
+        # Words may wrap in a narrow terminal; a number that wraps is another number.
+        table.add_column(escape(name), justify="left" if words else "right", no_wrap=not words)
     for row in rows:
         table.add_row(*(escape(row[i]) for i in kept))
     return table
+
+
+def print_table(table: Any) -> None:
+    """Print a rich table as wide as its numbers and its longest words need, in a narrower terminal too: rich
+    would cut cells off, and leave whole columns out."""
+    from rich.console import Console
+
+    console = Console()
+    anywhere = console.options.update_width(WIDEST)  # measured within a terminal, it would always fit
+    console.width = max(console.width, console.measure(table, options=anywhere).minimum)
+    console.print(table)
