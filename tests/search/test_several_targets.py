@@ -91,9 +91,8 @@ def test_heads_are_learned_together(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert winner.value == pytest.approx(np.mean(each))
     assert winner.value > 0.8
     summarise(result)
-    assert (
-        f"test: accuracy of size {each[0]:.4g}, accuracy of colour {each[1]:.4g}" in capsys.readouterr().out
-    )
+    size, colour = (f"{100 * score:.2f} %" for score in each)
+    assert f"test: accuracy of size {size}, accuracy of colour {colour}" in capsys.readouterr().out
     exported = cambrian.export(result, tmp_path / "out")
     labels = [row.label for row in predict_files(exported, [path])]
     truth = [f"size={size};colour={colour}" for size, colour in zip(SIZES, COLOURS, strict=True)]

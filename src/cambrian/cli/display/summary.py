@@ -230,7 +230,20 @@ def _list_others(result: Result) -> list[str]:
     known = ("test_loss", f"test_{task.metric.replace('-', '_')}")
     metrics = winner.outcome.metrics.items()
     others = {k.removeprefix("test_"): v for k, v in metrics if k.startswith("test_") and k not in known}
-    return [f"test: {', '.join(f'{name} {value:.4g}' for name, value in others.items())}"] if others else []
+    return [f"test: {', '.join(_describe_score(*score) for score in others.items())}"] if others else []
+
+
+def _describe_score(recorded: str, value: float) -> str:
+    """A score under the name by which `--metric` is told it, as a percentage where it is read as one.
+
+    >>> _describe_score("balanced_accuracy", 0.5), _describe_score("mcc", 0.5)
+    ('balanced-accuracy 50.00 %', 'mcc 0.5')
+    """
+    from cambrian.tasks.metrics import METRICS, is_share
+
+    metric, of, head = recorded.partition(" of ")
+    name = metric.replace("_", "-")
+    return f"{name if name in METRICS else metric}{of}{head} {number_text(value, is_share(name))}"
 
 
 def _list_failures(result: Result) -> list[str]:
