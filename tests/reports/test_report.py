@@ -130,7 +130,7 @@ def test_verdicts_say_what_came_out():
 @pytest.mark.parametrize(
     ("metric", "value", "said"),
     [
-        ("r2", -0.5, "reaches -0.5 on the test images."),
+        ("r2", -0.5, "reaches -50.00 % on the test images."),
         ("balanced-accuracy", 0.9, "reaches 90.00 % on the test images."),
         ("roc-auc", 0.9, "reaches 0.9 (roc-auc) on the test images."),
     ],

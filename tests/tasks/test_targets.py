@@ -252,3 +252,11 @@ def test_numbers_far_below_are_found_as_those_far_above() -> None:
     for numbers in (shares, 1 - shares, -shares, shares - 1, 1e9 * shares):
         assert np.flatnonzero(~find_near(numbers)).tolist() == [1000]
     assert find_near(np.zeros(3)).all()
+
+
+def test_several_measured_numbers_are_refused_with_a_way(tmp_path: Path) -> None:
+    """Not by asking for goal=numbers, which is for one target."""
+    path = write_csv(tmp_path / "t.csv", power=PRICES, heat=PRICES + 0.5)
+    refused(path, "'power' is of numbers with fractions, .* by a search of its own", target="power,heat")
+    both = np.stack([PRICES, PRICES], 1)
+    refused((RNG.random((ROWS, 3)), both), "MultiOutputRegressor", features=True, goal="numbers")

@@ -118,7 +118,7 @@ class Story:
 
     def axis(self, value: float, estimator: str = "") -> str:
         """`value` beside an axis that is named for `unit_of(estimator)`."""
-        return f"{100 * value if self.is_share(estimator) and 0 <= value <= 1 else value:.4g}"
+        return f"{100 * value if self.is_share(estimator) and value <= 1 else value:.4g}"
 
     @property
     def unit(self) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from cambrian.errors import DataError
 from cambrian.goal import CLASSES, IGNORED, Goal, GoalName
 from cambrian.tasks.cells import find_marks, find_wrong, read_numbers
-from cambrian.tasks.labels import describe_doubtful, read_labels
+from cambrian.tasks.labels import Classes, describe_doubtful, read_labels
 from cambrian.tasks.masks import find_ignored
 from cambrian.tasks.nouns import IMAGES, ROWS
 from cambrian.tasks.phrases import short
@@ -101,13 +101,27 @@ def read_several(columns: Mapping[str, Any], where: str, goal: GoalName | None) 
         note = f"{where}: {len(columns)} columns of 0 and 1 are labels, any of which may apply: goal=heads"
         rows = np.stack([numbers for numbers in tables.values() if numbers is not None], 1)
         return Targets(rows.astype(np.int64), tuple(columns), Goal("labels"), (f"{note} takes each alone",))
-    heads = {name: read_labels(cells, f"{where}, {name}", noun=ROWS) for name, cells in columns.items()}
+    heads = {name: _read_head(cells, name, where) for name, cells in columns.items()}
     return Targets(
         np.stack([classes.targets for classes in heads.values()], 1),
         tuple(f"{name}={label}" for name, classes in heads.items() for label in classes.labels),
         Goal("heads", heads=tuple((name, len(classes.labels)) for name, classes in heads.items())),
         tuple(note for classes in heads.values() for note in classes.notes),
     )
+
+
+def _read_head(cells: Any, name: str, where: str) -> Classes:
+    """The classes of one of several targets. Raises DataError for measured numbers, which are learned one
+    target at a time."""
+    numbers = read_numbers(cells)
+    if getattr(cells, "dtype", np.dtype(object)).kind == "f" and numbers is not None:
+        fractions = numbers[np.isfinite(numbers)] % 1
+        if fractions.any():
+            raise DataError(
+                f"{where}: {short(name)} is of numbers with fractions, and several targets are learned as"
+                " classes or labels: learn each such number by a search of its own, with the others among ignore="
+            )
+    return read_labels(cells, f"{where}, {name}", noun=ROWS)
 
 
 def is_measured(values: Any) -> bool:
@@ -142,7 +156,10 @@ def _read_measured(values: Any, where: str, name: str) -> Targets:
     if len(shape) == 2 and shape[1] == 1:
         array = np.asarray(array)[:, 0]
     elif len(shape) != 1:
-        raise DataError(f"{where}: expected one number per example to predict, got an array of shape {shape}")
+        raise DataError(
+            f"{where}: expected one number per example to predict, got an array of shape {shape}: several"
+            " numbers are learned one by one, as by scikit-learn's MultiOutputRegressor"
+        )
     marks, notes = find_marks({name: array}, where)
     numbers = read_numbers(array, marks[name])
     if numbers is None:

@@ -100,14 +100,15 @@ def describe_supernet(trial: Trial, shares: Collection[str] = ()) -> str:
 
 
 def percent(value: float | None, absent: str = "-") -> str:
-    """A share of 1 as people read it; what cannot be one, as a percentage already or r2 below 0, as it is.
+    """A share of 1 as people read it, of which r2 may be below 0; what cannot be one, as a percentage
+    already, as it is.
 
-    >>> percent(0.98333), percent(3.25), percent(None)
-    ('98.33 %', '3.25', '-')
+    >>> percent(0.98333), percent(-0.0125), percent(3.25), percent(None)
+    ('98.33 %', '-1.25 %', '3.25', '-')
     """
     if value is None:
         return absent
-    return f"{100 * value:.2f} %" if 0 <= value <= 1 else f"{value:.4g}"
+    return f"{100 * value:.2f} %" if value <= 1 else f"{value:.4g}"
 
 
 def value_text(trial: Trial | None, shares: Collection[str] = (), absent: str = "-") -> str:
