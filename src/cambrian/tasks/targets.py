@@ -119,7 +119,8 @@ def _read_head(cells: Any, name: str, where: str) -> Classes:
         if fractions.any():
             raise DataError(
                 f"{where}: {short(name)} is of numbers with fractions, and several targets are learned as"
-                " classes or labels: learn each such number by a search of its own, with the others among ignore="
+                " classes or labels: learn each such number by a search of its own, with the others among"
+                " ignore="
             )
     return read_labels(cells, f"{where}, {name}", noun=ROWS)
 
