@@ -23,7 +23,7 @@ import cambrian
 from cambrian.estimators.train import Train
 from cambrian.outcome import ENDLESS, Done, Fidelity
 from cambrian.search.loop.final import Final
-from cambrian.search.planning.race_amounts import choose_coarse
+from cambrian.search.planning.race.amounts import choose_coarse
 from cambrian.spaces import SPACES
 from cambrian.strategies.multifidelity.race import Race
 

@@ -21,9 +21,9 @@ from cambrian.estimators.train import Train
 from cambrian.networks.training.recipe import OPTIMISERS, PRECISIONS
 from cambrian.outcome import ENDLESS, Fidelity
 from cambrian.search.planning.optimisers import TEXT
-from cambrian.search.planning.race_amounts import match_filters
-from cambrian.search.planning.race_space import choose_race_space
-from cambrian.search.planning.race_speed import count_work
+from cambrian.search.planning.race.amounts import match_filters
+from cambrian.search.planning.race.space import choose_race_space
+from cambrian.search.planning.race.speed import count_work
 from cambrian.spaces import SPACES
 
 RECIPE: dict[str, Any] = {

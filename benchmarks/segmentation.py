@@ -46,7 +46,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import cambrian
-from cambrian.search.planning import cost, race_speed
+from cambrian.search.planning.preset import cost
+from cambrian.search.planning.race import speed as race_speed
 
 SIDE = 48
 PARTS = {"shapes": (800, 400), "clothes": (2400, 800)}

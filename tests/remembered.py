@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import pytest
 from sklearn.datasets import load_digits
 
-from cambrian.search.planning.cost import Cost
-from cambrian.search.planning.race_speed import Favourite
+from cambrian.search.planning.preset.cost import Cost
+from cambrian.search.planning.race.speed import Favourite
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ COUNTS = {name: remember(getattr(Cost, name), _key_of_network) for name in ("_co
 def measure_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let plans measure speeds in this process: to fork a child for a speed that the test itself says costs
     more than many a plan."""
-    for place in ("cost", "race_speed", "precisions"):
+    for place in ("preset.cost", "race.speed", "precisions"):
         name = f"cambrian.search.planning.{place}.call_each"
         monkeypatch.setattr(name, lambda functions, at_once, seconds: [each() for each in functions])
 
@@ -82,7 +82,7 @@ def plan_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     remember_costs(monkeypatch)
     measure_here(monkeypatch)
     fix_race_speed(monkeypatch, lambda *arguments: 1e-5)
-    monkeypatch.setattr("cambrian.search.planning.race_plan.count_work", lambda *arguments: 1e6)
+    monkeypatch.setattr("cambrian.search.planning.race.plan.count_work", lambda *arguments: 1e6)
     monkeypatch.setattr("cambrian.search.planning.wording.estimate_size", lambda *arguments: 1.0)
     monkeypatch.setattr("sklearn.datasets.load_digits", cache(load_digits))
     pretend_ray(monkeypatch)

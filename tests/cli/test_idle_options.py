@@ -13,9 +13,9 @@ import mocks
 from cambrian.cli.app import app
 from cambrian.errors import Unread
 from cambrian.search.ledger.run_directory import at_work
-from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.plan import plan
-from cambrian.search.planning.quick_audit import LABEL
+from cambrian.search.planning.preset.cost import Cost
+from cambrian.search.planning.preset.quick_audit import LABEL
 from cambrian.search.search import Search
 from cambrian.testing import toy_task
 from remembered import pretend_ray

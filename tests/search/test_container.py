@@ -9,7 +9,7 @@ import pytest
 
 from cambrian.search.parts import devices
 from cambrian.search.parts.container import count_container_cores, read_container_memory
-from cambrian.search.planning import supernet_speed
+from cambrian.search.planning.supernet import speed as supernet_speed
 
 GIGABYTE = 1 << 30
 NO_LIMIT = "9223372036854771712"

@@ -25,9 +25,9 @@ from cambrian.search.ledger.run_directory import at_work
 from cambrian.search.parts import devices, engine_choice
 from cambrian.search.parts.devices import usual_workers
 from cambrian.search.parts.engine_choice import make_engine
-from cambrian.search.planning import race_plan
 from cambrian.search.planning.plan import plan
-from cambrian.search.planning.race_speed import Speed
+from cambrian.search.planning.race import plan as race_plan
+from cambrian.search.planning.race.speed import Speed
 from cambrian.search.planning.wording import describe_machine
 from cambrian.search.search import Search
 from cambrian.tasks import load

@@ -10,8 +10,8 @@ from cambrian.estimators.job import Job
 from cambrian.estimators.one_shot import OneShot
 from cambrian.outcome import Fidelity
 from cambrian.problem import Problem
-from cambrian.search.planning import supernet_speed
-from cambrian.search.planning.supernet_speed import list_measured, measure_size
+from cambrian.search.planning.supernet import speed as supernet_speed
+from cambrian.search.planning.supernet.speed import list_measured, measure_size
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.strategies.one_shot.darts import DARTS
 from cambrian.strategies.one_shot.p_darts import PDARTS

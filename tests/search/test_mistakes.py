@@ -319,7 +319,7 @@ def test_settings_of_a_plan(
     settings: Any, sentence: str, task: cambrian.Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the training, of the amounts and of the networks beside the winner, before any is timed."""
-    monkeypatch.setattr("cambrian.search.planning.preset_plan.Cost", None)
+    monkeypatch.setattr("cambrian.search.planning.preset.plan.Cost", None)
     with pytest.raises(UsageError, match=sentence):
         cambrian.plan(task, "10s", **settings)
 

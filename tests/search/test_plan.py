@@ -25,13 +25,13 @@ from cambrian.networks.training import precision
 from cambrian.outcome import Done, Fidelity, Trial
 from cambrian.search.loop.epochs import PaidEpochs
 from cambrian.search.planning import precisions
-from cambrian.search.planning.choice import FINAL_SHARE, SEARCH_SHARE, Wishes, choose_preset
-from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.forked import call_each
 from cambrian.search.planning.plan import plan
-from cambrian.search.planning.presets import PRESETS, USUAL, Preset, read_preset, stretch_preset
+from cambrian.search.planning.preset.choice import FINAL_SHARE, SEARCH_SHARE, Wishes, choose_preset
+from cambrian.search.planning.preset.cost import Cost
+from cambrian.search.planning.preset.presets import PRESETS, USUAL, Preset, read_preset, stretch_preset
+from cambrian.search.planning.preset.workload import Workload, preset_workload
 from cambrian.search.planning.space_facts import SpaceFacts
-from cambrian.search.planning.workload import Workload, preset_workload
 from cambrian.spaces import SPACES
 from cambrian.spaces.cells.pnas import PNAS
 from cambrian.spaces.space import Pick, Signature, Space
@@ -389,7 +389,8 @@ def test_a_budget_that_is_too_small_for_the_smallest_preset(photos: cambrian.Tas
 
 def test_a_crash_while_the_speed_is_measured(photos: cambrian.Task, monkeypatch: pytest.MonkeyPatch) -> None:
     """Is no end: the speed is guessed, and that is said."""
-    monkeypatch.setattr("cambrian.search.planning.cost.call_each", call_each)  # in a process of its own
+    # In a process of its own.
+    monkeypatch.setattr("cambrian.search.planning.preset.cost.call_each", call_each)
     monkeypatch.setattr(
         Cost, "_measure_speed", lambda self, level, device: os.kill(os.getpid(), signal.SIGSEGV)
     )

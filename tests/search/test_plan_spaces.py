@@ -19,10 +19,10 @@ from cambrian.architecture import Architecture, sample
 from cambrian.errors import Incompatible, UnknownName, UsageError
 from cambrian.networks.measure.sizes import macs
 from cambrian.randomness import stream
-from cambrian.search.planning.cost import Cost
 from cambrian.search.planning.plan import Plan, plan
+from cambrian.search.planning.preset.cost import Cost
+from cambrian.search.planning.preset.workload import Workload, fill_evenly
 from cambrian.search.planning.space_facts import PLENTY, SpaceFacts
-from cambrian.search.planning.workload import Workload, fill_evenly
 from cambrian.spaces import SPACES
 from cambrian.spaces.budgets import Scales
 from cambrian.spaces.cells.pnas import PNAS

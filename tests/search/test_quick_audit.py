@@ -14,8 +14,8 @@ from cambrian.search.engines.processes import Processes
 from cambrian.search.parts.components import spec_of
 from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_request import PlanRequest
-from cambrian.search.planning.quick_audit import LABEL, SHARE, add_row, decide_fidelity
-from cambrian.search.planning.workload import Workload
+from cambrian.search.planning.preset.quick_audit import LABEL, SHARE, add_row, decide_fidelity
+from cambrian.search.planning.preset.workload import Workload
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.audited import Audited
 from cambrian.strategies.progressive import Progressive

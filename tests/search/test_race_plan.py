@@ -17,10 +17,12 @@ from cambrian.errors import UsageError, join_words
 from cambrian.estimators.build import signature
 from cambrian.outcome import ENDLESS, Done, Fidelity, Point
 from cambrian.search.loop.watch import Watch
-from cambrian.search.planning import last_training, race_amounts, race_plan
 from cambrian.search.planning.optimisers import TEXT, choose_optimiser
 from cambrian.search.planning.plan import plan
-from cambrian.search.planning.race_amounts import (
+from cambrian.search.planning.race import amounts as race_amounts
+from cambrian.search.planning.race import last_training
+from cambrian.search.planning.race import plan as race_plan
+from cambrian.search.planning.race.amounts import (
     OVERHEAD,
     START,
     choose_filters,
@@ -28,8 +30,8 @@ from cambrian.search.planning.race_amounts import (
     share_of_race,
     size_race,
 )
-from cambrian.search.planning.race_plan import plan_race
-from cambrian.search.planning.race_speed import Favourite, Speed
+from cambrian.search.planning.race.plan import plan_race
+from cambrian.search.planning.race.speed import Favourite, Speed
 from cambrian.search.result import Result
 from cambrian.spaces import SPACES
 from cambrian.spaces.sequences.recurrent.common import UNITS
@@ -338,7 +340,7 @@ def test_reading_the_data_is_a_part_of_the_time(photographs, monkeypatch) -> Non
     """Of ten minutes four have gone when the plan is made: the race is one of six minutes, and ends four
     minutes later than such a one; where all of them have gone, that is said."""
     monkeypatch.setattr(race_plan, "measure_favourite", lambda *arguments: Speed(1e-5, 1e-5, 2e-5))
-    for module in ("plan", "plan_request", "race_plan"):
+    for module in ("plan", "plan_request", "race.plan"):
         clock = SimpleNamespace(monotonic=lambda: 1000.0)
         monkeypatch.setattr(f"cambrian.search.planning.{module}.time", clock)
     short = plan(photographs, "6m", workers=1).search

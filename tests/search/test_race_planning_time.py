@@ -8,11 +8,12 @@ import pytest
 import cambrian
 from cambrian.errors import join_words
 from cambrian.outcome import Infeasible
-from cambrian.search.planning import race_plan, race_speed
 from cambrian.search.planning.forked import Failed
 from cambrian.search.planning.plan import plan
-from cambrian.search.planning.race_plan import plan_race
-from cambrian.search.planning.race_speed import Speed
+from cambrian.search.planning.race import plan as race_plan
+from cambrian.search.planning.race import speed as race_speed
+from cambrian.search.planning.race.plan import plan_race
+from cambrian.search.planning.race.speed import Speed
 from cambrian.spaces import SPACES
 from remembered import fix_race_speed, remember, shape_of
 

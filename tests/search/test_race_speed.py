@@ -14,7 +14,7 @@ from cambrian.errors import Unread
 from cambrian.networks.training import precision
 from cambrian.search.planning import precisions
 from cambrian.search.planning.plan import Plan, plan
-from cambrian.search.planning.race_speed import Favourite, Speed, measure_favourite
+from cambrian.search.planning.race.speed import Favourite, Speed, measure_favourite
 from cambrian.search.planning.speed import measure_speeds
 from cambrian.spaces import SPACES
 from cambrian.tasks import load
@@ -107,7 +107,7 @@ def test_a_precision_is_said_of_those_that_have_it(
     with pytest.raises(Unread, match=r"precision is bfloat16 for networks of dense .* mobilenet is none"):
         plan_race_of("mobilenet", "bfloat16")
     searched: Any = {"strategy": "random", "workers": 1, "device": "cpu", "recipe": {"precision": "bfloat16"}}
-    with pytest.raises(Unread, match="none of 8 drawn from PNAS is one"):
+    with pytest.raises(Unread, match="none of 8 drawn from pnas is one"):
         plan(load("digits"), 4, space="pnas", **searched)
     assert plan(load("digits"), 4, space="nasbench201", **searched).search.estimator.precision == "bfloat16"
 

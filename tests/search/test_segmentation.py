@@ -20,9 +20,9 @@ from cambrian.networks.training.batches import images
 from cambrian.networks.training.losses import make_loss
 from cambrian.networks.training.recipe import Recipe
 from cambrian.outcome import Fidelity
-from cambrian.search.planning import race_speed
 from cambrian.search.planning.forked import Failed
-from cambrian.search.planning.race_speed import Favourite, measure_favourite
+from cambrian.search.planning.race import speed as race_speed
+from cambrian.search.planning.race.speed import Favourite, measure_favourite
 from cambrian.search.search import Search
 from cambrian.spaces.branches.encoder_decoder.space import EncoderDecoder
 from cambrian.spaces.branches.fabric.space import Fabric

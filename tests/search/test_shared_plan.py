@@ -18,13 +18,14 @@ from cambrian.estimators import gate_course
 from cambrian.goal import Goal
 from cambrian.outcome import Done
 from cambrian.search.loop.deadlines import SUPERNETS
-from cambrian.search.planning import shared_plan, supernet_speed
 from cambrian.search.planning.forked import Failed
 from cambrian.search.planning.plan import plan
-from cambrian.search.planning.shared_plan import LONGEST, MOST_CHILDREN, MOST_STEPS
-from cambrian.search.planning.shared_prices import FINAL, SCORES, SUPERNET
-from cambrian.search.planning.shared_sizes import MOST_FINAL
-from cambrian.search.planning.supernet_speed import Measured, WorkersStart
+from cambrian.search.planning.supernet import plan as shared_plan
+from cambrian.search.planning.supernet import speed as supernet_speed
+from cambrian.search.planning.supernet.plan import LONGEST, MOST_CHILDREN, MOST_STEPS
+from cambrian.search.planning.supernet.prices import FINAL, SCORES, SUPERNET
+from cambrian.search.planning.supernet.sizes import MOST_FINAL
+from cambrian.search.planning.supernet.speed import Measured, WorkersStart
 from cambrian.search.search import Search
 from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.spaces.chains.tabular.space import TabularNetworks

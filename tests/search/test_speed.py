@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cambrian.networks.measure.macs import macs
-from cambrian.search.planning.race_speed import BASE, count_work
+from cambrian.search.planning.race.speed import BASE, count_work
 from cambrian.spaces import SPACES
 from cambrian.testing import toy_task
 

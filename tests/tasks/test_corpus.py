@@ -29,8 +29,15 @@ from cambrian.outcome import Done, Fidelity
 from cambrian.reports.sampled_text import write_text
 from cambrian.search.search import Search
 from cambrian.tasks import load, read_texts
-from cambrian.tasks.metrics import KINDS, METRICS, bits_per_character, list_metrics, measure, perplexity
 from cambrian.tasks.readers.corpus import Corpus, is_corpus
+from cambrian.tasks.targets.metrics import (
+    KINDS,
+    METRICS,
+    bits_per_character,
+    list_metrics,
+    measure,
+    perplexity,
+)
 from cambrian.tasks.texts import Script, choose_next
 
 VERSE = "The sea, the sea, the sea!\nWho sails alone sails far;\r\nand who stays, who knows?\n\n"

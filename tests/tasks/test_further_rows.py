@@ -16,7 +16,7 @@ from cambrian.errors import DataError
 from cambrian.exports import predict as exported
 from cambrian.search.delivery.prediction import read_pixels
 from cambrian.tasks import Task, load, read_rows, read_texts
-from cambrian.tasks.table_form import TableForm, read_form
+from cambrian.tasks.tables.table_form import TableForm, read_form
 
 ROWS = 60
 RNG = np.random.default_rng(4)

@@ -10,7 +10,7 @@ import pytest
 from refusals import refused
 
 from cambrian.tasks import load
-from cambrian.tasks.labels import read_labels
+from cambrian.tasks.targets.labels import read_labels
 
 RNG = np.random.default_rng(3)
 Y = np.arange(24) % 2

@@ -19,9 +19,9 @@ from cambrian.goal import IGNORED, Goal
 from cambrian.networks.training.losses import make_loss
 from cambrian.networks.training.recipe import Recipe
 from cambrian.tasks import Task, load
-from cambrian.tasks.mask_files import draw_mask, read_mask
-from cambrian.tasks.masks import resize_masks
-from cambrian.tasks.metrics import mean_iou
+from cambrian.tasks.images.mask_files import draw_mask, read_mask
+from cambrian.tasks.images.masks import resize_masks
+from cambrian.tasks.targets.metrics import mean_iou
 
 RNG = np.random.default_rng(0)
 PICTURES = RNG.integers(0, 256, (20, 6, 8, 3), dtype=np.uint8)

@@ -26,8 +26,15 @@ from cambrian.errors import DataError, UnknownName, UsageError
 from cambrian.goal import Goal
 from cambrian.problem import lower_is_better
 from cambrian.tasks import METRICS, load
-from cambrian.tasks.class_metrics import accuracy, balanced_accuracy
-from cambrian.tasks.metrics import choose, choose_metric, is_minimized, is_share, list_metrics, measure
+from cambrian.tasks.targets.class_metrics import accuracy, balanced_accuracy
+from cambrian.tasks.targets.metrics import (
+    choose,
+    choose_metric,
+    is_minimized,
+    is_share,
+    list_metrics,
+    measure,
+)
 
 PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60)
 

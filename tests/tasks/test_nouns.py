@@ -90,7 +90,7 @@ def test_the_same_text_twice_is_said_of_texts(tmp_path: Path) -> None:
 
 def test_a_label_of_a_row_is_not_an_image_s(tmp_path: Path) -> None:
     """Nor are the sentences about labels in memory."""
-    from cambrian.tasks.labels import read_labels
+    from cambrian.tasks.targets.labels import read_labels
 
     with pytest.raises(DataError, match="row 1 has no label: label the rows, or leave them out"):
         read_labels(["a", None, "b"], "here", noun="rows")

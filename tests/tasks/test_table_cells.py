@@ -15,8 +15,8 @@ from refusals import refused
 
 from cambrian.errors import DataError
 from cambrian.tasks import Task, load, read_rows
-from cambrian.tasks.cells import Mark, find_marks, find_wrong, read_numbers
-from cambrian.tasks.features import Column, encode, fit_column, read_columns
+from cambrian.tasks.tables.cells import Mark, find_marks, find_wrong, read_numbers
+from cambrian.tasks.tables.features import Column, encode, fit_column, read_columns
 
 ROWS = 40
 TARGET = [("yes", "no")[n % 2] for n in range(ROWS)]

@@ -15,7 +15,7 @@ from sklearn.datasets import load_iris
 
 from cambrian.errors import DataError
 from cambrian.tasks import Task, load, read_rows
-from cambrian.tasks.features import Column, encode, fit_column, fit_columns, read_columns
+from cambrian.tasks.tables.features import Column, encode, fit_column, fit_columns, read_columns
 
 ROWS = 60
 RNG = np.random.default_rng(3)

@@ -13,8 +13,8 @@ from refusals import refused
 from cambrian.errors import DataError
 from cambrian.goal import CLASSES, Goal
 from cambrian.tasks import Task, load
-from cambrian.tasks.number_scale import find_near
-from cambrian.tasks.targets import DISTINCT, is_measured
+from cambrian.tasks.targets.number_scale import find_near
+from cambrian.tasks.targets.reading import DISTINCT, is_measured
 
 RNG = np.random.default_rng(5)
 ROWS = 80

@@ -21,7 +21,7 @@ from cambrian.outcome import Fidelity
 from cambrian.search.parts.compatibility import check_needs
 from cambrian.search.parts.components import spec_of
 from cambrian.spaces.knowledge import Graphs, know
-from cambrian.tasks.metrics import is_minimized, is_share
+from cambrian.tasks.targets.metrics import is_minimized, is_share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

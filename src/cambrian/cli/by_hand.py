@@ -59,7 +59,7 @@ def train_by_hand(task: Task, planned: Plan, place: Path, options: dict[str, Any
 
 def _compare_scikit(task: Task, place: Path) -> None:
     from cambrian.search.result import Result
-    from cambrian.tasks.metrics import is_share
+    from cambrian.tasks.targets.metrics import is_share
 
     try:
         score = fit_scikit(task)

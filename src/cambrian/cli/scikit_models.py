@@ -23,7 +23,7 @@ def fit_scikit(task: Task) -> float:
     characters, weighted by how rare they are. Of several labels or heads each has a model of its own."""
     import numpy as np
 
-    from cambrian.tasks.metrics import measure
+    from cambrian.tasks.targets.metrics import measure
 
     learned = np.concatenate([task.train, task.validation])
     rows = task.inputs.reshape(len(task.inputs), -1) if task.columns else _count_ngrams(task, learned)

@@ -10,8 +10,8 @@ import numpy as np
 
 from cambrian.estimators.training_data import scoring_images
 from cambrian.goal import IGNORED, Goal
-from cambrian.tasks.class_metrics import accuracy
-from cambrian.tasks.metrics import METRICS, choose, list_metrics
+from cambrian.tasks.targets.class_metrics import accuracy
+from cambrian.tasks.targets.metrics import METRICS, choose, list_metrics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

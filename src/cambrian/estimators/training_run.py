@@ -22,7 +22,7 @@ from cambrian.estimators.thread_choice import ThreadChoice
 from cambrian.estimators.training_clock import TrainingClock
 from cambrian.networks.training.recipe import Recipe
 from cambrian.outcome import ENDLESS, Infeasible, Point
-from cambrian.tasks.metrics import is_minimized
+from cambrian.tasks.targets.metrics import is_minimized
 from cambrian.weights import Continue, Fresh
 
 if TYPE_CHECKING:

@@ -38,9 +38,9 @@ def list_mask_files(images: Sequence[Path], folder: Path) -> list[Path]:
 def write_mask(classes: NDArray[np.int64], path: Path, image: Path, facts: Mapping[str, Any]) -> None:
     """Write the classes int64 [height, width] of pixels in the size of the file `image`; `facts` are those of
     the masks of the training."""
-    from cambrian.tasks.image_files import header
-    from cambrian.tasks.mask_files import draw_mask
-    from cambrian.tasks.masks import resize_masks
+    from cambrian.tasks.images.image_files import header
+    from cambrian.tasks.images.mask_files import draw_mask
+    from cambrian.tasks.images.masks import resize_masks
 
     size = header(image, str(image))
     data = io.BytesIO()

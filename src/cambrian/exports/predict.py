@@ -52,8 +52,8 @@ def predict(directory: str | os.PathLike[str], images: NDArray[Any]) -> NDArray[
 
     from cambrian.networks.normalisation import as_inputs
     from cambrian.networks.probabilities import read_probabilities
+    from cambrian.tasks.images.units import read_unit
     from cambrian.tasks.texts import choose_next
-    from cambrian.tasks.units import read_unit
 
     place = Path(directory)
     facts = model_facts(place)

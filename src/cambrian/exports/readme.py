@@ -19,7 +19,7 @@ network = load()  # with the weights, in evaluation mode; .train() to go on trai
 ```
 """
 
-# As `cambrian.tasks.images.pixels` does it; transparency and levels are rare, and are said in words.
+# As `cambrian.tasks.images.decoding.pixels` does it; transparency and levels are rare, and are said in words.
 _FILES = """An image file becomes such an array as in training, by Pillow: turned as its EXIF tag says, in
 {mode}, scaled to the input's size by bilinear filtering with antialiasing, whatever its proportions were:
 

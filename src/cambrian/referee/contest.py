@@ -25,7 +25,7 @@ from cambrian.search.search import Search
 from cambrian.settings import POSITIVE
 from cambrian.spaces.space import Space, fingerprint
 from cambrian.strategies.strategy import Strategy
-from cambrian.tasks.metrics import is_minimized, is_share
+from cambrian.tasks.targets.metrics import is_minimized, is_share
 from cambrian.tasks.task import Task
 
 

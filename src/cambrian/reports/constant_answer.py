@@ -9,7 +9,7 @@ import numpy as np
 from cambrian.outcome import Done, Trial
 from cambrian.reports.tested import is_tested
 from cambrian.search.display.tally import number_text
-from cambrian.tasks.metrics import is_minimized, is_share, measure
+from cambrian.tasks.targets.metrics import is_minimized, is_share, measure
 
 if TYPE_CHECKING:
     from cambrian.tasks.task import Task

@@ -19,8 +19,8 @@ from cambrian.goal import IGNORED, Goal
 from cambrian.outcome import Done
 from cambrian.reports.sampled_text import sample_text
 from cambrian.search.display.tally import percent
-from cambrian.tasks.class_metrics import accuracy
-from cambrian.tasks.metrics import list_ious
+from cambrian.tasks.targets.class_metrics import accuracy
+from cambrian.tasks.targets.metrics import list_ious
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ from cambrian.outcome import Done, Trial
 from cambrian.reports.contents import Story
 from cambrian.reports.evidence import best_trials, failures, search_trials
 from cambrian.reports.tested import is_tested
-from cambrian.tasks.metrics import METRICS
+from cambrian.tasks.targets.metrics import METRICS
 from cambrian.weights import FINAL, Inherit
 
 FEW_STEPS = 200

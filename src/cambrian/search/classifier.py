@@ -23,8 +23,8 @@ from cambrian.search.parts.components import component
 from cambrian.search.planning.plan import plan
 from cambrian.search.search import Search
 from cambrian.tasks import load
-from cambrian.tasks.labels import read_labels
 from cambrian.tasks.readers.items import array_of
+from cambrian.tasks.targets.labels import read_labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cambrian.tasks.loading import load
-from cambrian.tasks.metrics import METRICS
 from cambrian.tasks.readers import READERS, TASKS
+from cambrian.tasks.targets.metrics import METRICS
 from cambrian.tasks.task import Task, prepare
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ def read_images(
     """Image files as a network's inputs, uint8 [n, height, width, channels], decoded and resized as the
     images it was trained on, whose task has that `rendering`. Raises DataError, one sentence that names the
     file."""
-    from cambrian.tasks import images  # late: Pillow takes a moment to import
-    from cambrian.tasks.rendering import read_rendering
+    from cambrian.tasks.images import decoding  # late: Pillow takes a moment to import
+    from cambrian.tasks.images.rendering import read_rendering
 
     how = read_rendering(rendering or {})
-    return images.read_images(paths, channels, height, width, how)
+    return decoding.read_images(paths, channels, height, width, how)
 
 
 def read_sounds(paths: Sequence[str | Path], rendering: Mapping[str, Any]) -> NDArray[np.float32]:
@@ -50,7 +50,7 @@ def read_texts(
     """The names and the inputs uint8 [n, length, 1, characters] of .txt files, of those in folders, and of
     the rows of a .csv, made like the texts of the task that has this `rendering`. Raises DataError."""
     from cambrian.tasks.readers.texts import find_inputs
-    from cambrian.tasks.table_form import read_form
+    from cambrian.tasks.tables.table_form import read_form
     from cambrian.tasks.texts import draw_texts, read_script
 
     script = read_script(rendering.get("text"))
@@ -83,10 +83,10 @@ def read_rows(
     inputs, float32 [n, 1, 1, features], read and encoded as the rows it was trained on, whose task has those
     `columns` and that `rendering`. Warns of words in columns of categories that training never saw. Raises
     DataError, one sentence that names the column and the row."""
-    from cambrian.tasks.column_notes import find_unseen
-    from cambrian.tasks.features import encode, read_columns
     from cambrian.tasks.readers.features import read_named_rows
-    from cambrian.tasks.table_form import read_form
+    from cambrian.tasks.tables.column_notes import find_unseen
+    from cambrian.tasks.tables.features import encode, read_columns
+    from cambrian.tasks.tables.table_form import read_form
 
     where = str(source) if isinstance(source, str | os.PathLike) else "the rows"
     cells, rows = read_named_rows(source, read_form(rendering or {}))

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import DataError
-from cambrian.tasks.cells import Cells, read_numbers, read_word
 from cambrian.tasks.examples import Blocks, Examples
 from cambrian.tasks.phrases import short
+from cambrian.tasks.tables.cells import Cells, read_numbers, read_word
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

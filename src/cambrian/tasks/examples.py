@@ -41,10 +41,10 @@ missing parts are carved."""
 
 class Decoded(NamedTuple):
     """`inputs` are uint8 or float32 [n, height, width, channels], `notes` sentences the user should read;
-    `rendering` says how files became arrays (see `cambrian.tasks.rendering` and `cambrian.tasks.table_form`),
-    empty where there were none;
-    `columns` how the cells of a table became numbers (see `cambrian.tasks.features`); `targets` int64 [n,
-    height, width] are masks that are decoded with their images, in place of those of the examples."""
+    `rendering` says how files became arrays (see `cambrian.tasks.images.rendering` and
+    `cambrian.tasks.tables.table_form`), empty where there were none; `columns` how the cells of a table
+    became numbers (see `cambrian.tasks.tables.features`); `targets` int64 [n, height, width] are masks that
+    are decoded with their images, in place of those of the examples."""
 
     inputs: NDArray[Any]
     notes: tuple[str, ...] = ()

@@ -15,14 +15,14 @@ from cambrian.errors import DataError, UnknownName, UsageError, did_you_mean
 from cambrian.goal import Goal
 from cambrian.tasks.blocks import describe_blocks
 from cambrian.tasks.examples import Decoded, Examples, Reader
-from cambrian.tasks.masks import resize_masks
-from cambrian.tasks.metrics import METRICS, choose_metric
-from cambrian.tasks.number_scale import find_far_out, fit_scale
+from cambrian.tasks.images.masks import resize_masks
 from cambrian.tasks.readers import READERS, TASKS
 from cambrian.tasks.reading import with_options
 from cambrian.tasks.scored_parts import check_parts
 from cambrian.tasks.splits import Split, split
 from cambrian.tasks.statistics import digest, find_crowded, leaks, mean_std, refuse_alike
+from cambrian.tasks.targets.metrics import METRICS, choose_metric
+from cambrian.tasks.targets.number_scale import find_far_out, fit_scale
 from cambrian.tasks.task import Task
 
 if TYPE_CHECKING:

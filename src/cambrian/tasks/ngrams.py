@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cambrian.goal import IGNORED
-from cambrian.tasks.metrics import METRICS, measure
+from cambrian.tasks.targets.metrics import METRICS, measure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -32,8 +32,8 @@ class Task:
     disjoint sorted int64 indices into both. `mean` and `std` are per channel over the training part,
     in the unit in which networks get their inputs: uint8 divided by 255, float32 as it is. `digest` tells
     whether two tasks are the same, and `warnings` are sentences for the user to read. `rendering` says
-    how files became arrays (see `cambrian.tasks.rendering` and `cambrian.tasks.table_form`), `columns`
-    how the cells of a table became features (see `cambrian.tasks.features`)."""
+    how files became arrays (see `cambrian.tasks.images.rendering` and `cambrian.tasks.tables.table_form`),
+    `columns` how the cells of a table became features (see `cambrian.tasks.tables.features`)."""
 
     name: str
     inputs: NDArray[Any]

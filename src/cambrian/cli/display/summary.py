@@ -197,8 +197,8 @@ def _write_metric(result: Result, trial: Trial, name: str) -> str:
 
 def _count_ngrams(task: Task) -> tuple[str, str]:
     """The name and the test score of n-grams, which need no network."""
-    from cambrian.tasks.metrics import is_share
     from cambrian.tasks.ngrams import score_ngrams
+    from cambrian.tasks.targets.metrics import is_share
 
     order, score = score_ngrams(task)
     return f"n-grams of order {order}", number_text(score, is_share(task.metric))
@@ -239,7 +239,7 @@ def _describe_score(recorded: str, value: float) -> str:
     >>> _describe_score("balanced_accuracy", 0.5), _describe_score("mcc", 0.5)
     ('balanced-accuracy 50.00 %', 'mcc 0.5')
     """
-    from cambrian.tasks.metrics import METRICS, is_share
+    from cambrian.tasks.targets.metrics import METRICS, is_share
 
     metric, of, head = recorded.partition(" of ")
     name = metric.replace("_", "-")

@@ -79,7 +79,7 @@ def find_metric(text: str | None) -> str | None:
     >>> find_metric("-rmse,latency"), find_metric("latency,params")
     ('rmse', None)
     """
-    from cambrian.tasks.metrics import METRICS
+    from cambrian.tasks.targets.metrics import METRICS
 
     names = [_read_name(part.strip()) for part in (text or "").split(",")]
     return next((name for name in names if name in METRICS), None)
@@ -91,7 +91,7 @@ def _check_known(name: str, value: str, names: Collection[str] | None) -> None:
     from cambrian.networks.measure.measure import find_measure, is_measure
     from cambrian.networks.trained import TRAINED_METRICS
     from cambrian.networks.trained.metric import find_trained_metric, is_trained_metric
-    from cambrian.tasks.metrics import METRICS
+    from cambrian.tasks.targets.metrics import METRICS
 
     if names is not None:
         if name not in names:

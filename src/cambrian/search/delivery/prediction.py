@@ -12,7 +12,7 @@ import numpy as np
 
 from cambrian.errors import DataError, UsageError
 from cambrian.goal import Goal, choose_outputs, write_number
-from cambrian.tasks.units import read_unit
+from cambrian.tasks.images.units import read_unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -132,8 +132,8 @@ def _stack(task: Task, images: Any) -> NDArray[Any]:
         size = (task.height, task.width)
         if task.noun != IMAGES or not _are_arrays(images) or size in (array.shape[:2], array.shape[1:3]):
             return array
-    from cambrian.tasks.arrays import as_images
-    from cambrian.tasks.images import resize_images
+    from cambrian.tasks.images.arrays import as_images
+    from cambrian.tasks.images.decoding import resize_images
 
     shaped = as_images(list(images), task.name)[0]
     return np.concatenate([resize_images(image[None], task.height, task.width) for image in shaped])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian.problem import split_words
 from cambrian.search.parts.components import identity_of, specs_of
 from cambrian.search.parts.direction import objective_name
-from cambrian.tasks.metrics import is_share
+from cambrian.tasks.targets.metrics import is_share
 
 if TYPE_CHECKING:
     from cambrian.search.result import Result

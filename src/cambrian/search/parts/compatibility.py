@@ -21,7 +21,7 @@ from cambrian.search.planning.budget import Budget
 from cambrian.spaces.knowledge import Mixes, Shares, know
 from cambrian.spaces.shared_questions import is_shared
 from cambrian.strategies.inner import has_trait
-from cambrian.tasks.metrics import METRICS
+from cambrian.tasks.targets.metrics import METRICS
 from cambrian.weights import Continue, Fresh, Inherit, Shared
 
 if TYPE_CHECKING:

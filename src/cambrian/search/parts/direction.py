@@ -16,7 +16,7 @@ from cambrian.networks.measure import MEASURES
 from cambrian.outcome import Trial, set_direction
 from cambrian.problem import Objective, lower_is_better
 from cambrian.search.parts.conditions import has_condition, read_condition
-from cambrian.tasks.metrics import METRICS, is_minimized, is_share
+from cambrian.tasks.targets.metrics import METRICS, is_minimized, is_share
 
 
 def objective_name(estimator: Mapping[str, Any], task: Any) -> str:

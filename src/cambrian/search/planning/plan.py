@@ -41,11 +41,11 @@ from cambrian.search.planning.budget import Budget
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.planned import Plan
 from cambrian.search.planning.precisions import check_precision
-from cambrian.search.planning.preset_plan import plan_by_preset
+from cambrian.search.planning.preset.plan import plan_by_preset
 from cambrian.search.planning.pretrained import fit_search
-from cambrian.search.planning.race_search import plan_by_race
-from cambrian.search.planning.race_space import find_race_space
-from cambrian.search.planning.shared_search import plan_by_supernet
+from cambrian.search.planning.race.search import plan_by_race
+from cambrian.search.planning.race.space import find_race_space
+from cambrian.search.planning.supernet.search import plan_by_supernet
 from cambrian.search.planning.table_plan import plan_by_table
 from cambrian.settings import COUNT, check_truths
 from cambrian.spaces.space import Space
@@ -92,7 +92,7 @@ def plan(
     A budget of time alone is a race, where nobody says otherwise: a portfolio of networks is raced for a
     part of the time, and its winner goes on learning until the end (see `race_plan`). A named `strategy`, a
     number of trials, levels or epochs in `changes`, `paper`, or `objectives` among the `settings`, are
-    searches that a preset describes (see `preset_plan`): progressive search unless another strategy is named,
+    searches that a preset describes (see `preset/plan.py`): progressive search unless another strategy is named,
     usual for a budget of few trials, or nsga2 for several objectives, of which a race would follow the first
     alone; all in the usual space of the data (of images PNAS's) unless another `space` is. A strategy that
     trains a supernet has a plan of its own (see `shared_plan`), in NAS-Bench-201's space, or, of a table, in

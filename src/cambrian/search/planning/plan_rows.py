@@ -12,11 +12,12 @@ from cambrian.estimators.proxy import Proxy
 from cambrian.randomness import stream
 from cambrian.registry import name_of
 from cambrian.search.planning.budget import Budget
-from cambrian.search.planning.climbing import describe_rungs, list_levels
-from cambrian.search.planning.cost import Cost
-from cambrian.search.planning.presets import SEARCHED
-from cambrian.search.planning.quick_audit import RACED, name_planned
-from cambrian.search.planning.race_plan import RacePlan
+from cambrian.search.planning.preset.climbing import describe_rungs, list_levels
+from cambrian.search.planning.preset.cost import Cost
+from cambrian.search.planning.preset.presets import SEARCHED
+from cambrian.search.planning.preset.quick_audit import RACED, name_planned
+from cambrian.search.planning.preset.workload import Workload
+from cambrian.search.planning.race.plan import RacePlan
 from cambrian.search.planning.space_facts import SpaceFacts
 from cambrian.search.planning.wording import (
     count_epochs,
@@ -31,12 +32,11 @@ from cambrian.search.planning.wording import (
     list_limits,
     list_settings,
 )
-from cambrian.search.planning.workload import Workload
 from cambrian.search.search import Search
 from cambrian.spaces.knowledge import Begins, know
 from cambrian.spaces.size import estimate_size
 from cambrian.spaces.space import Space
-from cambrian.tasks.metrics import is_minimized, is_share
+from cambrian.tasks.targets.metrics import is_minimized, is_share
 
 DENSE = (
     "why",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cambrian.search.loop.watch import Watch
-from cambrian.search.planning.presets import Preset
-from cambrian.search.planning.workload import Workload
+from cambrian.search.planning.preset.presets import Preset
+from cambrian.search.planning.preset.workload import Workload
 from cambrian.search.search import Search
 
 if TYPE_CHECKING:

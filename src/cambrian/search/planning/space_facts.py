@@ -12,7 +12,7 @@ from cambrian.architecture import Architecture, questions, sample
 from cambrian.choices import Answer, Choice, OneOf, Scalar
 from cambrian.errors import Rejected
 from cambrian.randomness import stream
-from cambrian.search.planning.presets import FIRST, SIZES
+from cambrian.search.planning.preset.presets import FIRST, SIZES
 from cambrian.spaces.budgets import HasPaperSearch, PaperSearch, Scales, Shortens, Size, list_sizes
 from cambrian.spaces.knowledge import Encodes, Grows, Pool, know
 from cambrian.spaces.space import Space

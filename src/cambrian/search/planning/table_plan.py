@@ -30,8 +30,8 @@ from cambrian.search.planning.optimisers import choose_optimiser
 from cambrian.search.planning.plan_request import PlanRequest
 from cambrian.search.planning.plan_rows import describe_table
 from cambrian.search.planning.planned import Plan
+from cambrian.search.planning.preset.workload import FIELDS
 from cambrian.search.planning.speed import measure_speed
-from cambrian.search.planning.workload import FIELDS
 from cambrian.search.search import Search
 from cambrian.spaces.knowledge import Begins, know
 from cambrian.spaces.space import Space

@@ -18,7 +18,7 @@ from cambrian.tasks.texts import describe_script
 
 if TYPE_CHECKING:
     from cambrian.search.planning.pretrained import Fit
-    from cambrian.search.planning.race_amounts import Challenges
+    from cambrian.search.planning.race.amounts import Challenges
     from cambrian.search.search import Search
     from cambrian.spaces.space import Space
     from cambrian.tasks.task import Task

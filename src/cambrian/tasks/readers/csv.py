@@ -13,11 +13,10 @@ import numpy as np
 from cambrian.errors import DataError
 from cambrian.goal import GoalName
 from cambrian.settings import check_settings
-from cambrian.tasks.arrays import from_arrays, with_notes
-from cambrian.tasks.cells import Decimal
 from cambrian.tasks.examples import Examples
-from cambrian.tasks.images import decode_files
-from cambrian.tasks.layouts import Form, Layout
+from cambrian.tasks.images.arrays import from_arrays, with_notes
+from cambrian.tasks.images.decoding import decode_files
+from cambrian.tasks.images.layouts import Form, Layout
 from cambrian.tasks.readers.csv_blocks import find_blocks, read_blocks
 from cambrian.tasks.readers.csv_columns import (
     Columns,
@@ -34,7 +33,8 @@ from cambrian.tasks.readers.csv_files import find_files
 from cambrian.tasks.readers.csv_options import OF_FEATURES, OF_FILES, OF_PIXELS, OF_TEXTS, refuse_unread
 from cambrian.tasks.readers.csv_pixels import PixelRows, as_integers, convert_labels, marks_of, read_pixels
 from cambrian.tasks.readers.csv_text import Table, read_table
-from cambrian.tasks.targets import read_targets
+from cambrian.tasks.tables.cells import Decimal
+from cambrian.tasks.targets.reading import read_targets
 from cambrian.tasks.texts import LENGTH
 
 

@@ -11,10 +11,8 @@ import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.goal import GoalName
-from cambrian.tasks.arrays import with_notes
-from cambrian.tasks.cells import Decimal, find_marks, read_numbers, write_plainly
 from cambrian.tasks.examples import Decode, Examples
-from cambrian.tasks.features import Column, describe_columns, fit_column
+from cambrian.tasks.images.arrays import with_notes
 from cambrian.tasks.nouns import ROWS, TEXTS
 from cambrian.tasks.phrases import list_names, short
 from cambrian.tasks.readers.csv_blocks import read_blocks, refuse_learned
@@ -24,7 +22,9 @@ from cambrian.tasks.readers.csv_pixels import convert_labels, marks_of
 from cambrian.tasks.readers.csv_text import Table
 from cambrian.tasks.readers.features import fit_training, make_examples, name_lines
 from cambrian.tasks.readers.texts import decode_texts, refuse_empty
-from cambrian.tasks.targets import Targets, read_column, read_several
+from cambrian.tasks.tables.cells import Decimal, find_marks, read_numbers, write_plainly
+from cambrian.tasks.tables.features import Column, describe_columns, fit_column
+from cambrian.tasks.targets.reading import Targets, read_column, read_several
 from cambrian.tasks.texts import MOST_CHARACTERS
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cambrian.errors import DataError
 from cambrian.tasks.examples import PARTS, TRAIN
-from cambrian.tasks.images import SUFFIXES
+from cambrian.tasks.images.decoding import SUFFIXES
 from cambrian.tasks.phrases import list_names
 
 USUAL = (".jpg", ".png", ".jpeg")

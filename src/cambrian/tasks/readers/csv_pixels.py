@@ -12,10 +12,10 @@ import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.tasks.examples import TRAIN
-from cambrian.tasks.label_values import find_missing
 from cambrian.tasks.nouns import IMAGES
 from cambrian.tasks.readers.csv_columns import Columns, part_of
 from cambrian.tasks.readers.csv_text import DECIMAL_COMMA, NUMBER, Table, is_number
+from cambrian.tasks.targets.label_values import find_missing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

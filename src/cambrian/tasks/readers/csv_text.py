@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TextIO
 
 from cambrian.errors import DataError
-from cambrian.tasks.images import SUFFIXES
+from cambrian.tasks.images.decoding import SUFFIXES
 from cambrian.tasks.phrases import list_names, reason
 from cambrian.tasks.readers.csv_files import are_files
-from cambrian.tasks.table_form import TableForm
+from cambrian.tasks.tables.table_form import TableForm
 
 SAMPLE = 500  # rows by which columns are told apart
 SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "bar": "|"}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cambrian.tasks.arrays import from_arrays
 from cambrian.tasks.examples import TRAIN, Examples
+from cambrian.tasks.images.arrays import from_arrays
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,17 @@ import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.goal import GoalName
-from cambrian.tasks.cells import Cells, Mark, find_marks, read_numbers
-from cambrian.tasks.column_notes import describe_missing, find_unseen
 from cambrian.tasks.examples import TRAIN, Decode, Decoded, Examples
-from cambrian.tasks.features import Column, count_features, describe_columns, encode, fit_columns
 from cambrian.tasks.limits import check_memory
 from cambrian.tasks.nouns import ROWS
 from cambrian.tasks.phrases import reason
 from cambrian.tasks.readers.csv_text import read_table
 from cambrian.tasks.readers.items import array_of
-from cambrian.tasks.table_form import UNKNOWN, TableForm
-from cambrian.tasks.targets import Targets, count_axes, read_column, read_several, read_targets
+from cambrian.tasks.tables.cells import Cells, Mark, find_marks, read_numbers
+from cambrian.tasks.tables.column_notes import describe_missing, find_unseen
+from cambrian.tasks.tables.features import Column, count_features, describe_columns, encode, fit_columns
+from cambrian.tasks.tables.table_form import UNKNOWN, TableForm
+from cambrian.tasks.targets.reading import Targets, count_axes, read_column, read_several, read_targets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

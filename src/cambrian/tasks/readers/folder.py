@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from cambrian.errors import DataError
-from cambrian.tasks.arrays import with_notes
 from cambrian.tasks.examples import TRAIN, Examples
-from cambrian.tasks.images import decode_files
+from cambrian.tasks.images.arrays import with_notes
+from cambrian.tasks.images.decoding import decode_files
 from cambrian.tasks.phrases import list_names, short
 from cambrian.tasks.readers.arrangement import MEANINGS, REMEDY, arrange, describe, enter, parts_within
 from cambrian.tasks.readers.listing import (

@@ -19,9 +19,9 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from cambrian.errors import DataError
-from cambrian.tasks.arrays import from_arrays
 from cambrian.tasks.examples import PARTS, TRAIN, Examples
-from cambrian.tasks.layouts import Form, Layout
+from cambrian.tasks.images.arrays import from_arrays
+from cambrian.tasks.images.layouts import Form, Layout
 from cambrian.tasks.limits import check_unpacked
 from cambrian.tasks.phrases import reason
 

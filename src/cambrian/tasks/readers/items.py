@@ -156,7 +156,7 @@ def array_of(value: Any) -> Any:
     if is_tensor(value):
         return _of_tensor(value)
     if _is_picture(value):
-        from cambrian.tasks.images import GREY, convert
+        from cambrian.tasks.images.decoding import GREY, convert
 
         return convert(value, value.mode in GREY)
     if hasattr(value, "to_numpy"):

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import DataError
-from cambrian.tasks.arrays import with_notes
 from cambrian.tasks.examples import Examples
-from cambrian.tasks.images import decode_files
-from cambrian.tasks.labels import read_labels
+from cambrian.tasks.images.arrays import with_notes
+from cambrian.tasks.images.decoding import decode_files
+from cambrian.tasks.targets.labels import read_labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cambrian.errors import DataError
-from cambrian.tasks.images import SUFFIXES
+from cambrian.tasks.images.decoding import SUFFIXES
 
 SYSTEM = {
     "lost+found",

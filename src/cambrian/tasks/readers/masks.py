@@ -12,13 +12,13 @@ import numpy as np
 
 from cambrian.errors import DataError, UsageError
 from cambrian.goal import IGNORED, Goal
-from cambrian.tasks.each_file import for_each
 from cambrian.tasks.examples import TRAIN, Decoded, Examples
-from cambrian.tasks.image_files import header
-from cambrian.tasks.images import decode_files
+from cambrian.tasks.images.decoding import decode_files
+from cambrian.tasks.images.each_file import for_each
+from cambrian.tasks.images.image_files import header
+from cambrian.tasks.images.mask_files import read_mask, read_palette
+from cambrian.tasks.images.masks import VALUES, find_ignored, resize_masks
 from cambrian.tasks.limits import check_memory
-from cambrian.tasks.mask_files import read_mask, read_palette
-from cambrian.tasks.masks import VALUES, find_ignored, resize_masks
 from cambrian.tasks.phrases import list_names, short
 from cambrian.tasks.readers.arrangement import guess_parts
 from cambrian.tasks.readers.listing import Listing, holds_images, show

@@ -12,16 +12,16 @@ import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.goal import GoalName
-from cambrian.tasks.arrays import from_arrays
 from cambrian.tasks.blocks import choose_blocks
 from cambrian.tasks.examples import PARTS, TEST, TRAIN, VALIDATION, Examples
-from cambrian.tasks.labels import class_names
-from cambrian.tasks.layouts import Form, Layout
+from cambrian.tasks.images.arrays import from_arrays
+from cambrian.tasks.images.layouts import Form, Layout
 from cambrian.tasks.nouns import singular
 from cambrian.tasks.readers.features import read_tables
 from cambrian.tasks.readers.items import Items, array_of, axes_of, is_tensor
 from cambrian.tasks.readers.npz import NAMES, find_keys
 from cambrian.tasks.reading import refuse_options
+from cambrian.tasks.targets.labels import class_names
 
 LAYOUTS = {2: (TRAIN, TEST), 3: (TRAIN, VALIDATION, TEST)}
 REMEDY = (

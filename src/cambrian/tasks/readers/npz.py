@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cambrian.errors import DataError, did_you_mean
-from cambrian.tasks.arrays import from_arrays
 from cambrian.tasks.examples import PARTS, TEST, TRAIN, Examples
-from cambrian.tasks.labels import class_names
-from cambrian.tasks.layouts import Form, Layout
+from cambrian.tasks.images.arrays import from_arrays
+from cambrian.tasks.images.layouts import Form, Layout
 from cambrian.tasks.limits import check_unpacked
 from cambrian.tasks.phrases import list_names, reason
 from cambrian.tasks.readers.jpeg import CODED, from_jpegs
 from cambrian.tasks.reading import refuse_options
+from cambrian.tasks.targets.labels import class_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,9 +15,9 @@ import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.settings import COUNT, POSITIVE, check_settings
-from cambrian.tasks.arrays import with_notes
-from cambrian.tasks.each_file import for_each
 from cambrian.tasks.examples import Decode, Decoded, Examples
+from cambrian.tasks.images.arrays import with_notes
+from cambrian.tasks.images.each_file import for_each
 from cambrian.tasks.limits import check_memory
 from cambrian.tasks.nouns import SOUNDS
 from cambrian.tasks.phrases import list_names

@@ -14,15 +14,15 @@ import numpy as np
 
 from cambrian.errors import DataError
 from cambrian.settings import Span, check_settings
-from cambrian.tasks.arrays import with_notes
-from cambrian.tasks.each_file import for_each
 from cambrian.tasks.examples import Decode, Decoded, Examples
+from cambrian.tasks.images.arrays import with_notes
+from cambrian.tasks.images.each_file import for_each
 from cambrian.tasks.nouns import TEXTS
 from cambrian.tasks.phrases import list_names
 from cambrian.tasks.readers.class_folders import ClassFolders, is_folder_of, list_within
 from cambrian.tasks.readers.features import read_cells
 from cambrian.tasks.readers.listing import show
-from cambrian.tasks.table_form import UNKNOWN, TableForm
+from cambrian.tasks.tables.table_form import UNKNOWN, TableForm
 from cambrian.tasks.texts import (
     LENGTH,
     MOST_CHARACTERS,
