@@ -86,11 +86,11 @@ def test_interrupted_or_not(name: str, tmp_path: Path) -> None:
 def test_a_table_of_one_fidelity_is_refused() -> None:
     """In one sentence, before anything is looked up: NAS-Bench-Macro has one column, and of the larger cells
     of NAS-Bench-101 there is nothing below 4 epochs."""
-    with pytest.raises(Incompatible, match="lower fidelities of epochs, which Tabular cannot order"):
+    with pytest.raises(Incompatible, match="lower fidelities of epochs, which tabular cannot order"):
         play(benchmark("nb-macro"), "hyperband", 10)
-    with pytest.raises(Incompatible, match="there is none below 4 in Tabular"):
+    with pytest.raises(Incompatible, match="there is none below 4 in tabular"):
         play(benchmark("nb101"), "asha", 10)
-    with pytest.raises(Incompatible, match="fraction, which Tabular cannot order"):
+    with pytest.raises(Incompatible, match="fraction, which tabular cannot order"):
         play(benchmark("spikenas"), STRATEGIES.parse('bohb(axes=["fraction"])'), 10)
 
 

@@ -145,7 +145,10 @@ def test_classes_that_are_judged_by_something_else_have_their_accuracy_too() -> 
     """Of two metrics that are counted together neither is said beside the other."""
     metrics = {"test_loss": 1.0, "test_accuracy": 0.8, "test_balanced_accuracy": 0.7, "test_roc_auc": 0.9}
     winner = Trial(0, Architecture({"a": 1}), Fidelity(), outcome=Done(0.9, metrics))
-    for metric, said in (("roc-auc", ["test: accuracy 0.8, balanced_accuracy 0.7"]), ("accuracy", [])):
+    for metric, said in (
+        ("roc-auc", ["test: accuracy 80.00 %, balanced-accuracy 70.00 %"]),
+        ("accuracy", []),
+    ):
         task: Any = SimpleNamespace(goal=Goal(), metric=metric)
         result: Any = SimpleNamespace(winner=winner, task=task)
         assert _list_others(result) == said

@@ -17,7 +17,7 @@ from cambrian.search.search import Search
 from cambrian.strategies.one_shot.darts_ada import DARTSADA
 from gate_cases import ONE_SHOT, coloured_task, make_job, make_step, take
 
-SMALL = {"filters": 2, "cells": 3}
+SMALL = {"filters": 2, "cells": 1}
 
 
 def search(strategy: DARTSADA) -> Search:

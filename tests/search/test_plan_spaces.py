@@ -305,7 +305,7 @@ def test_too_many_levels(task: cambrian.Task) -> None:
 
 def test_papers_numbers_belong_to_their_space(task: cambrian.Task) -> None:
     """A space that does not say how its paper searched it says so; PNAS does, under any of its settings."""
-    with pytest.raises(UsageError, match="DARTS does not say how its paper searched it"):
+    with pytest.raises(UsageError, match="darts does not say how its paper searched it"):
         plan(task, space="darts", paper=True)
     made = plan(task, space={"name": "pnas", "arguments": {"output": "unused"}}, paper=True)
     assert made.work.trials == {1: 136, 2: 256, 3: 256, 4: 256, 5: 256}
@@ -313,7 +313,9 @@ def test_papers_numbers_belong_to_their_space(task: cambrian.Task) -> None:
 
 def test_spaces_without_levels_are_refused_to_progressive_search(task: cambrian.Task) -> None:
     """As they are by a search."""
-    with pytest.raises(Incompatible, match="Grows"):
+    with pytest.raises(
+        Incompatible, match="needs a space whose architectures grow from small to large, and cgp is not"
+    ):
         plan(task, "2h", space="cgp", strategy="progressive")
 
 

@@ -21,7 +21,7 @@ from cambrian.search.planning.plan import plan
 from cambrian.search.planning.pretrained import fit_portfolio
 from cambrian.spaces import SPACES
 from cambrian.spaces.space import Pick, Signature, Space
-from remembered import fix_race_speed
+from remembered import fix_race_speed, fix_supernet_speed
 from small_training import ARCHITECTURE, SmallConv, bars, estimated
 
 STILL = Train(batch_size=16, learning_rate=1e-30, weight_decay=0.0)
@@ -139,6 +139,7 @@ def test_the_plan_of_a_supernet_says_with_which_weights_a_network_alone_begins(
 ) -> None:
     """The file is for the networks that are trained alone in the end."""
     monkeypatch.setattr(plan_module, "fit_search", lambda file, search: 1.0)
+    fix_supernet_speed(monkeypatch)
     save_file({"layer.weight": torch.ones(3)}, tmp_path / "have.safetensors")
     recipe = {"pretrained": str(tmp_path / "have.safetensors")}
     rows = dict(plan(make_task(), "1h", workers=1, strategy=strategy, recipe=recipe).rows)

@@ -328,6 +328,6 @@ def test_a_second_measurement_is_one_of_the_same_thing(space: str, inner: Any) -
 
 def test_scores_of_a_supernet_are_not_measured_twice() -> None:
     """A second one would be the same; a strategy that trains what it derives is not refused."""
-    with pytest.raises(UsageError, match="SPOS scores networks with the weights of a supernet"):
+    with pytest.raises(UsageError, match="spos scores networks with the weights of a supernet"):
         STRATEGIES.parse("remeasured(strategy=spos)")
     assert STRATEGIES.parse("remeasured(strategy=darts)").inner

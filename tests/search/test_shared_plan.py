@@ -35,7 +35,7 @@ from cambrian.strategies.inner import find_trait
 from cambrian.strategies.one_shot.darts import DARTS
 from cambrian.strategies.one_shot.spos import SPOS
 from cambrian.weights import Continue, Fresh, Shared
-from remembered import pretend_ray
+from remembered import fix_supernet_speed, pretend_ray
 
 
 @cambrian.space(task=Shape(1, 8, 8, 2))
@@ -56,14 +56,8 @@ def photos() -> cambrian.Task:
 
 @pytest.fixture
 def steady(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine whose speed no load changes: a millisecond a step's image and filter of a supernet, a tenth
-    of a second a score, and a millisecond an image of a network alone."""
-
-    def measure(task: Any, space: Any, strategy: Any, one_shot: Any, device: str, size: Any) -> Measured:
-        return Measured(size, 1e-4 * size["filters"] * size.get("cells", 1), 0.1, 10**6, make=0.2)
-
-    monkeypatch.setattr(shared_plan, "measure_size", measure)
-    monkeypatch.setattr(shared_plan, "measure_alone", lambda task, space, device, network, size: 1e-3)
+    """A machine whose speed no load changes."""
+    fix_supernet_speed(monkeypatch)
 
 
 @pytest.mark.usefixtures("steady")

@@ -195,7 +195,7 @@ def test_a_race_is_over_networks_and_their_trainings(monkeypatch: pytest.MonkeyP
         state = race.learn(state, msgspec.structs.replace(trial, outcome=Done(number / 100)))
     assert "retrain" in steps
     assert steps & {"deepen", "widen", "kernel"}
-    with pytest.raises(Unread, match="learning_rate is for other spaces: Joint searches it"):
+    with pytest.raises(Unread, match="learning_rate is for other spaces: joint searches it"):
         plan(task, "3h", workers=1, space=make_joint("stages"), recipe={"learning_rate": 0.1})
 
 

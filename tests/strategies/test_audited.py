@@ -188,7 +188,7 @@ def test_a_progressive_search_keeps_as_many_more_as_they_are_cheaper() -> None:
 
 def test_a_strategy_of_several_fidelities_is_refused() -> None:
     """Hyperband chooses by itself."""
-    with pytest.raises(UsageError, match="Hyperband measures at several: name a strategy of one fidelity"):
+    with pytest.raises(UsageError, match="hyperband measures at several: name a strategy of one fidelity"):
         STRATEGIES.parse("audited(strategy=hyperband)")
 
 

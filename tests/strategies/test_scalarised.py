@@ -146,7 +146,7 @@ def test_with_one_objective_it_is_the_strategy_itself(inner: str) -> None:
 
 
 def test_a_strategy_of_its_own_trials_is_refused() -> None:
-    with pytest.raises(UsageError, match="strategy 'scalarised': Filtered learns trials that it proposes"):
+    with pytest.raises(UsageError, match="strategy 'scalarised': filtered learns trials that it proposes"):
         STRATEGIES.parse("scalarised(strategy=filtered)")
     with pytest.raises(UsageError, match="unknown strategy 'evolutoin'; did you mean 'evolution'"):
         STRATEGIES.parse("scalarised(strategy=evolutoin)")

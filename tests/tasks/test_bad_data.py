@@ -223,8 +223,8 @@ def test_bad_settings(setting) -> None:
 
 def test_large_folders_are_scanned_before_they_are_decoded(tmp_path, monkeypatch) -> None:
     """A mistake in the last header is found without decoding a single image."""
-    from cambrian.tasks.images.decoding import decoding as images
+    from cambrian.tasks.images import decoding
 
     animated(folder(tmp_path) / "bee" / "z.gif")
-    monkeypatch.setattr(images, "pixels", lambda *_, **__: pytest.fail("decoded too early"))
+    monkeypatch.setattr(decoding, "pixels", lambda *_, **__: pytest.fail("decoded too early"))
     refused(tmp_path, "animated")

@@ -10,6 +10,7 @@ from cambrian.architecture import Architecture, replay
 from cambrian.errors import Unbuildable
 from cambrian.randomness import stream
 from cambrian.spaces.knowledge import Morphs
+from cambrian.spaces.program.function_space import Program
 from cambrian.testing.cases import SpaceCase
 from cambrian.testing.networks import build_network
 from cambrian.testing.suite import applies, expect, know_or_skip
@@ -43,7 +44,8 @@ def check_morphs_are_legal(case: SpaceCase) -> None:
 def check_morphs_keep_the_function(case: SpaceCase) -> None:
     """After an edit of each kind that enlarges, the child of a network whose statistics and biases are those
     of a trained one has its outputs within 1e-5, and the optimiser's state of all its weights; after one that
-    shrinks it has a part of its parent's weights, and finite ones."""
+    shrinks it has a part of its parent's weights, and finite ones. A function of a user's may insert what no
+    numbers make the identity, such as a tanh: there another edit of the kind is tried."""
     from cambrian.networks.morphisms.moments import carry_moments
     from cambrian.networks.morphisms.morphism import inherit_function
 
@@ -60,6 +62,8 @@ def check_morphs_keep_the_function(case: SpaceCase) -> None:
             expect(finite, f"{where}, the child has weights that are not finite")
             if kind in morphing.shrinks:
                 break
+            if inherited.lost and isinstance(case.space, Program):
+                continue
             lost = f": {', '.join(inherited.lost[:3])} cannot be kept" if inherited.lost else ""
             apart = f"{where}, outputs differ by {inherited.difference:.2g} of the largest"
             expect(inherited.difference < KEPT, apart + lost)
