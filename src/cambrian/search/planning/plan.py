@@ -89,14 +89,14 @@ def plan(
     """A search for `task`, or the data of that name or path, within `budget`, which may be a time, a number
     of trials, of epochs, or several; `run` of the plan begins it.
 
-    A budget of time alone is a race, where nobody says otherwise: a portfolio of networks is raced for a
-    part of the time, and its winner goes on learning until the end (see `race/plan.py`). A named `strategy`, a
+    A budget of time alone is a race, where nobody says otherwise: a portfolio of networks is raced for a part
+    of the time, and its winner goes on learning until the end (see `race/plan.py`). A named `strategy`, a
     number of trials, levels or epochs in `changes`, `paper`, or `objectives` among the `settings`, are
     searches that a preset describes (see `preset/plan.py`): progressive search unless another strategy is
     named, usual for a budget of few trials, or nsga2 for several objectives, of which a race would follow the
-    first alone; all in the usual space of the data (of images PNAS's) unless another `space` is. A strategy that
-    trains a supernet has a plan of its own (see `shared_plan`), in NAS-Bench-201's space, or, of a table, in
-    `tabular` where it samples networks, unless another is named.
+    first alone; all in the usual space of the data (of images PNAS's) unless another `space` is. A strategy
+    that trains a supernet has a plan of its own (see `supernet/plan.py`), in NAS-Bench-201's space, or, of a
+    table, in `tabular` where it samples networks, unless another is named.
 
     `paper` takes the space's own paper's settings. `changes` sets "levels", "keep", "epochs", "images",
     "final_epochs", and settings of the space's skeleton by their names, those of the final networks after

@@ -1,4 +1,4 @@
-"""The search of a race: a strategy, two trainings and a final stage, made of the amounts of `race_plan`."""
+"""The search of a race: a strategy, two trainings and a final stage, made of the amounts of `plan.py`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """The search by a supernet: the estimator of shared weights, the strategy with its amounts, and the final
-stage by full training, made of the amounts of `shared_plan`."""
+stage by full training, made of the amounts of `plan.py`."""
 
 from __future__ import annotations
 
