@@ -105,7 +105,7 @@ def test_fit_goes_on_in_its_directory(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("speeds")
 def test_fit_goes_on_with_a_space_of_ones_own(tmp_path: Path) -> None:
     """Which has no name by which another process could load it; another space, seed or other data, or
-    another share for the test, are refused in a sentence."""
+    a test part drawn otherwise, are refused in a sentence."""
     space = cambrian.space(own)
 
     def fit(budget: str, rows: slice = slice(None, None, 2), **settings: Any) -> cambrian.Classifier:
@@ -120,7 +120,7 @@ def test_fit_goes_on_with_a_space_of_ones_own(tmp_path: Path) -> None:
         fit("2, 60s", strategy="evolution", seed=1)
     with pytest.raises(RunChanged, match="holds a search of other data"):
         fit("2, 60s", rows=slice(None, None, 3))
-    with pytest.raises(RunChanged, match="or with another share for the test"):
+    with pytest.raises(RunChanged, match="test part that was drawn otherwise"):
         fit("2, 60s", test=0.2)
 
 

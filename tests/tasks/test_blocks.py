@@ -12,7 +12,7 @@ from refusals import refused
 from sklearn.base import clone
 
 import cambrian
-from cambrian.errors import DataError
+from cambrian.errors import DataError, UsageError
 from cambrian.tasks import load
 from cambrian.tasks.blocks import read_groups, read_order
 from cambrian.tasks.examples import TEST, TRAIN, Blocks, Examples
@@ -180,3 +180,33 @@ def test_options_that_would_do_nothing_are_refused(tmp_path: Path) -> None:
 def test_moments_with_zones_follow_one_another() -> None:
     cells = ["2026-03-01T12:00:00+02:00", "2026-03-01T11:00:00Z", "2026-03-01T09:00:00+00:00"]
     assert read_order(cells, "'at'", str).numbers.tolist() == [1, 2, 0]
+    with pytest.raises(DataError, match="1: '2026-03-01' in 'at' has no zone, and other rows have one"):
+        read_order([cells[0], "2026-03-01"], "'at'", str)
+    first = ["0001-01-01T00:00:00+02:00", "0001-01-01T00:00:00Z"]  # before the first year of Python
+    assert read_order(first, "'at'", str).numbers.tolist() == [0, 1]
+
+
+def test_groups_that_the_parts_of_the_data_tear_apart_are_counted(tmp_path: Path) -> None:
+    """The test part is the data's own: nothing says that its last rows are the test part, nor that patients
+    in both parts are kept apart."""
+    parts = np.where(np.arange(ROWS) < 80, "train", "test")
+    path = write(tmp_path / "t.csv", "patient,x,y,split", PATIENTS, VALUES, PATIENTS % 2, parts)
+    both, there = np.intersect1d(PATIENTS[:80], PATIENTS[80:]), np.unique(PATIENTS[80:])
+    task = load(path, target="y", group="patient")
+    kept = np.intersect1d(PATIENTS[task.train], there)
+    assert 0 < len(kept) <= len(both)
+    said = f"{len(kept)} of {len(there)} values of 'patient' in the test part of the data's own are also in"
+    assert any(said in sentence for sentence in task.warnings)
+    assert not any("of 'patient' in the validation part" in sentence for sentence in task.warnings)
+    ordered = load(path, target="y", order="patient").warnings
+    assert not any("are the test part" in sentence for sentence in ordered)
+    assert any("by 'patient' the last that are not in a part of the data's own" in s for s in ordered)
+
+
+def test_missing_moments_are_no_group_and_lists_of_lists_no_values() -> None:
+    with pytest.raises(DataError, match="1: no group in 'day'"):
+        read_groups(np.array(["2026-01-01", "NaT"], "M8[D]"), "'day'", str)
+    with pytest.raises(DataError, match="got lists of several lengths"):
+        load((VALUES[:, None], PATIENTS % 2), features=True, group=[[1], [1, 2]])
+    with pytest.raises(UsageError, match="groups= and shuffle=False each say"):
+        cambrian.Classifier("1", shuffle=False).fit(VALUES[:, None], PATIENTS % 2, groups=PATIENTS)

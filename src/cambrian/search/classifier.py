@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from cambrian.codec import encode
-from cambrian.errors import RunChanged, RunError, join_words
+from cambrian.errors import RunChanged, RunError, UsageError, join_words
 from cambrian.goal import GoalName
 from cambrian.search.identity.settings import describe_component, resume_search
 from cambrian.search.ledger.run_directory import name_place, read_begun
@@ -71,6 +71,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         RunChanged where the directory holds another search."""
         shape = find_shape(X)
         options: dict[str, Any] = {"features": True} if len(shape) == 2 else {}
+        if groups is not None and not self.shuffle:
+            raise UsageError("groups= and shuffle=False each say how parts are drawn: give one of them")
         options["group"] = groups
         options["order"] = None if self.shuffle else np.arange(shape[0])
         task = load((X, y), test=self.test, goal=goal, metric=self.metric, **options)
@@ -115,8 +117,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             )
         if settings["task"] is None or settings["task"]["digest"] != task.digest:
             raise RunChanged(
-                f"{place} holds a search of other data, by another metric, or with another share for the"
-                " test: give what it was begun with, or another directory"
+                f"{place} holds a search of other data, by another metric, or with a test part that was drawn"
+                " otherwise: give what it was begun with, or another directory"
             )
         own = {"space": self.space, "strategy": self.strategy}
         search: Search = resume_search(Search, place, self.budget, own=own)

@@ -4,8 +4,8 @@ alike: a network that has learned from some of them looks better on the others t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,23 +31,31 @@ def read_groups(cells: Cells, what: str, where: Callable[[int], str]) -> Blocks:
     >>> read_groups(["b", "a", "b"], "'patient'", str).numbers.tolist()
     [1, 0, 1]
     """
-    words: list[Any] = [read_word(cell) for cell in cells]
+    words: list[Any] = [None if _is_no_moment(cell) else read_word(cell) for cell in cells]
     if None in words:
         raise DataError(f"{where(words.index(None))}: no group in {what}: write one, or remove the row")
     return Blocks(np.unique(words, return_inverse=True)[1].astype(np.int64), False, what)
 
 
+def _is_no_moment(cell: Any) -> bool:
+    """Whether this is what numpy has for a missing moment."""
+    return isinstance(cell, np.datetime64) and bool(np.isnat(cell))
+
+
 def read_order(cells: Cells, what: str, where: Callable[[int], str]) -> Blocks:
     """A block for each number or moment of the column `what`, the earliest first. Raises DataError for a cell
-    that is neither.
+    that is neither, and for moments of which some alone have a zone.
 
     >>> read_order(["2026-02-01", "2025-12-31", "2026-02-01"], "'day'", str).numbers.tolist()
     [1, 0, 1]
     """
     array = np.asarray(cells)
+    zoned: list[bool] = []
     values: Any = array if array.dtype.kind == "M" else read_numbers(cells)
     if values is None:
-        values = np.array([_read_moment(read_word(cell)) for cell in cells])
+        moments = [_read_moment(read_word(cell)) for cell in cells]
+        values = np.array([moment for moment, _ in moments])
+        zoned = [has_zone for moment, has_zone in moments if not np.isnat(moment)]
     absent = np.flatnonzero(np.isnat(values) if values.dtype.kind == "M" else np.isnan(values))
     if len(absent):
         i = int(absent[0])
@@ -55,17 +63,25 @@ def read_order(cells: Cells, what: str, where: Callable[[int], str]) -> Blocks:
             f"{where(i)}: {str(cells[i])!r:.60} in {what} is neither a number nor a day as 2026-11-30,"
             " perhaps with a time, so that the row has no place in the order: write one, or remove the row"
         )
+    if len(set(zoned)) > 1:
+        i = zoned.index(False)
+        raise DataError(
+            f"{where(i)}: {str(cells[i])!r:.60} in {what} has no zone, and other rows have one, so that their"
+            " order is not known: write a zone such as +02:00 or Z in each, or in none"
+        )
     return Blocks(np.unique(values, return_inverse=True)[1].astype(np.int64), True, what)
 
 
-def _read_moment(word: str | None) -> np.datetime64:
-    """A moment of ISO 8601, with a zone in UTC; not a time where the word is none."""
+def _read_moment(word: str | None) -> tuple[np.datetime64, bool]:
+    """A moment of ISO 8601, and whether it has a zone: then it is in UTC. Not a time for other words."""
     try:
         moment = datetime.fromisoformat(word or "")
     except ValueError:
-        return np.datetime64("NaT", "us")
+        return np.datetime64("NaT", "us"), False
     zone = moment.utcoffset()
-    return np.datetime64(moment.replace(tzinfo=None) - zone if zone else moment.replace(tzinfo=None), "us")
+    # numpy subtracts, since its years go on before the first of Python's.
+    local = np.datetime64(moment.replace(tzinfo=None), "us")
+    return local - np.timedelta64(zone or timedelta(0), "us"), zone is not None
 
 
 def carve_blocks(
@@ -114,19 +130,30 @@ def _take_first(order: NDArray[Any], sizes: NDArray[Any], count: int, keep: int)
     return taken
 
 
-def describe_blocks(blocks: Blocks, where: str) -> str:
-    """What is said of them.
+def describe_blocks(blocks: Blocks, where: str, parts: Sequence[Indices], own: bool) -> tuple[str, ...]:
+    """What is said of them and of the `parts`, for training, validation and test; `own`: some of these the
+    data brought along, and they may part blocks.
 
-    >>> describe_blocks(Blocks(np.array([0, 1, 0]), False, "'patient'"), "t.csv")
-    "t.csv: 2 different values of 'patient': those of one stay together where parts are drawn"
+    >>> blocks = Blocks(np.array([0, 1, 2]), False, "'patient'")
+    >>> describe_blocks(blocks, "t.csv", [np.array([0]), np.array([1]), np.array([2])], False)
+    ("t.csv: 3 different values of 'patient': those of one stay together where parts are drawn",)
     """
-    several = len(np.unique(blocks.numbers))
+    numbers = [blocks.numbers[part] for part in parts]
+    what = blocks.what
     if blocks.ordered:
-        return f"{where}: by {blocks.what} the last are the test part, those before them validation"
-    return (
-        f"{where}: {several} different values of {blocks.what}: those of one stay together where parts are"
-        " drawn"
-    )
+        if not own:
+            return (f"{where}: by {what} the last are the test part, those before them validation",)
+        return (f"{where}: by {what} the last that are not in a part of the data's own are drawn",)
+    several = len(np.unique(np.concatenate(numbers)))
+    said = f"{where}: {several} different values of {what}: those of one stay together where parts are drawn"
+    notes: list[str] = []
+    for part, there in zip(("validation", "test"), numbers[1:], strict=True):
+        if torn := len(np.intersect1d(numbers[0], there)):
+            notes.append(
+                f"{where}: {torn} of {len(np.unique(there))} values of {what} in the {part} part of the"
+                f" data's own are also in the training part, which flatters the {part} score"
+            )
+    return (said, *notes)
 
 
 def choose_blocks(

@@ -14,7 +14,7 @@ import numpy as np
 from cambrian.errors import DataError, UnknownName, UsageError, did_you_mean
 from cambrian.goal import Goal
 from cambrian.tasks.blocks import describe_blocks
-from cambrian.tasks.examples import Decoded, Examples, Reader
+from cambrian.tasks.examples import TRAIN, Decoded, Examples, Reader
 from cambrian.tasks.images.masks import resize_masks
 from cambrian.tasks.readers import READERS, TASKS
 from cambrian.tasks.reading import with_options
@@ -83,7 +83,9 @@ def load(
         targets = resize_masks(targets, size, size)
     notes = (*notes, *refuse_alike(examples.name, inputs, examples.noun))
     if examples.blocks is not None:
-        notes = (*notes, describe_blocks(examples.blocks, examples.name))
+        own = bool((examples.parts != TRAIN).any())
+        drawn = (chosen.train, chosen.validation, chosen.test)
+        notes = (*notes, *describe_blocks(examples.blocks, examples.name, drawn, own))
     # `kept` is sorted: the position of an image in it is its row among the decoded ones.
     parts = Split(*(np.searchsorted(kept, part) for part in (chosen.train, chosen.validation, chosen.test)))
     mean, std = mean_std(inputs, parts.train)  # nothing of the test part goes into the network

@@ -108,7 +108,13 @@ class Memory:
 def _read_values(option: str, values: Any, count: int) -> Any:
     """The values, one for each example of all parts. Raises DataError where there are not as many."""
     array = array_of(values)
-    if np.shape(array) != (count,):
+    try:
+        fits = np.shape(array) == (count,)
+    except ValueError:  # lists of several lengths within the list
+        raise DataError(
+            f"{option}= has a value for each example, {count} in all parts: got lists of several lengths"
+        ) from None
+    if not fits:
         got = f"got {str(values)!r:.40}" if np.ndim(array) == 0 else f"got shape {np.shape(array)}"
         raise DataError(f"{option}= has a value for each example, {count} in all parts: {got}")
     return array
