@@ -210,3 +210,14 @@ def test_missing_moments_are_no_group_and_lists_of_lists_no_values() -> None:
         load((VALUES[:, None], PATIENTS % 2), features=True, group=[[1], [1, 2]])
     with pytest.raises(UsageError, match="groups= and shuffle=False each say"):
         cambrian.Classifier("1", shuffle=False).fit(VALUES[:, None], PATIENTS % 2, groups=PATIENTS)
+
+
+def test_an_order_of_numbers_has_the_decimals_of_its_table(tmp_path: Path) -> None:
+    """1,500 is 1.5 there, and before 20."""
+    times = [f"{n / 8:.3f}".replace(".", ",") for n in range(8, 8 + ROWS)]
+    times = [time.removesuffix(",000") for time in times]
+    path = tmp_path / "t.csv"
+    lines = [f"{time};{value:.4f};{n % 2}" for n, (time, value) in enumerate(zip(times, VALUES, strict=True))]
+    path.write_text("\n".join(["t;x;y", *lines]))
+    task = load(path, target="y", order="t", decimal="comma")
+    assert task.test.tolist() == list(range(ROWS - 24, ROWS))

@@ -13,7 +13,7 @@ import numpy as np
 from cambrian.errors import DataError
 from cambrian.tasks.examples import Blocks, Examples
 from cambrian.tasks.phrases import short
-from cambrian.tasks.tables.cells import Cells, read_numbers, read_word
+from cambrian.tasks.tables.cells import Cells, Mark, read_numbers, read_word
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,8 +42,9 @@ def _is_no_moment(cell: Any) -> bool:
     return isinstance(cell, np.datetime64) and bool(np.isnat(cell))
 
 
-def read_order(cells: Cells, what: str, where: Callable[[int], str]) -> Blocks:
-    """A block for each number or moment of the column `what`, the earliest first. Raises DataError for a cell
+def read_order(cells: Cells, what: str, where: Callable[[int], str], mark: Mark = "") -> Blocks:
+    """A block for each number or moment of the column `what`, the earliest first; `mark` begins the decimals
+    of numbers that can be read in two ways. Raises DataError for a cell
     that is neither, and for moments of which some alone have a zone.
 
     >>> read_order(["2026-02-01", "2025-12-31", "2026-02-01"], "'day'", str).numbers.tolist()
@@ -51,7 +52,7 @@ def read_order(cells: Cells, what: str, where: Callable[[int], str]) -> Blocks:
     """
     array = np.asarray(cells)
     zoned: list[bool] = []
-    values: Any = array if array.dtype.kind == "M" else read_numbers(cells)
+    values: Any = array if array.dtype.kind == "M" else read_numbers(cells, mark)
     if values is None:
         moments = [_read_moment(read_word(cell)) for cell in cells]
         values = np.array([moment for moment, _ in moments])
@@ -157,12 +158,14 @@ def describe_blocks(blocks: Blocks, where: str, parts: Sequence[Indices], own: b
 
 
 def choose_blocks(
-    what: Mapping[str, str], cells: Mapping[str, Cells], where: Callable[[int], str]
+    what: Mapping[str, str], cells: Mapping[str, Cells], where: Callable[[int], str], mark: Mark = ""
 ) -> Blocks | None:
     """The blocks by the `cells` of `group` or `order`, whichever is there, which sentences call by `what`;
     None without either. `where` says which row of which data is number i. Raises DataError for both."""
     if len(cells) > 1:
         raise DataError("group= and order= each say how parts are drawn: give one of them")
     for option, column in cells.items():
-        return (read_groups if option == "group" else read_order)(column, what[option], where)
+        if option == "group":
+            return read_groups(column, what[option], where)
+        return read_order(column, what[option], where, mark)
     return None

@@ -205,7 +205,7 @@ def _check_method(strategy: Any) -> None:
     if isinstance(method, tuple):
         name, arguments = method
         method = {"name": name, "arguments": arguments}
-    if method:
+    if method and isinstance(method, str | Mapping):  # else a method of its class, which is called so
         SUPERNET_METHODS.make(method)
 
 

@@ -10,6 +10,7 @@ from cambrian.tasks.examples import Blocks
 from cambrian.tasks.phrases import short
 from cambrian.tasks.readers.csv_columns import find_column
 from cambrian.tasks.readers.csv_text import Table
+from cambrian.tasks.tables.cells import Decimal
 
 
 def find_blocks(table: Table, group: str | int | None, order: str | int | None) -> dict[str, int]:
@@ -19,12 +20,17 @@ def find_blocks(table: Table, group: str | int | None, order: str | int | None) 
 
 
 def read_blocks(
-    table: Table, columns: Mapping[str, int], lines: Sequence[int], rows: Sequence[Sequence[str]]
+    table: Table,
+    columns: Mapping[str, int],
+    lines: Sequence[int],
+    rows: Sequence[Sequence[str]],
+    decimal: Decimal | None = None,
 ) -> Blocks | None:
-    """The blocks of the rows, which stand in these lines; None where no column is given."""
+    """The blocks of the rows, which stand in these lines; None where no column is given. `decimal` begins
+    the decimals of numbers that can be read in two ways."""
     cells = {option: [row[i] for row in rows] for option, i in columns.items()}
     what = {option: short(table.names[i]) for option, i in columns.items()}
-    return choose_blocks(what, cells, lambda i: f"{table.path}, line {lines[i]}")
+    return choose_blocks(what, cells, lambda i: f"{table.path}, line {lines[i]}", decimal or "")
 
 
 def refuse_learned(table: Table, columns: Mapping[str, int], targets: Sequence[int]) -> None:

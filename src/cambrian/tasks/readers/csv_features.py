@@ -59,7 +59,7 @@ def read_features(
     part, unused, notes = find_parts(table, split, places)
     lines, rows = zip(*table.rows, strict=True)
     cells = dict(enumerate(zip(*rows, strict=True)))
-    together = read_blocks(table, blocks, lines, rows)
+    together = read_blocks(table, blocks, lines, rows, decimal)
     without, counted = read_ignored(ignore)
     ignored = {find_column(table, name) for name in without}
     left = [i for i in cells if i not in {*places, part, unused, *ignored, *blocks.values()}]
