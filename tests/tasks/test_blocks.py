@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import refused
 from sklearn.base import clone
+from sklearn.model_selection import GroupKFold, cross_val_score
 
 import cambrian
 from cambrian.errors import DataError, UsageError
@@ -144,6 +146,17 @@ def test_estimators_of_scikit_learn_keep_groups_and_order(monkeypatch: pytest.Mo
     with pytest.raises(Stopped):
         clone(cambrian.Classifier("1", shuffle=False)).fit(VALUES[:, None], PATIENTS % 2)
     assert asked["order"].tolist() == list(range(ROWS))
+    with sklearn.config_context(enable_metadata_routing=True), pytest.raises(Stopped):
+        cross_val_score(
+            cambrian.Classifier("1").set_fit_request(groups=True),
+            VALUES[:, None],
+            PATIENTS % 2,
+            params={"groups": PATIENTS},
+            cv=GroupKFold(2),
+            error_score="raise",
+        )
+    assert 0 < len(asked["group"]) < ROWS
+    assert set(asked["group"].tolist()) < set(PATIENTS.tolist())
 
 
 @pytest.mark.parametrize(
