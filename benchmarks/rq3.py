@@ -52,6 +52,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--table-sample", type=int, default=200)
     parser.add_argument("--limit", type=int, default=None, help="images of each data set")
     parser.add_argument("--size", type=int, default=None, help="pixels a side of the images")
+    parser.add_argument("--scored", type=int, default=None, help="of the images, those that a value is of")
     parser.add_argument("--mels", type=int, default=None, help="bands of the others' spectrograms")
     parser.add_argument("--workers", type=int, default=1)
     return parser.parse_args()
@@ -68,7 +69,8 @@ def audit_table(asked: argparse.Namespace) -> Audit:
 
 
 def audit_live(asked: argparse.Namespace, part: str) -> Audit:
-    reading = {"size": asked.size} if part == "images" else {"mels": asked.mels}
+    of_images = {"size": asked.size, "validation": asked.scored}
+    reading = of_images if part == "images" else {"mels": asked.mels}
     given = {name: value for name, value in reading.items() if value is not None}
     task = cambrian.load(getattr(asked, part), limit=asked.limit, **given)
     return cambrian.audit(
