@@ -25,8 +25,8 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """Modules and tests live to the end: without them, looking for garbage takes a fraction of the time. Looked
-    for after every 700 objects it takes a twelfth of all that tests of networks take."""
+    """Modules and tests live to the end: without them, looking for garbage takes a fraction of the time.
+    Looked for after every 700 objects it takes a twelfth of all that tests of networks take."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cambrian.architecture import Architecture
 from cambrian.effort import Axis
 from cambrian.outcome import Fidelity
 
@@ -107,7 +109,8 @@ class Problem:
     as they were.
 
     `fidelity` is the default for requests that do not name one; `axes` are those along which the estimator
-    can measure at lower ones."""
+    can measure at lower ones. `begins` are architectures by name that are measured first, whatever the
+    strategy, after those that the space itself begins with (see `cambrian.strategies.begun`)."""
 
     space: Space
     objectives: tuple[Objective, ...] = (Objective(),)
@@ -117,13 +120,14 @@ class Problem:
     seconds: float | None = None
     seed: int = 0
     axes: tuple[Axis, ...] = ()
+    begins: Mapping[str, Architecture] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """All fields but the space, as JSON."""
         # A space has a spec of its own, which not every space can give.
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "space"}
-        facts: dict[str, Any] = msgspec.to_builtins(fields)
-        return facts
+        plain = [f.name for f in dataclasses.fields(self) if f.name not in ("space", "begins")]
+        facts: dict[str, Any] = msgspec.to_builtins({name: getattr(self, name) for name in plain})
+        return {**facts, "begins": {name: begun.to_json() for name, begun in self.begins.items()}}
 
     @staticmethod
     def of(space: Space, facts: dict[str, Any]) -> Problem:
@@ -137,4 +141,5 @@ class Problem:
             facts["seconds"],
             facts["seed"],
             tuple(msgspec.convert(facts["axes"], list[Axis])),
+            {name: Architecture.from_json(answers) for name, answers in facts["begins"].items()},
         )

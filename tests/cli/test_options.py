@@ -44,6 +44,7 @@ HONOURED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "--levels": (("--levels", "1"), PROGRESSIVE),
     "--keep": (("--keep", "1"), PROGRESSIVE),
     "--log": (("--log", "tensorboard"), ()),
+    "--begin-with": (("--begin-with", "EARLIER"), ()),
     "--json": (("--json",), ()),
 }
 """The options that a search on a table reads, each with the options that it needs beside it."""
@@ -78,6 +79,8 @@ def course(table: Path, place: str, *arguments: str) -> dict[str, Any]:
     from cambrian.search.result import Result
 
     usual = ("--benchmark", str(table), "--budget", "6", "--run", place)
+    if "EARLIER" in arguments:
+        search("--benchmark", str(table), "--budget", "3", "--seed", "5", "--run", "EARLIER")
     done = search(*usual, *(a.replace("TABLE", str(table)) for a in arguments))
     assert done.exit_code == 0, done.output + repr(done.exception)
     place = arguments[arguments.index("--run") + 1] if "--run" in arguments else place

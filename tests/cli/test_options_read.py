@@ -66,6 +66,7 @@ ELSEWHERE = {
     "--benchmark": "test_options.py",
     "--model": "test_model_option.py",
     "--pretrained": "tests/search/test_pretrained.py",
+    "--begin-with": "tests/search/test_begin_with.py",
     "--by-hand": "a second search, after this one",
     "--json": "the form of the summary, not the search",
     "--device": "a machine without a GPU has one",

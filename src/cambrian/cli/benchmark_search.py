@@ -22,7 +22,17 @@ TRIALS = "300"  # as `compare` gives each search
 
 READ = (
     *("benchmark", "strategy", "budget", "run", "seed", "as_json"),
-    *("minimize", "objectives", "choose", "questions", "depth", "replicates", "estimator", "log"),
+    *(
+        "minimize",
+        "objectives",
+        "choose",
+        "questions",
+        "depth",
+        "replicates",
+        "estimator",
+        "log",
+        "begin_with",
+    ),
 )
 """The parameters of `search` that a search on a table reads, besides the settings of progressive search."""
 PROGRESSIVE = ("surrogate", "levels", "keep")
@@ -64,6 +74,7 @@ def search_table(
     estimator: str | None = None,
     choose: str | None = None,
     logs: list[str] | None = None,
+    begin_with: Path | None = None,
 ) -> None:
     """Search the table of the options. Whatever else was given on the command line is refused: it would train
     networks."""
@@ -94,6 +105,7 @@ def search_table(
         minimize=table.minimize,
         objectives=others,
         choose=choose,
+        begin_with=begin_with,
     )
     say(_describe_search(table, "; ".join(map(str, search.objectives)), options.minimize), to_json=as_json)
     if again:

@@ -44,6 +44,7 @@ from cambrian.cli.options.recipe import (
 )
 from cambrian.cli.options.run import Logs, Seed, check_unused
 from cambrian.cli.options.searched import (
+    BeginWith,
     BenchmarkName,
     ByHand,
     Entrants,
@@ -78,6 +79,7 @@ def search(
     space: SpaceName = None,
     model: ModelName = None,
     strategy: StrategyName = None,
+    begin_with: BeginWith = None,
     surrogate: Surrogate = None,
     estimator: EstimatorName = None,
     audit: Audited = None,
@@ -144,7 +146,18 @@ def search(
 
         columns = TableOptions(benchmark, minimize, questions, depth, replicates)
         search_table(
-            context, columns, strategy, budget, run, seed, as_json, objectives, estimator, choose, log
+            context,
+            columns,
+            strategy,
+            budget,
+            run,
+            seed,
+            as_json,
+            objectives,
+            estimator,
+            choose,
+            log,
+            begin_with,
         )
         return
     if minimize is not None:
@@ -225,6 +238,7 @@ def search(
             limits=limits,
             timeout=longest,
             began=began,
+            begin_with=begin_with,
             **common,
         )
     if by_hand:

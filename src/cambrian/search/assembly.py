@@ -31,6 +31,7 @@ def make_problem(search: Search, planned: int | None, seconds: float | None = No
         seconds=seconds,
         seed=search.seed,
         axes=tuple(getattr(search.estimator, "axes", ())),
+        begins=search.begins,
     )
 
 

@@ -26,6 +26,7 @@ from cambrian.search.loop.attempts import ATTEMPTS
 from cambrian.search.loop.final import Final, read_final
 from cambrian.search.loop.order import NUMBER
 from cambrian.search.loop.watch import Watch
+from cambrian.search.parts.begun import read_begun
 from cambrian.search.parts.compatibility import WEIGHTED, check_compatible, check_task
 from cambrian.search.parts.components import (
     climbs_table,
@@ -82,6 +83,9 @@ class Search:
     value itself may be named first: of a function it is the metric that it returns by that name. Of several,
     the final stage trains networks at the front's knees, or with `choose`, as "latency<5ms", the best one
     that keeps this. `order` is "number" or "arrival" (see `Order`), left open the strategy's own.
+    `begin_with` are architectures that are measured first, whatever the strategy, each as a trial of this
+    search: the best of an earlier run, given by its directory or Result, or architectures, in a list or by
+    names.
     `room` bytes of weights and other files are kept for a strategy that goes on from those of earlier trials.
 
     Raises Incompatible where space, strategy and estimator cannot work together, and Unread for `workers` or
@@ -112,6 +116,7 @@ class Search:
         objectives: Sequence[Objective | str] = (),
         choose: str | None = None,
         order: str | None = None,
+        begin_with: Any = None,
         room: int = ROOM,
     ) -> None:
         self.room = room
@@ -130,6 +135,7 @@ class Search:
         )
         self.task = task_of(task)
         self.space: Space = space_for(space, self.task)
+        self.begins = read_begun(begin_with, self.space)
         self.budget = Budget.parse(budget)
         first = name_value(component("estimator", estimator), objectives, self.task, minimize)
         # The usual strategy depends on the space, the budget and what can be measured.

@@ -20,7 +20,7 @@ from cambrian.problem import Problem
 from cambrian.recommendation import find_measurements, insert_better, rank_trials
 from cambrian.registry import name_of
 from cambrian.settings import COUNT, POSITIVE, Span
-from cambrian.spaces.knowledge import Begins, know
+from cambrian.strategies.begun import list_begun
 from cambrian.strategies.inner import Passing, list_aside, read_inner
 from cambrian.strategies.progressive import Progressive
 from cambrian.strategies.promise import (
@@ -99,10 +99,9 @@ class Audited(Passing):
         return tuple(dict.fromkeys((*getattr(self.inner, "requests", ()), Evaluate, Fresh)))
 
     def start(self, problem: Problem) -> State:
-        candidates, begins = list_candidates(problem), know(problem.space, Begins)
-        named = {} if begins is None else begins.begins
+        candidates = list_candidates(problem)
         # First, as in other searches.
-        begun = {replay(problem.space, architecture): name for name, architecture in named.items()}
+        begun = {replay(problem.space, each): name for name, each in list_begun(problem).items()}
         left = self.sample - len(begun) if len(candidates) > 1 else 0
         others = draw_stratified(problem, left) if left > 0 else ()
         state = State(problem, {**dict.fromkeys((*begun, *others), ""), **begun}, candidates)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -44,6 +45,16 @@ StrategyName = Annotated[
         " strategies.",
         show_default="race within a time, else by space and budget",
         autocompletion=complete("strategies"),
+        rich_help_panel=SEARCHED,
+    ),
+]
+BeginWith = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN",
+        help="Train the best networks of an earlier run first, anew; its space is searched, unless --space"
+        " names another.",
+        show_default=False,
         rich_help_panel=SEARCHED,
     ),
 ]

@@ -77,6 +77,7 @@ def _describe_newer(search: Search) -> dict[str, Any]:
         "order": "" if search.order == NUMBER else search.order,
         "reference": search.reference,
         "table": read_content(search.estimator),
+        "begins": {name: begun.to_json() for name, begun in search.begins.items()},
     }
     # A reference of 0 is a value; every other default is empty or False.
     return {name: value for name, value in newer.items() if value or (name == "reference" and value == 0.0)}
@@ -181,6 +182,7 @@ def resume_search(
         objectives=read_objectives(facts["settings"], task),
         choose=choose or facts.get("choose"),
         order=facts["settings"].get("order", "number"),
+        begin_with=facts["settings"].get("begins"),
     )
     check_device(resumed_search, facts["device"], directory)
     return resumed_search

@@ -1,11 +1,10 @@
 """The order of a search: which trials the strategy has learned of when it is asked for the next proposal.
 
-The first proposals are those that the space begins with, where it knows any (`Begins`), unless the strategy
-makes them itself; all others are the strategy's. By number, proposal n is made knowing the outcomes of trials
-0..n-lag and no others: the same on every engine and with any number of workers. Where the strategy waits for
-more (the end of a level), it learns one trial more at a time, in their order, which is the same everywhere
-too. By arrival it learns an outcome
-when it comes, and the order notes at which place.
+The first proposals are those that the search begins with (`_list_first`), where there are any; all others are
+the strategy's. By number, proposal n is made knowing the outcomes of trials 0..n-lag and no others: the same
+on every engine and with any number of workers. Where the strategy waits for more (the end of a level), it
+learns one trial more at a time, in their order, which is the same everywhere too. By arrival it learns an
+outcome when it comes, and the order notes at which place.
 """
 
 from __future__ import annotations
@@ -16,12 +15,13 @@ from typing import Any
 
 import msgspec
 
+from cambrian.architecture import Architecture
 from cambrian.outcome import Outcome, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
-from cambrian.request import Evaluate, Proposal, Wait
+from cambrian.request import Evaluate, Proposal, TrainSupernet, Wait
 from cambrian.search.loop.answers import check_proposal, check_state
-from cambrian.spaces.knowledge import Begins, know
+from cambrian.strategies.begun import list_begun
 from cambrian.strategies.inner import has_trait
 from cambrian.strategies.strategy import Strategy
 
@@ -47,9 +47,8 @@ class Order:
         self.open = dict.fromkeys(range(len(self.trials)))  # a set that keeps the order of numbers
         self.sequence: list[int] = []  # of numbers, in the order in which they were learned
         self.seed = problem.seed
-        begins = None if has_trait(strategy, "begins") else know(problem.space, Begins)
-        self.first = () if begins is None else tuple(begins.begins.items())
-        # A strategy that learns its own trials alone is not told of those that the space begins with.
+        self.first = _list_first(problem, strategy)
+        # A strategy that learns its own trials alone is not told of those that the search begins with.
         self.alone = bool(getattr(strategy, "own_trials", False))
         self.state: Any = check_state(strategy, "start", strategy.start(self._leave_hidden(problem)))
 
@@ -79,7 +78,7 @@ class Order:
         return self.by == NUMBER and self.learned < len(self.trials) - self.lag + 1
 
     def propose(self) -> Proposal:
-        """The proposal by now, whatever its due: one that the space begins with, or the strategy's. Changes
+        """The proposal by now, whatever its due: one that the search begins with, or the strategy's. Changes
         nothing here. Raises StrategyError for what is no proposal."""
         if len(self.trials) < len(self.first):
             name, architecture = self.first[len(self.trials)]
@@ -152,3 +151,11 @@ class Order:
             return False
         self.learn(self.learned)
         return True
+
+
+def _list_first(problem: Problem, strategy: Strategy) -> tuple[tuple[str, Architecture], ...]:
+    """The architectures that are proposed before the strategy is asked, with their names; none where it
+    proposes them itself, or trains a supernet, whose estimator trains no network alone."""
+    if has_trait(strategy, "begins") or TrainSupernet in getattr(strategy, "requests", ()):
+        return ()
+    return tuple(list_begun(problem).items())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import questions, sample
 from cambrian.effort import find_axis, read_axis
-from cambrian.errors import Incompatible, UnknownName, UsageError, join_words
+from cambrian.errors import Incompatible, UnknownName, Unread, UsageError, join_words
 from cambrian.estimators.build import signature
 from cambrian.estimators.estimator import SERVES
 from cambrian.networks.training.recipe import Recipe
@@ -80,6 +80,7 @@ def check_compatible(search: Search) -> None:
         check_classes(search.strategy, search.task)
         _check_method(search.strategy)
         _check_dropped_paths(search)
+        check_begun(search.strategy, search.begins)
     for component in (search.strategy, *search.estimators.values()):
         check_needs(component, search.space)
     # Now rather than in every trial: a setting that the skeleton lacks would fail all of them.
@@ -164,6 +165,15 @@ def _check_metric(name: str, task: Task | None) -> None:
 def trains_supernets(strategy: Any) -> bool:
     """Whether the strategy asks for the training of a supernet."""
     return TrainSupernet in getattr(strategy, "requests", ())
+
+
+def check_begun(strategy: Any, begins: Any) -> None:
+    """Raises Unread for networks to begin with, of a strategy whose supernet is all that is trained."""
+    if begins:
+        raise Unread(
+            ["begin_with"],
+            f"for strategies that train networks alone, and {name_of(strategy)} trains a supernet",
+        )
 
 
 def learns_gates(strategy: Any) -> bool:

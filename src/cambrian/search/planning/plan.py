@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cambrian.errors import Unread
+from cambrian.errors import Unread, join_words
 from cambrian.estimators.limits import read_limits
 from cambrian.search.engines.engine import Engine
+from cambrian.search.parts.begun import find_begun_space
 from cambrian.search.parts.compatibility import (
+    check_begun,
     check_classes,
     check_needs,
     check_objectives,
@@ -84,6 +86,7 @@ def plan(
     audit: bool = False,
     engine: Engine | str | None = None,
     began: float | None = None,
+    begin_with: Any = None,
     **settings: Any,
 ) -> Plan:
     """A search for `task`, or the data of that name or path, within `budget`, which may be a time, a number
@@ -107,6 +110,9 @@ def plan(
     random architecture and the space's published one, of a race none, since its portfolio holds them. With
     `audit`, a tenth of a preset's budget of time is for a quick audit of what to measure networks by, where
     the time is long enough for one (see `quick_audit`); its row "fidelity" says so, or why not.
+    `begin_with` are networks that are measured first, as `Search` has it; of an earlier run its space is
+    searched, where no other is named, by Bayesian optimisation, where no other strategy is: or it is raced
+    again, if its space has a portfolio, where the first of them is the favourite.
     `engine` runs the trials, as `Search` has it: left open, processes of this machine. A budget of time
     `began` then, by `time.monotonic()`, as before data were read: left open, now. Measures the machine's
     speed for some seconds.
@@ -125,6 +131,9 @@ def plan(
     _check_pretrained(recipe)
     if strategy is None and _names_several(task, settings):
         strategy = SEVERAL
+    if begin_with is not None:
+        space = find_begun_space(begin_with) if space is None else space
+        settings["begin_with"] = begin_with
     chosen = None if strategy is None else component("strategy", strategy)
     named = "train" if settings.get("estimator") is None else settings["estimator"]
     fitted = None if space is None else space_for(space, task)
@@ -160,10 +169,23 @@ def plan(
     planned = _choose_plan(request, chosen)
     # Reading the data and planning are parts of the budget, since a user waits for them as well.
     planned.search.spent = time.monotonic() - began
+    planned = _describe_begun(planned)
     if notice is not None:  # said once the plan is made: a space that cannot be built is refused first
         planned.search.notice = notice
         warnings.warn(notice, stacklevel=2)
     return planned
+
+
+def _describe_begun(planned: Plan) -> Plan:
+    """The plan, with a row for the networks that the search begins with, where it has any of its own."""
+    begins = list(planned.search.begins)
+    if not begins:
+        return planned
+    place = 1 + [label for label, _ in planned.rows].index("strategy")
+    row = ("first", f"{join_words(begins)}, trained anew")
+    rows = (*planned.rows[:place], row, *planned.rows[place:])
+    planned.search.remarks["plan"] = rows
+    return msgspec.structs.replace(planned, rows=rows)
 
 
 def _list_settings() -> list[str]:
@@ -212,6 +234,7 @@ def _refuse_impossible(
     else a user would give more time in vain."""
     check_objectives(strategy, _count_objectives(task, settings))
     if trains_supernets(strategy):
+        check_begun(strategy, settings.get("begin_with"))
         check_classes(strategy, task)
         if space is not None:
             check_shared(strategy, space)

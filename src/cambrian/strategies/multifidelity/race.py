@@ -26,7 +26,8 @@ from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
 from cambrian.settings import POSITIVE, Span
-from cambrian.spaces.knowledge import Begins, know, name_function
+from cambrian.spaces.knowledge import name_function
+from cambrian.strategies.begun import list_begun
 from cambrian.strategies.multifidelity.challengers import draw_challengers
 from cambrian.strategies.settings import check_settings
 from cambrian.strategies.strategy import Evaluate, Proposal, Stop, Wait
@@ -77,7 +78,7 @@ class State:
 class Race:
     """`entrants` are the portfolio, favourites first: a "name", the answers of an "architecture", and the
     settings of its "skeleton"; without any, `size` architectures run, random ones. Before them run those that
-    the space begins with, as a network that the user has, where there are any. Each is trained for `seconds`
+    the search begins with, as a network that the user has, where there are any. Each is trained for `seconds`
     in the first heat, and for `eta` times as many in each later one, to which the best 1/`eta` are admitted.
     `challengers` is the number of them in each heat after the race (0: it ends with the race), of which there
     are `challenges` (None: until the end of the budget), each of `challenge_seconds` (None: as long as the
@@ -125,7 +126,7 @@ class Race:
         return (Evaluate, Fresh, Inherit) if self.inherits else (Evaluate, Fresh)
 
     def start(self, problem: Problem) -> State:
-        begun = _list_begun(problem.space)
+        begun = _list_begun(problem)
         met = {runner.architecture for runner in begun}
         read = [_read_entrant(problem.space, entrant) for entrant in self.entrants]
         named = [runner for runner in read if runner.architecture not in met]
@@ -250,12 +251,10 @@ class Race:
         return tuple(Runner(f"random {n}", sample(problem.space, rng)) for n in range(1, count + 1))
 
 
-def _list_begun(space: Space) -> tuple[Runner, ...]:
-    """The networks that the space begins with. They run as all others do: trained for as long as the whole
+def _list_begun(problem: Problem) -> tuple[Runner, ...]:
+    """The networks that the search begins with. They run as all others do: trained for as long as the whole
     search is planned, one would be measured more fully than any other, and one without an end never end."""
-    known = know(space, Begins)
-    begun = {} if known is None else known.begins
-    return tuple(Runner(name, architecture, begins=True) for name, architecture in begun.items())
+    return tuple(Runner(name, begun, begins=True) for name, begun in list_begun(problem).items())
 
 
 def _read_entrant(space: Space, entrant: Mapping[str, Any]) -> Runner:

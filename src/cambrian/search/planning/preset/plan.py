@@ -51,6 +51,9 @@ TEXT_SPACE = "sequence-chain"
 """The space for a text whose next character is learned."""
 GROWN_SPACE, TREE_SPACE = "network-morphism", "tree-cells"
 """The space of a strategy whose networks grow, and whose cells are trees, where nobody names one."""
+BEGUN = "bayes"
+"""The strategy of a search that begins with given networks, where nobody names one: progressive search begins
+with the simplest, and learns nothing from these until its last level."""
 LEVELED = ("levels", "keep")
 """Changes of progressive search alone."""
 
@@ -69,7 +72,10 @@ def plan_by_preset(request: PlanRequest) -> Plan:
     published = _read_paper(facts) if paper else None
     # Whoever speaks of levels wants a search by levels, however few trials the budget has.
     leveled = [name for name in LEVELED if name in changes] + ["surrogate"] * (request.surrogate is not None)
-    chosen = _choose_strategy(request.strategy, facts, None if paper or leveled else limits.trials)
+    by_levels = paper or bool(leveled)
+    begins = request.settings.get("begin_with") is not None
+    asked = request.strategy or (BEGUN if begins and not by_levels else None)
+    chosen = _choose_strategy(asked, facts, None if by_levels else limits.trials)
     if chosen is not None and leveled:
         raise Unread(leveled, _explain_unread(chosen, request.surrogate))
     left = msgspec.structs.replace(limits, seconds=request.left)

@@ -107,9 +107,11 @@ def plan_race(
     precision: str | None = None,
     limits: Mapping[str, float] | None = None,
     seed: int = 0,
+    begun: Mapping[str, Architecture] | None = None,
 ) -> RacePlan:
     """The race of `space`'s portfolio, or of its first `entrants`, within `seconds`; for "random", of as many
-    random architectures; for a name, of that network alone. `workers` train at a time, and the last training
+    random architectures; for a name, of that network alone. Of the networks `begun` the first is the
+    favourite, and the others come last. `workers` train at a time, and the last training
     has `threads`. The network that the weights in the file `pretrained` fit becomes the favourite, with as
     many filters as they have. Trainings have the `precision`, or the faster one here. Networks over one of
     the `limits` are made narrower, and left out where that does not suffice, or where one is found and the
@@ -118,7 +120,8 @@ def plan_race(
     began = time.monotonic()
     if filters is not None and (type(filters) is not int or filters < 1):
         raise UsageError(f"filters is a whole number, 1 or more; got {filters!r}")
-    portfolio, size = _choose_portfolio(space, entrants, seed), _read_size(space, task, seconds)
+    portfolio = _choose_portfolio(space, entrants, seed, begun or {})
+    size = _read_size(space, task, seconds)
     # Filters that somebody names are kept: weights of other ones are then refused. A limit leaves fours.
     tried = range(STEP, 2 * FILTERS[-1] + 1, STEP) if filters is None else (filters,)
     fit = fit_portfolio(Path(pretrained), task, space, portfolio, tried, size) if pretrained else None
@@ -242,19 +245,33 @@ def _keep_limits(
     return kept, misses
 
 
-def _choose_portfolio(space: Space, entrants: int | str | None, seed: int) -> Mapping[str, Architecture]:
+def _choose_portfolio(
+    space: Space, entrants: int | str | None, seed: int, begun: Mapping[str, Architecture]
+) -> Mapping[str, Architecture]:
     known = know(space, HasPortfolio)
     if known is None or not known.portfolio:
         raise UsageError(f"{name_of(space)} has no portfolio to race: name a strategy, such as bayes")
     if entrants == "random":
         count, rng = len(known.portfolio), stream(seed, "entrants")
-        return {f"random {n}": sample(space, rng) for n in range(1, count + 1)}
+        return _begin_with(begun, {f"random {n}": sample(space, rng) for n in range(1, count + 1)})
     if isinstance(entrants, str) and entrants in known.portfolio:
+        if begun:
+            raise Unread(["begin_with"], f"for a race of several, and entrants is {entrants} alone")
         return {entrants: known.portfolio[entrants]}
     if entrants is not None and (not isinstance(entrants, int) or entrants < 1):
         names = f"1 to {len(known.portfolio)}, random, or one of {', '.join(known.portfolio)}"
         raise UsageError(f"entrants is {names}; got {entrants!r}")
-    return dict(list(known.portfolio.items())[:entrants])
+    return dict(list(_begin_with(begun, known.portfolio).items())[:entrants])
+
+
+def _begin_with(
+    begun: Mapping[str, Architecture], portfolio: Mapping[str, Architecture]
+) -> dict[str, Architecture]:
+    """The first of the networks `begun`, those of the portfolio, and the other ones; what is in the portfolio
+    keeps its name there."""
+    names = {architecture: name for name, architecture in portfolio.items()}
+    mixed = {names.get(each, name): each for name, each in begun.items()}
+    return {**dict(list(mixed.items())[:1]), **portfolio, **mixed}
 
 
 def _read_size(space: Space, task: Task, seconds: float) -> dict[str, Scalar]:

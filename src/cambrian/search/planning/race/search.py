@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cambrian.estimators.limits import read_limits
 from cambrian.outcome import ENDLESS, Fidelity
 from cambrian.search.loop.final import Final
+from cambrian.search.parts.begun import read_begun
 from cambrian.search.parts.devices import count_threads_of_one
 from cambrian.search.planning.optimisers import choose_optimiser
 from cambrian.search.planning.plan_request import PlanRequest
@@ -35,7 +36,8 @@ def plan_by_race(request: PlanRequest, space: Space) -> Plan:
     """See `cambrian.plan`; `space` has a portfolio."""
     from cambrian.strategies.multifidelity.race import Race
 
-    task, limits, recipe, settings = request.task, request.limits, request.recipe, request.settings
+    task, limits, recipe, settings = request.task, request.limits, request.recipe, dict(request.settings)
+    begun = read_begun(settings.pop("begin_with", None), space)
     assert limits.seconds is not None
     assert request.left is not None
     race = plan_race(
@@ -49,6 +51,7 @@ def plan_by_race(request: PlanRequest, space: Space) -> Plan:
         precision=recipe.get("precision"),
         limits=read_limits(settings.get("limits") or {}),
         seed=int(settings.get("seed", 0)),
+        begun=begun,
         **request.changes,
     )
     optimised = {**choose_optimiser(task, recipe, space), **recipe}
