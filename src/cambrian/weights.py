@@ -23,7 +23,8 @@ class Continue(msgspec.Struct, frozen=True, tag="continue"):
 class Inherit(msgspec.Struct, frozen=True, tag="inherit"):
     """The weights of the parent, the network of `row`, by one of `MOVES`: "" copies each tensor whose name
     and shape agree; "morphism" gives the child the function of its parent, and the optimiser's state, as
-    far as their shapes allow. "final N" are those that the final training N of that network ended with."""
+    far as their shapes allow. "final N" are those that the final training N of that network ended with; "as
+    trained" are those of the same network, which learns no more."""
 
     row: int
     move: str = ""
@@ -33,6 +34,7 @@ MORPHISM = "morphism"
 MOVES = ("", MORPHISM)
 FINAL = "final "
 """Before the number of a final training that another one goes on from."""
+AS_TRAINED = "as trained"
 
 
 def is_move(move: str) -> bool:
@@ -40,7 +42,7 @@ def is_move(move: str) -> bool:
     >>> is_move("morphism"), is_move("final 3"), is_move("widen")
     (True, True, False)
     """
-    return move in MOVES or (move.startswith(FINAL) and move.removeprefix(FINAL).isdigit())
+    return move in (*MOVES, AS_TRAINED) or (move.startswith(FINAL) and move.removeprefix(FINAL).isdigit())
 
 
 class Shared(msgspec.Struct, frozen=True, tag="shared"):

@@ -22,9 +22,11 @@ from cambrian.estimators.training_start import augment_for, start_training
 from cambrian.networks.training.recipe import LATER, Recipe
 from cambrian.outcome import Done, Fidelity, Infeasible
 from cambrian.request import Evaluate
-from cambrian.weights import Continue, Fresh, Inherit
+from cambrian.weights import AS_TRAINED, Continue, Fresh, Inherit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import nn
 
     from cambrian.architecture import Architecture
@@ -89,6 +91,8 @@ class Train(Recipe):
         # Only now: the network is built and limited by the architecture alone, whatever its recipe.
         recipe = apply_answers(self, job.architecture)
         score = partial(score_network, network, recipe, job.task, job)
+        if _is_as_trained(job):
+            return _hand_over(network, job, recipe, score, inheritance.steps, built.metrics, started)
         training = start_training(network, recipe, job, job.task)
         training.begin_with(inheritance.moments)
         training.begin_after(inheritance.steps)
@@ -112,6 +116,38 @@ class Train(Recipe):
         return augment_for(self, task, fidelity)
 
 
+def _is_as_trained(job: Job) -> bool:
+    return isinstance(job.request.weights, Inherit) and job.request.weights.move == AS_TRAINED
+
+
+def _hand_over(
+    network: nn.Module,
+    job: Job,
+    recipe: Recipe,
+    score: Callable[[], dict[str, float]],
+    steps: int,
+    measures: dict[str, float],
+    started: float,
+) -> Done:
+    """The outcome of a network that learned for so many steps in the search and learns no more: its scores on
+    the test part, at a delivery, or once more on validation."""
+    from cambrian.networks.pointwise import memory_format
+
+    assert job.task is not None
+    network.to(job.device, memory_format=memory_format(network))  # type: ignore[call-overload]
+    metrics, value = _name_scores(score(), job)
+    if job.keep is not None:
+        _leave_weights(network, job, steps, job.keep)
+    metrics |= measures | measure_trained(network, job, job.task, 4 * recipe.batch_size)
+    return Done(value, metrics, (), time.perf_counter() - started)
+
+
+def _name_scores(scored: dict[str, float], job: Job) -> tuple[dict[str, float], float]:
+    """The scores by the names that tell the test part from others, and the value."""
+    prefix = "test_" if job.stage == "deliver" else ""
+    return {f"{prefix}{k}": v for k, v in scored.items() if k != "value"}, scored["value"]
+
+
 def _finish(run: TrainingRun, measures: dict[str, float]) -> Done | Infeasible:
     """The outcome of a finished training; saves its artifacts if they are wanted."""
     job, keep = run.job, run.job.keep
@@ -127,24 +163,25 @@ def _finish(run: TrainingRun, measures: dict[str, float]) -> Done | Infeasible:
         if not math.isfinite(scored["loss"]):  # by its last update: the training's losses were finite
             detail = "the loss of the trained network was not a finite number on the test part"
             return Infeasible("nan", detail, tuple(run.curve), run.seconds)
-        metrics |= {f"test_{k}": v for k, v in scored.items() if k != "value"} | {"value": scored["value"]}
+        tested, metrics["value"] = _name_scores(scored, job)
+        metrics |= tested
     value = metrics.pop("value")
     if keep is not None:
-        _leave_weights(run, keep)
+        _leave_weights(run.training.network, job, run.training.steps_learned, keep)
     # After the weights are kept: a metric that fails costs no training.
     trained = measure_trained(run.training.network, job, run.task, 4 * run.recipe.batch_size)
     metrics |= measures | trained | run.report_length()
     return Done(value, metrics, tuple(run.curve), run.seconds, data=run.data)
 
 
-def _leave_weights(run: TrainingRun, keep: Path) -> None:
+def _leave_weights(network: nn.Module, job: Job, steps: int, keep: Path) -> None:
     """Saves the network's weights, with its outputs for a fixed input, which identify it after loading, and
     the steps, answers and settings it was made by, which a child needs."""
     from cambrian.networks.checkpoint import save_weights
     from cambrian.networks.known_outputs import describe_outputs
 
-    seen = signature(run.task, run.job.fidelity)
-    outputs = describe_outputs(run.training.network, (seen.channels, seen.height, seen.width))
+    seen = signature(job.task, job.fidelity)  # type: ignore[arg-type]
+    outputs = describe_outputs(network, (seen.channels, seen.height, seen.width))
     facts = {"outputs": outputs} if outputs else {}
-    facts |= describe_origin(run.job, run.training.steps_learned)
-    save_weights(run.training.network, keep / WEIGHTS, facts)
+    facts |= describe_origin(job, steps)
+    save_weights(network, keep / WEIGHTS, facts)

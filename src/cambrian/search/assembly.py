@@ -48,6 +48,7 @@ def make_coordinator(search: Search, ledger: Ledger, begun: Mapping[str, Any]) -
         # Who resumes a failing search has mended its mistake: the crashes before do not count again.
         forgiven=max((v["after"] for _, _, v in ledger.events("stop") if v["failing"]), default=0),
         keeps_all=_delivers_any(search),
+        keeps_best=search.hands_over and not search.goes_on,
     )
 
 

@@ -345,9 +345,23 @@ class Search:
 
     @property
     def keeps(self) -> bool:
-        """Whether the strategy may begin with the weights of an earlier row, and an estimator leaves them."""
+        """Whether the strategy may begin with the weights of an earlier row, and an estimator leaves them; or
+        the final stage may hand such a network over."""
         leaves = any(getattr(each, "leaves", True) for each in self.estimators.values())
-        return leaves and any(kind in WEIGHTED for kind in getattr(self.strategy, "requests", ()))
+        return leaves and (self.goes_on or self.hands_over)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the strategy may begin with the weights of an earlier row."""
+        return any(kind in WEIGHTED for kind in getattr(self.strategy, "requests", ()))
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether a trial trains a network as the final stage does: it may be handed over as it is, should
+        there be no time to train it anew."""
+        final = self.final
+        timed = final is not None and not final.continues and self.budget.seconds is not None
+        return timed and final is not None and not final.estimator and final.fidelity == self.fidelity
 
     def settings(self) -> dict[str, Any]:
         """All that must be the same when a run is resumed, as JSON."""

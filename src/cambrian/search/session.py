@@ -4,7 +4,7 @@ ledger and one engine."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from cambrian.estimators.build import hold_to_limits, signature
 from cambrian.estimators.job import Job
 from cambrian.networks.measure.measure import find_measure
 from cambrian.outcome import Infeasible, Trial
+from cambrian.recommendation import rank_trials
 from cambrian.search.assembly import make_coordinator, make_recipe, make_work
 from cambrian.search.delivery.recommended import RECOMMENDED
 from cambrian.search.engines.engine import Work
@@ -51,6 +52,7 @@ from cambrian.strategies.inner import find_trait
 
 if TYPE_CHECKING:
     from cambrian.search.search import Search
+    from cambrian.tasks.task import Task
 
 
 @contextmanager
@@ -160,10 +162,28 @@ class Session:
         if seconds is None:
             return None
         fewest = int(find_trait(self.search.strategy, "fewest_trials", 1))
-        deadlines = SearchDeadlines(seconds, lambda: coordinator.trials, share, fewest, self.search.spent)
+        deadlines = SearchDeadlines(
+            seconds,
+            lambda: coordinator.trials,
+            share,
+            fewest,
+            self.search.spent,
+            self._expect_retraining(coordinator) if self.search.hands_over else lambda: 0.0,
+        )
         for trial, lasted in _list_seconds(rows):
             deadlines.learn(trial, lasted)
         return deadlines
+
+    def _expect_retraining(self, coordinator: Coordinator) -> Callable[[], float]:
+        """The seconds in which the best network so far would be trained anew; 0 while there is none."""
+        growth = find_growth(self.search.task)
+
+        def expect() -> float:
+            ranked = rank_trials(coordinator.trials, coordinator.problem.objectives)
+            outcome = ranked[0].outcome if ranked else None
+            return 0.0 if outcome is None else growth * outcome.seconds
+
+        return expect
 
     def _record_stop(self, coordinator: Coordinator, reason: str, stopped: bool) -> None:
         """Note the recommendation, and why the search ended. Raises RunError for one whose trials all crash
@@ -235,6 +255,7 @@ class Session:
             again=has_larger_budget(self.search, self.ledger),
             threads=self._count_threads(self.search.final),
             front=front,
+            growth=find_growth(self.search.task),
             keeps=self._keeps_limits,
             warn=self.watch.on_warning,
         )
@@ -289,6 +310,11 @@ class Session:
         for trial in trials:
             if trial.outcome is not None:
                 self.watch.on_end(trial)
+
+
+def find_growth(task: Task | None) -> float:
+    """The examples that a delivered network learns from, for each that a trial's does."""
+    return 1.0 if task is None or not len(task.train) else 1 + len(task.validation) / len(task.train)
 
 
 def _list_seconds(rows: Iterable[Row]) -> list[tuple[Trial, float]]:

@@ -21,6 +21,7 @@ from cambrian.search.display.shares import find_shares
 from cambrian.search.display.tally import number_text, value_text
 from cambrian.search.parts.conditions import write_value
 from cambrian.search.result import Result
+from cambrian.weights import AS_TRAINED, Inherit, source_row
 
 if TYPE_CHECKING:
     from cambrian.exports.latency import Latency
@@ -164,7 +165,7 @@ def _finals(result: Result) -> Any:
         tested = is_tested(metrics)
         rows.append(
             [
-                name_role(trial, result.winner) + _say_shortened(metrics),
+                name_role(trial, result.winner) + _say_shortened(metrics) + _say_kept(trial),
                 *([value_text(shared.get(trial.architecture), shares)] if shared else []),
                 "" if tested else value_text(trial, shares, "failed"),
                 value_text(trial, shares) if tested else "",
@@ -274,6 +275,13 @@ def _say_shortened(metrics: dict[str, float]) -> str:
     if "steps" in metrics:  # its epochs are no passes over the data
         return f" (ended early, after {counted(metrics['steps'], 'step')})"
     return f" ({metrics['epochs']:.3g} of {metrics['planned_epochs']:g} epochs)"
+
+
+def _say_kept(trial: Trial) -> str:
+    """Of a network that the search had trained, and that learned no more."""
+    weights = trial.weights
+    kept = isinstance(weights, Inherit) and weights.move == AS_TRAINED
+    return f" (as trial {source_row(weights)} left it)" if kept else ""
 
 
 def _sizes(trial: Trial) -> list[str]:

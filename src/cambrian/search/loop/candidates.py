@@ -7,23 +7,40 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from cambrian.architecture import Architecture
-from cambrian.outcome import Artifact, Fidelity, Trial
+from cambrian.outcome import Artifact, Done, Fidelity, Trial
 from cambrian.search.ledger.keys import trial_key
 from cambrian.search.loop.final import Final
 from cambrian.spaces.space import Space
-from cambrian.weights import FINAL, FRESH, Inherit, Weights
+from cambrian.weights import AS_TRAINED, FINAL, FRESH, Inherit, Weights
 
 SPARE = 2
 """Networks of the search beyond the compared ones, that stand in should all of these fail."""
 
 
+class Trained(msgspec.Struct, frozen=True):
+    """A network as a trial of the search left it, at the fidelity of the final stage: its weights, the files
+    with them, and the seconds of that training."""
+
+    weights: Inherit
+    artifacts: dict[str, Artifact]
+    seconds: float
+
+
 class Candidate(msgspec.Struct, frozen=True):
-    """A network that may be trained in the final stage: its first weights, and the files with them."""
+    """A network that may be trained in the final stage: its first weights, and the files with them. It may be
+    handed over as it was `trained` already, should there be no time for that."""
 
     architecture: Architecture
     fidelity: Fidelity
     weights: Weights = FRESH
     artifacts: dict[str, Artifact] = {}
+    trained: Trained | None = None
+
+    def keep_trained(self) -> Candidate:
+        """The network as it was trained already."""
+        assert self.trained is not None
+        weights, artifacts = self.trained.weights, self.trained.artifacts
+        return Candidate(self.architecture, self.fidelity, weights, artifacts)
 
 
 def find_candidates(
@@ -38,7 +55,7 @@ def find_candidates(
     files are `kept`, if there is one."""
     architectures = best_distinct(space, ranked, final.top + SPARE)
     if not final.continues:
-        return [Candidate(architecture, final.fidelity) for architecture in architectures]
+        return [_find_trained(final, architecture, trials, kept) for architecture in architectures]
     return [_find_latest(final, architecture, trials, kept) for architecture in architectures]
 
 
@@ -53,6 +70,21 @@ def _find_latest(
         if trial.artifacts and all(map(kept, trial.artifacts.values())):
             return Candidate(architecture, fidelity, Inherit(trial.number), trial.artifacts)
     return Candidate(architecture, fidelity)
+
+
+def _find_trained(
+    final: Final, architecture: Architecture, trials: Sequence[Trial], kept: Callable[[Artifact], bool]
+) -> Candidate:
+    """To be trained from scratch, with what the search left of it where that is the same training."""
+    for trial in reversed(trials):
+        same = trial.architecture == architecture and trial.fidelity == final.fidelity
+        if not same or trial.estimator != final.estimator or not isinstance(trial.outcome, Done):
+            continue
+        if trial.artifacts and all(map(kept, trial.artifacts.values())):
+            weights = Inherit(trial.number, AS_TRAINED)
+            trained = Trained(weights, trial.artifacts, trial.outcome.seconds)
+            return Candidate(architecture, final.fidelity, trained=trained)
+    return Candidate(architecture, final.fidelity)
 
 
 def continue_winner(winner: Trial, again: bool) -> Candidate | None:

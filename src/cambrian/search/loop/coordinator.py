@@ -31,6 +31,8 @@ from cambrian.strategies.inner import list_aside
 from cambrian.strategies.strategy import Recommends, Strategy
 from cambrian.weights import Continue, Shared, Weights, source_row
 
+BEST = 8
+"""Trials whose networks the final stage may hand over: several may be of one architecture, or fail."""
 EXHAUSTED = 200
 """So many repeats in a row end a search: the strategy finds nothing new."""
 
@@ -64,10 +66,12 @@ class Coordinator:
         order: str = NUMBER,
         forgiven: int = 0,
         keeps_all: bool = False,
+        keeps_best: bool = False,
     ) -> None:
-        """With `keeps_all` the artifacts of all rows are kept, whatever the strategy may name."""
+        """With `keeps_all` the artifacts of all rows are kept, whatever the strategy may name, with
+        `keeps_best` those of the best few alone."""
         self.problem, self.space, self.strategy, self.ledger = problem, problem.space, strategy, ledger
-        self.means, self._keeps_all = means, keeps_all
+        self.means, self._keeps_all, self._keeps_best = means, keeps_all, keeps_best
         self._strategy = name_strategy(strategy)  # once: it is looked up in all registries
         self.canonical = know(self.space, Canonical) is not None
         rows = [r for r in ledger.rows() if not r.final]
@@ -155,6 +159,9 @@ class Coordinator:
         keeps = getattr(self.strategy, "keeps", None)
         rows = range(len(self.trials))
         may_name = list(rows) if keeps is None else sorted(keeps(self.order.state))
+        if self._keeps_best:
+            ranked = rank_trials([self.order.resolve(t) for t in self.trials], self.problem.objectives)
+            may_name = [trial.number for trial in reversed(ranked[:BEST])]
         if self._keeps_all:  # those that the strategy may name last, for which there is room first
             named = frozenset(may_name)
             may_name = sorted(rows, key=lambda number: (number in named, number))

@@ -14,6 +14,11 @@ AT_ANY_PRICE = 0.9
 SUPERNETS = 2 / 3
 """The part of the search's share in which supernets are trained; the rest is for the choice among their
 children, without which their training was in vain."""
+WHOLE = 0.9
+"""The share of a training from scratch that is worth more than a whole one on the training part alone
+(RESULTS.md, Tables of features)."""
+HANDED_OVER = 0.95
+"""The search's share where the best network is handed over as it was trained."""
 ENOUGH = 0.9
 """The part of its time for which a training whose length is its time is begun: at the deadline it is scored
 with what it has learned."""
@@ -58,13 +63,15 @@ class SearchDeadlines:
     trial that is running at the search's end is stopped, and counts as never begun; one whose fidelity is
     seconds of training ends by itself, and is scored with what it has learned; so does a supernet's training
     at its own end. The search `began` after so many seconds of planning. It goes on into the final stage's
-    share until `fewest` trials have a value."""
+    share until `fewest` trials have a value, and where that share is too short to train the best network so
+    far anew, which takes as many seconds as `retraining` says: it is then handed over as it is."""
 
     seconds: float
     trials: Callable[[], Sequence[Trial]]
     final: float
     fewest: int = 1
     began: float = 0.0
+    retraining: Callable[[], float] = lambda: 0.0
     _lasted: list[float] = field(default_factory=list)
 
     def end(self) -> float:
@@ -73,7 +80,10 @@ class SearchDeadlines:
         # The end moves: the last of the fewest trials brings it forward to the usual share. A supernet's
         # value is a mean over its children, and chooses none of them.
         valued = sum(trial.value is not None and trial.kind != "supernet" for trial in self.trials())
-        return self._find_usual_end() if valued >= self.fewest else self.seconds * AT_ANY_PRICE
+        if valued < self.fewest:
+            return self.seconds * AT_ANY_PRICE
+        late = self.retraining() * WHOLE > self.seconds * self.final
+        return max(self._find_usual_end(), self.seconds * HANDED_OVER) if late else self._find_usual_end()
 
     def of(self, trial: Trial) -> float | None:
         if trial.kind != "supernet":

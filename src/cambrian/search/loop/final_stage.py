@@ -20,7 +20,7 @@ from cambrian.search.ledger.keys import trial_key
 from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.baselines import list_baselines
 from cambrian.search.loop.candidates import Candidate
-from cambrian.search.loop.deadlines import FinalDeadlines
+from cambrian.search.loop.deadlines import WHOLE, FinalDeadlines
 from cambrian.search.loop.final import DELIVERED, Final
 from cambrian.search.loop.trainings import Trainings, has_failed, is_late
 from cambrian.spaces.space import Space
@@ -57,13 +57,15 @@ class FinalStage:
         again: bool = False,
         threads: int = 0,
         front: int = 0,
+        growth: float = 1.0,
         keeps: Callable[[Architecture], bool] = lambda _: True,
         warn: Callable[[str], object] = warnings.warn,
     ) -> None:
         """`rows` are those of earlier sessions; with `again`, trainings that their budget cut short are done
-        anew. A random baseline is one that `keeps` the limits; `warn` gets a sentence where none is found."""
+        anew. A delivered network learns from `growth` times as many examples as a trial. A random baseline is
+        one that `keeps` the limits; `warn` gets a sentence where none is found."""
         self.threads = threads
-        self._keeps, self._warn = keeps, warn
+        self._keeps, self._warn, self._growth = keeps, warn, growth
         self.space, self.settings, self.seed, self.recipe = space, settings, seed, recipe
         self._trainings = Trainings(rows, again)
         self._count = len(rows)
@@ -73,7 +75,8 @@ class FinalStage:
         decided = settings.continues or len(compared) == 1 or bool(front)
         self._finalists = self._plan([("finalist", c) for c in compared if not decided])
         self._published = published
-        self._artifacts = {c.weights: c.artifacts for c in candidates}
+        trained = {c.trained.weights: c.trained.artifacts for c in candidates if c.trained is not None}
+        self._artifacts = {c.weights: c.artifacts for c in candidates} | trained
         self._others = self.settings.baselines
         self._deadlines: FinalDeadlines | None = None
         self._elapsed: Callable[[], float] = lambda: 0.0
@@ -90,6 +93,7 @@ class FinalStage:
             self._candidates = self._rank_candidates()
             if not self._candidates:
                 return Stop("no finalist could be trained")
+            self._hand_over_late()
             winner = self._appoint()
             self._first = winner.candidate.architecture
             others = [self._candidates.pop(0) for _ in self._candidates[: max(0, self._front - 1)]]
@@ -120,6 +124,21 @@ class FinalStage:
         late = [part.candidate for part, trial in pairs if trial is None or is_late(trial)]
         best = [part.candidate for _, part in sorted(valued, key=itemgetter(0))]
         return [*best, *late, *self._candidates[len(self._finalists) :]]
+
+    def _hand_over_late(self) -> None:
+        """Take the candidates as the search trained them, where there is no time to train anew what is
+        delivered: a training that ends long before its end is worse than a whole one on fewer examples."""
+        delivered = self._candidates[: max(1, self._front)]
+        if self._deadlines is None or not all(self._may_keep(each) for each in delivered):
+            return
+        needed = self._growth * sum(each.trained.seconds for each in delivered if each.trained)
+        if needed * WHOLE > self._deadlines.seconds - self._elapsed():
+            self._candidates = [c.keep_trained() if self._may_keep(c) else c for c in self._candidates]
+            self._has_baselines = True  # they would be cut short, and be compared with a whole training
+
+    def _may_keep(self, candidate: Candidate) -> bool:
+        """Whether it was trained in the search, and no earlier session has begun to train it anew."""
+        return candidate.trained is not None and self._trainings.find(self._key("winner", candidate)) is None
 
     def _appoint(self) -> Part:
         """The next candidate as the winner."""

@@ -62,7 +62,8 @@ def describe_final(search: Search) -> str:
     if len(search.objectives) > 1:
         return f"{counted(top, 'network')} at the front's knees {begun}, on all but test: {training}"
     if top == 1:
-        return f"the best {begun}, on all but test: {training}"
+        otherwise = ", or as the search trained it, where that takes too long" if search.hands_over else ""
+        return f"the best {begun}, on all but test: {training}{otherwise}"
     return f"the best {top} {begun}: {training}; the best of them on all but test"
 
 
