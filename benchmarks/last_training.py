@@ -1,10 +1,12 @@
-"""Whether the best network of a search for a table is worth training anew, on train and validation, where the time
-is too short for a whole training: on five kinds of data, networks that a search begins with and random ones.
+"""Whether the best network of a search for a table is worth training anew, on train and validation, where the
+time is too short for a whole training: on five kinds of data, networks that a search begins with and random
+ones.
 
     python benchmarks/last_training.py
 
-Prints for each network its score on the test part as the search trained it; trained on from there, and trained
-anew, for an eighth, a quarter and a half of the epochs; and trained anew for all of them; and at last the means.
+Prints for each network its score on the test part as the search trained it; trained on from there, and
+trained anew, for an eighth, a quarter and a half of the epochs; and trained anew for all of them; and at last
+the means.
 """
 
 from __future__ import annotations
