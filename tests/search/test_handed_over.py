@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 
 from cambrian.architecture import sample
 from cambrian.cli.display.summary import _finals
+from cambrian.effort import STOPPED
 from cambrian.estimators.job import Job
 from cambrian.estimators.train import Train
 from cambrian.outcome import Artifact, Done, Fidelity, Infeasible, Trial
@@ -109,9 +111,15 @@ class TestWhichOne:
             assert sum(isinstance(row.trial.weights, Inherit) for row in rows) == moves
 
     def test_only_the_same_training(self) -> None:
-        """Not one at another fidelity, by another estimator, without a value, or whose files are gone."""
+        """Not one at another fidelity, by another estimator, without a value, of which an end was foretold or
+        came too early, or whose files are gone."""
         final = Final(FIDELITY, top=1)
+        late, foretold = Done(0.5, {"planned_epochs": 2.0}), Done(0.5, data={STOPPED: {}})
         others = [trial(0, None), trial(0, fidelity=Fidelity(1)), trial(0, estimator="cheap")]
+        others += [
+            trial(0, outcome=msgspec.structs.replace(o, artifacts=trial(0).artifacts))
+            for o in (late, foretold)
+        ]
         for other in others:
             (candidate,) = find_candidates(SPACE, final, [trial(0)], [other])
             assert candidate == Candidate(CHAINS[0], FIDELITY)

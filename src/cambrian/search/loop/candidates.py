@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeGuard
 
 import msgspec
 
 from cambrian.architecture import Architecture
-from cambrian.outcome import Artifact, Done, Fidelity, Trial
+from cambrian.effort import STOPPED
+from cambrian.outcome import Artifact, Done, Fidelity, Outcome, Trial
 from cambrian.search.ledger.keys import trial_key
 from cambrian.search.loop.final import Final
 from cambrian.spaces.space import Space
@@ -77,14 +79,20 @@ def _find_trained(
 ) -> Candidate:
     """To be trained from scratch, with what the search left of it where that is the same training."""
     for trial in reversed(trials):
+        outcome, files = trial.outcome, trial.artifacts
         same = trial.architecture == architecture and trial.fidelity == final.fidelity
-        if not same or trial.estimator != final.estimator or not isinstance(trial.outcome, Done):
+        if not same or trial.estimator != final.estimator or not _is_whole(outcome):
             continue
-        if trial.artifacts and all(map(kept, trial.artifacts.values())):
-            weights = Inherit(trial.number, AS_TRAINED)
-            trained = Trained(weights, trial.artifacts, trial.outcome.seconds)
+        if files and all(map(kept, files.values())):
+            trained = Trained(Inherit(trial.number, AS_TRAINED), files, outcome.seconds)
             return Candidate(architecture, final.fidelity, trained=trained)
     return Candidate(architecture, final.fidelity)
+
+
+def _is_whole(outcome: Outcome | None) -> TypeGuard[Done]:
+    """Whether a training came to its end: no deadline was before it, nor a forecast."""
+    ended = isinstance(outcome, Done) and "planned_epochs" not in outcome.metrics
+    return ended and STOPPED not in outcome.data  # type: ignore[union-attr]
 
 
 def continue_winner(winner: Trial, again: bool) -> Candidate | None:
