@@ -75,9 +75,9 @@ def test_a_verdict_on_planted_curves():
     found = judged(300, evolution=base + pull, progressive=base[39 - seeds] + pull, random=base[seeds ^ 1])
     sentences = verdict(found, evaluations)
     assert sorted(sentences) == [
-        "evolution and progressive cannot be told apart."
+        "evolution and progressive cannot be told apart after 300 evaluations."
         if found.order[0] == "evolution"
-        else "progressive and evolution cannot be told apart.",
+        else "progressive and evolution cannot be told apart after 300 evaluations.",
         "evolution beats random from 70 evaluations on.",
         "progressive beats random from 70 evaluations on.",
     ]

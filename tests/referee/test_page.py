@@ -116,4 +116,4 @@ def test_nothing_measured(tmp_path):
     lines = {name: [Line(name, s, (), (0.0,), (0.0,)) for s in range(2)] for name in ("a", "random")}
     given = Comparison(OnBenchmark(toy(), 1), lines)
     write_all(given, tmp_path)
-    assert "a and random cannot be told apart." in given.verdict
+    assert "a and random cannot be told apart after 1 evaluation." in given.verdict

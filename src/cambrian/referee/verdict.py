@@ -17,7 +17,7 @@ Phrase = Callable[[float], str]
 def verdict(judgement: Judgement, phrase: Phrase) -> list[str]:
     """Sentences on victories with their budgets, on strategies that cannot be told apart, and on early leads
     that did not last."""
-    return [*_victories(judgement, phrase), *_alike(judgement), *_leads(judgement, phrase)]
+    return [*_victories(judgement, phrase), *_alike(judgement, phrase), *_leads(judgement, phrase)]
 
 
 def noninferior(judgement: Judgement, margin: float, phrase: Phrase) -> list[str]:
@@ -97,8 +97,10 @@ def _since(judgement: Judgement, beaten: dict[str, int], phrase: Phrase) -> list
     return phrases
 
 
-def _alike(judgement: Judgement) -> list[str]:
-    return [f"{join_names(group)} cannot be told apart." for group in judgement.alike()]
+def _alike(judgement: Judgement, phrase: Phrase) -> list[str]:
+    # Of the end alone: at equal times, or earlier, one may well be ahead of another.
+    end = phrase(judgement.at[-1])
+    return [f"{join_names(group)} cannot be told apart after {end}." for group in judgement.alike()]
 
 
 def _leads(judgement: Judgement, phrase: Phrase) -> list[str]:
