@@ -171,7 +171,7 @@ def _describe_space(facts: SpaceFacts, work: Workload | None) -> str:
     counted = "infinitely many" if size == float("inf") else f"about {size:.2g}"
     whole = " in all" if cut and searched is space else ""
     to = f" to level {work.last} of {last}" if work is not None and cut else ""
-    return f"{type(space).__name__}{to}: {counted} architectures{whole}, sampled {_measure(space)}"
+    return f"{name_of(space)}{to}: {counted} architectures{whole}, sampled {_measure(space)}"
 
 
 def _measure(space: Space) -> str:

@@ -8,6 +8,7 @@ from cambrian.counts import counted
 from cambrian.estimators.limits import describe_limits
 from cambrian.outcome import Fidelity
 from cambrian.randomness import stream
+from cambrian.registry import name_of
 from cambrian.search.engines.gpus import count_gpus
 from cambrian.search.engines.processes import Processes
 from cambrian.search.parts.devices import count_abreast, count_cores
@@ -128,7 +129,7 @@ def list_settings(fidelity: Fidelity) -> str:
 def describe_whole_space(space: Space) -> str:
     size = estimate_size(space, stream(0, "size"))
     many = "infinitely many" if size == float("inf") else f"about {size:.2g}"
-    return f"{type(space).__name__}: {many} architectures"
+    return f"{name_of(space)}: {many} architectures"
 
 
 def list_limits(search: Search, left_out: str = "") -> list[tuple[str, str]]:
