@@ -7,7 +7,8 @@ With `--portfolio` nothing is searched: the networks of the space's portfolio ar
 for a quarter of the longest training and for the whole, and their validation scores are printed.
 
 The data are those that come with scikit-learn, and two that are made: four classes in clusters
-(`clusters`), and an exclusive or of signs, products and sizes (`xor`). The test part is a fifth, another one
+(`clusters`), and an exclusive or of signs, products and sizes (`xor`); by its name alone, `large`: 20,000 rows
+of three classes in clusters. The test part is a fifth, another one
 for each seed. A row is printed for each; at the end the mean test accuracies, and that of the paired
 difference to the better of the two forests, with its 95 % interval. Of `diabetes`, whose target is a number,
 and of `friedman` (Friedman 1991, "Multivariate Adaptive Regression Splines", Sec. 4.3), the figures are the
@@ -43,6 +44,11 @@ def read_data(name: str) -> tuple[Any, Any]:
             2000, 20, n_informative=8, n_redundant=4, n_classes=4, flip_y=0.1, random_state=1
         )
         return pair
+    if name == "large":
+        rows: tuple[Any, Any] = datasets.make_classification(
+            20_000, 20, n_informative=8, n_redundant=4, n_classes=3, n_clusters_per_class=3, random_state=3
+        )
+        return rows
     if name == "friedman":
         numbers: tuple[Any, Any] = datasets.make_friedman1(1000, noise=1.0, random_state=1)
         return numbers
