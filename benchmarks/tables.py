@@ -7,12 +7,12 @@ With `--portfolio` nothing is searched: the networks of the space's portfolio ar
 for a quarter of the longest training and for the whole, and their validation scores are printed.
 
 The data are those that come with scikit-learn, and two that are made: four classes in clusters
-(`clusters`), and an exclusive or of signs, products and sizes (`xor`); by its name alone, `large`: 20,000 rows
-of three classes in clusters. The test part is a fifth, another one
-for each seed. A row is printed for each; at the end the mean test accuracies, and that of the paired
-difference to the better of the two forests, with its 95 % interval. Of `diabetes`, whose target is a number,
-and of `friedman` (Friedman 1991, "Multivariate Adaptive Regression Splines", Sec. 4.3), the figures are the
-shares r2 of explained variance, in percent."""
+(`clusters`), and an exclusive or of signs, products and sizes (`xor`); by its name alone, `large`: 20,000
+rows of three classes in clusters. The test part is a fifth, another one for each seed. A row is printed for
+each; at the end the mean test accuracies, and that of the paired difference to the better of the two forests,
+with its 95 % interval. Of `diabetes`, whose target is a number, and of `friedman` (Friedman 1991,
+"Multivariate Adaptive Regression Splines", Sec. 4.3), the figures are the shares r2 of explained variance, in
+percent."""
 
 from __future__ import annotations
 
