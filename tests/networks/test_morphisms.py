@@ -252,6 +252,65 @@ def test_a_rectifier_behind_an_enlarged_image(mode: str, kept: bool) -> None:
     assert inherited.exact == kept == (inherited.difference < KEPT)
 
 
+READERS: dict[str, Callable[[Tensor], Tensor]] = {
+    "T": lambda weight: weight.T,
+    "mT": lambda weight: weight.mT,
+    "data": lambda weight: weight.data.t(),
+}
+"""Ways to a transposed weight by a property of the tensor."""
+
+
+def assign_slice(x: Tensor, empty: Tensor) -> Tensor:
+    empty[:, : x.shape[1]] = x
+    return empty
+
+
+def write_view(x: Tensor, empty: Tensor) -> Tensor:
+    part = empty[:, : x.shape[1]]
+    part.copy_(x)
+    return empty
+
+
+def read_before(x: Tensor, empty: Tensor) -> Tensor:
+    flat = empty.view(-1)
+    empty[:, : x.shape[1]] = x
+    return flat.view(empty.shape)
+
+
+WRITERS = {"slice": assign_slice, "view": write_view, "view of what is written": read_before}
+
+
+class Written(nn.Module):
+    """Layers whose result is written into an empty map of more channels, and a linear map whose weight is
+    read by a property, before the classifier."""
+
+    def __init__(
+        self, depth: int, read: Callable[[Tensor], Tensor], write: Callable[[Tensor, Tensor], Tensor]
+    ) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(conv(3, 6), *(conv(6, 6) for _ in range(depth)))
+        self.weight = nn.Parameter(torch.randn(6, 8))
+        self.classifier = nn.Linear(6, 4)
+        self.read, self.write = read, write
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layers(x)
+        empty = torch.zeros(len(x), 8, *x.shape[2:])
+        pooled = self.write(x, empty).mean((2, 3))
+        logits: Tensor = self.classifier(pooled @ self.read(self.weight))
+        return logits
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("write", WRITERS)
+def test_properties_and_assignments_are_seen(read: str, write: str) -> None:
+    """A weight that is read by a property of its tensor is the parent's, and a new layer whose result is
+    assigned to a slice passes its input on: both stayed random, and were claimed to be kept."""
+    parent, child = (Written(depth, READERS[read], WRITERS[write]) for depth in (1, 2))
+    inherit(child, parent)
+    assert torch.equal(child.weight, parent.weight)
+
+
 def test_a_child_that_shrinks_keeps_its_strongest_filters() -> None:
     """Pruning is approximate: the filters of largest norm stay, and the loss is named."""
     parent, child = disturb(chain(6, 4)), chain(3, 4)

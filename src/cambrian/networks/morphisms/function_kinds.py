@@ -20,7 +20,10 @@ ADAPTIVE = {
 }
 """Poolings to a given size: of images of that size they are the identity."""
 REDUCING = {"mean", "amax"}
-IDENTITIES = {"dropout", "dropout1d", "dropout2d", "alpha_dropout", "contiguous", "clone", "to", "identity"}
+IDENTITIES = {
+    *("dropout", "dropout1d", "dropout2d", "alpha_dropout", "contiguous", "clone", "to", "identity"),
+    *("data", "real"),
+}
 """In evaluation mode."""
 SUMS = {"add", "radd", "iadd"}
 PRODUCTS = {"mul", "rmul", "imul"}

@@ -97,18 +97,33 @@ class _Recorder(TorchFunctionMode):
         self.record = Record()
         self._names = {id(t): name for name, t in (*network.named_parameters(), *network.named_buffers())}
         self._numbers: dict[int, int] = {}
-        self._alive: list[Tensor] = []  # an id is one tensor's for as long as that lives
+        self._tensors: dict[int, Tensor] = {}  # an id is one tensor's for as long as that lives
+        self._versions: dict[int, int] = {}
         self.record.input = self._add(images)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = _replace((args, kwargs or {}), self._name)
+        read = [x for x in _flat((args, kwargs or {})) if isinstance(x, Tensor)]
+        versions = [x._version for x in read]
         result = func(*args, **(kwargs or {}))
-        outputs = [x for x in _flat(result) if isinstance(x, Tensor)]
-        name = getattr(func, "__name__", str(func)).strip("_")
-        if outputs and name != "get":  # properties such as the shape and the data
-            numbers = tuple(self._add(x) for x in outputs)
-            self.record.calls.append(Call(name, given[0], given[1], numbers))
+        written = [x for x, version in zip(read, versions, strict=True) if x._version != version]
+        # What returns nothing, as an assignment to a slice, has for its result what it wrote to.
+        outputs = [x for x in _flat(result) if isinstance(x, Tensor)] or written
+        if outputs:
+            self._append(_name_function(func), given, outputs)
+        if written:
+            self._write_views(self.number_of(written[0]))
         return result
+
+    def _append(self, name: str, given: Any, outputs: Iterable[Tensor]) -> None:
+        self.record.calls.append(Call(name, given[0], given[1], tuple(self._add(x) for x in outputs)))
+
+    def _write_views(self, source: int) -> None:
+        """Give other tensors that share what was just written, as views of it do, a number for their new
+        content."""
+        changed = [key for key, x in self._tensors.items() if x._version != self._versions[key]]
+        for key in changed:
+            self._append("write", ((Slot(source), Slot(self._numbers[key])), {}), [self._tensors[key]])
 
     def number_of(self, tensor: Tensor) -> int:
         return self._numbers[id(tensor)] if id(tensor) in self._numbers else self._add(tensor)
@@ -117,13 +132,19 @@ class _Recorder(TorchFunctionMode):
         # A function in place returns a tensor that has a number: the later one stands for its new content.
         number = self._numbers[id(tensor)] = len(self.record.shapes)
         self.record.shapes[number] = tuple(tensor.shape)
-        self._alive.append(tensor)
+        self._tensors[id(tensor)], self._versions[id(tensor)] = tensor, tensor._version
         return number
 
     def _name(self, x: Any) -> Any:
         if not isinstance(x, Tensor):
             return x
         return Weight(self._names[id(x)]) if id(x) in self._names else Slot(self.number_of(x))
+
+
+def _name_function(func: Any) -> str:
+    """The name of a function, or of the property that it reads, such as the transposed matrix `T`."""
+    name: str = getattr(func, "__name__", str(func)).strip("_")
+    return func.__self__.__name__ if name == "get" else name
 
 
 def _flat(x: Any) -> Iterable[Any]:
