@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev
 
+from cambrian.architecture import sample
 from cambrian.goal import Goal
 from cambrian.networks.measure.layers import count_layers
 from cambrian.networks.measure.measure import find_measure
@@ -42,7 +43,11 @@ from cambrian.networks.measure.zero_cost.vkdnw import (
     normalise_by_image,
     spread_entropy,
 )
+from cambrian.networks.measure.zero_cost.zen import read_features
 from cambrian.networks.measure.zero_cost.zico import zico
+from cambrian.randomness import stream
+from cambrian.spaces import SPACES
+from cambrian.spaces.program.function_space import Shape
 
 SYMMETRIC = (
     *("grad_norm", "snip", "plain", "grasp", "fisher", "synflow", "jacob_cov", "naswot", "l2_norm"),
@@ -481,3 +486,23 @@ def test_gradients_are_of_the_loss_that_a_network_learns_by(
 def test_trainability_of_a_network_is_finite() -> None:
     """On a network with strides and a classifier."""
     assert -10 < Trainability()(two_blocks(), torch.randn(32, 3, 8, 8), "cpu") <= 0.01
+
+
+@pytest.mark.parametrize("name", ["pnas", "darts", "nasbench201", "macro"])
+def test_the_features_of_zen_are_what_is_pooled(name: str) -> None:
+    """All channels of the last cell, whose branches are concatenated by a function and rectified by another:
+    pooled, they are what the classifier reads. Of such cells the last branch alone was read."""
+    space = SPACES.make(name)
+    network = space.build(sample(space, stream(0)), Shape(3, 16, 16, 4)).eval()
+    classifier = [m for m in network.modules() if isinstance(m, nn.Linear)][-1]
+    read: list[Tensor] = []
+    classifier.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0]))
+    features = read_features(network, torch.rand(2, 3, 16, 16))
+    assert torch.allclose(features.relu().mean((2, 3)), read[0], atol=1e-6)
+
+
+def test_a_pooling_within_a_module_is_the_last_one_too() -> None:
+    """A module that ends with the pooling returns what is pooled, and no features."""
+    trunk = nn.Sequential(nn.Conv2d(3, 5, 3), nn.AdaptiveAvgPool2d(1))
+    network = nn.Sequential(nn.Sequential(trunk), nn.Flatten(), nn.Linear(5, 2))
+    assert read_features(network, torch.rand(2, 3, 8, 8)).shape == (2, 5, 6, 6)

@@ -70,14 +70,18 @@ def read_features(network: nn.Module, images: Tensor) -> Tensor:
     """The last map of features, float[n, channels, height, width], before the last pooling; the logits of a
     network without maps."""
     maps: list[Tensor] = []
+    pooled: list[Tensor] = []
 
     def record(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        if isinstance(module, POOLS):
+            pooled.append(output)
         map_ = inputs[0] if isinstance(module, POOLS) else output
-        if isinstance(map_, Tensor) and map_.dim() == 4:
+        # A module that ends with the pooling returns what is pooled.
+        if isinstance(map_, Tensor) and map_.dim() == 4 and not any(map_ is p for p in pooled):
             maps.append(map_)
 
-    leaves = [m for m in network.modules() if not list(m.children())]
-    hooks = [m.register_forward_hook(record) for m in leaves]
+    # Composite modules too: what a cell returns is the concatenation of what its layers return.
+    hooks = [m.register_forward_hook(record) for m in network.modules()]
     try:
         logits = compute_logits(network, images)
     finally:
