@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cambrian.networks.measure.macs import without_steps
+from cambrian.networks.measure.operation_totals import count_operations
 from cambrian.networks.measure.sizes import Uncountable, macs, params, sizes
 from cambrian.networks.skeletons.cell_network import cell_network
 
@@ -105,6 +106,44 @@ def test_what_looks_at_numbers_has_parameters_and_no_count(how):
         macs(network, (1, 2, 2))
     assert sizes(network, (1, 2, 2)) == {"params": 10.0}
     assert network(torch.zeros(1, 1, 2, 2)).shape == (1, 2)
+
+
+class Tokens(nn.Module):
+    """The pixels of an image as the steps of a sequence, read by a layer."""
+
+    def __init__(self, layer, read):
+        super().__init__()
+        self.layer, self.read = layer, read
+
+    def forward(self, x):
+        return self.read(self.layer, x.flatten(2).transpose(1, 2))
+
+
+ATTENTION = {"embed_dim": 8, "num_heads": 2, "batch_first": True}
+
+
+@pytest.mark.parametrize("computed", [False, True])
+@pytest.mark.parametrize(
+    ("layer", "read", "expected"),
+    [
+        (nn.MultiheadAttention(**ATTENTION), lambda m, x: m(x, x, x)[0], 4 * 4 * 64),
+        (nn.MultiheadAttention(**ATTENTION), lambda m, x: m(query=x[:, :1], key=x, value=x)[0], 2 * 5 * 64),
+        (
+            nn.MultiheadAttention(**ATTENTION, kdim=3, vdim=5),
+            lambda m, x: m(x, x[..., :3], x[..., :5])[0],
+            4 * 8 * (8 + 3 + 5 + 8),
+        ),
+        (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), lambda m, x: m(x), 4 * 8 * (4 * 8 + 2 * 16)),
+        (nn.Bilinear(8, 8, 5), lambda m, x: m(x, x), 4 * 5 * 64),
+    ],
+)
+def test_layers_that_compute_linear_maps_of_their_own_are_counted(layer, read, expected, computed):
+    """The four projections of attention at four steps, of one query, and of keys and values of other widths;
+    a transformer's layer, which torch would run as one kernel; a bilinear layer. All but the transformer's
+    feed-forward part counted nothing, and that nothing in a real run."""
+    network = Tokens(layer, read)
+    assert macs(network, (8, 2, 2), computed) == expected
+    assert count_operations(network, (8, 2, 2))["macs"] == expected
 
 
 def test_parameters_are_trainable_ones_counted_once():

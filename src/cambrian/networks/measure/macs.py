@@ -24,7 +24,8 @@ from cambrian.networks.tensor_copies import tensor_copies
 
 def macs(network: nn.Module, shape: tuple[int, int, int], computed: bool = False) -> int:
     """Multiply-accumulates of the convolutions, linear and recurrent layers for one image of (channels,
-    height, width). Biases, normalisation, activations, pooling and additions do not count. The network is run
+    height, width), the projections of torch's attention being linear layers. Biases, normalisation,
+    activations, pooling, additions and products of two inputs do not count. The network is run
     on the meta device, where nothing is computed and no weight is copied. Raises Uncountable where the
     forward reads values, and torch's own errors where shapes do not match. With `computed` a network that has
     weights is really run, which is faster for small images."""
@@ -64,35 +65,49 @@ def _counting(network: nn.Module) -> Iterator[list[int]]:
         in_mode(network, training=False),
         without_norms(network),
         without_steps(network),
+        _without_fast_path(network),
         torch.no_grad(),
     ):
         yield counts
 
 
-WEIGHTED = (_ConvNd, nn.Linear, nn.RNNBase, nn.RNNCellBase)
+WEIGHTED = (_ConvNd, nn.Linear, nn.Bilinear, nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
 """The layers that count."""
 
 
-def read_input(inputs: tuple[object, ...], named: dict[str, object]) -> object:
-    """The first input of a layer, which a network may have given by name."""
-    return inputs[0] if inputs else named.get("input")
-
-
-def count_layer(layer: nn.Module, inputs: object, output: object) -> int:
+def count_layer(
+    layer: nn.Module, inputs: tuple[object, ...], named: dict[str, object], output: object
+) -> int:
     """The multiply-accumulates of one run of a layer; 0 of one without weights that count."""
-    if isinstance(inputs, PackedSequence):
-        inputs = inputs.data
-    if isinstance(layer, nn.RNNBase | nn.RNNCellBase) and isinstance(inputs, Tensor):
+
+    def read(name: str, place: int = 0) -> object:
+        """An input, which a network may have given by name."""
+        given = inputs[place] if len(inputs) > place else named.get(name)
+        return given.data if isinstance(given, PackedSequence) else given
+
+    if isinstance(layer, nn.MultiheadAttention):
+        return _count_projections(layer, *(read(name, i) for i, name in enumerate(("query", "key", "value"))))
+    first = read("input1" if isinstance(layer, nn.Bilinear) else "input")
+    if not isinstance(first, Tensor):
+        return 0
+    if isinstance(layer, nn.RNNBase | nn.RNNCellBase):
         # Each step of each sequence passes through every matrix once.
-        steps = inputs.numel() // inputs.shape[-1]
+        steps = first.numel() // first.shape[-1]
         return steps * sum(p.numel() for p in layer.parameters() if p.ndim == 2)
-    if not (isinstance(layer, _ConvNd | nn.Linear) and isinstance(inputs, Tensor)):
+    if not isinstance(layer, _ConvNd | nn.Linear | nn.Bilinear):
         return 0
     assert isinstance(output, Tensor)
     # Each result of a convolution or linear layer costs one filter; each input of a transposed convolution is
     # spread by one.
-    through = inputs if getattr(layer, "transposed", False) else output
+    through = first if getattr(layer, "transposed", False) else output
     return through.numel() * layer.weight[0].numel()
+
+
+def _count_projections(layer: nn.MultiheadAttention, query: object, key: object, value: object) -> int:
+    """Those of attention, whose module computes its linear layers itself: of each query, twice, since the
+    result is as large, and of each key and value."""
+    tensors = [x for x in (query, query, key, value) if isinstance(x, Tensor)]
+    return sum(x.numel() * layer.embed_dim for x in tensors)
 
 
 @contextmanager
@@ -105,7 +120,7 @@ def _counting_hooks(counts: list[int]) -> Iterator[None]:
         module: nn.Module, inputs: tuple[object, ...], named: dict[str, object], output: object
     ) -> None:
         if get_ident() == mine and isinstance(module, WEIGHTED):
-            counts.append(count_layer(module, read_input(inputs, named), output))
+            counts.append(count_layer(module, inputs, named, output))
 
     # By a hook and not by a walk over the modules: a layer that runs twice counts twice, one that does not
     # run (a supernet's other candidates) not at all. And of all modules, not of the network's alone: a layer
@@ -129,6 +144,19 @@ def without_norms(network: nn.Module) -> Iterator[None]:
     finally:
         for norm in norms:
             del norm.forward  # the instance's attribute: the method of the class is visible again
+
+
+@contextmanager
+def _without_fast_path(network: nn.Module) -> Iterator[None]:
+    """Inside, torch's transformer layers run their modules, and not one kernel for all of them."""
+    # Any hook of its own makes such a layer do so; torch's switch would be that of all threads.
+    layers = [m for m in network.modules() if isinstance(m, nn.TransformerEncoderLayer)]
+    hooks = [layer.register_forward_hook(lambda module, inputs, output: None) for layer in layers]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cambrian.networks.measure.dry_run import in_mode, shapes_alone
-from cambrian.networks.measure.macs import WEIGHTED, count_layer, read_input, without_norms
+from cambrian.networks.measure.macs import WEIGHTED, count_layer, without_norms
 from cambrian.networks.tensor_copies import tensor_copies
 
 CALLS, RESULTS, MACS, PARAMS = "calls", "results", "macs", "params"
@@ -40,14 +40,15 @@ def _adding_hooks(network: nn.Module, totals: Counter[str]) -> Iterator[None]:
     def add(module: nn.Module, inputs: tuple[object, ...], named: dict[str, object], output: object) -> None:
         first = output[0] if isinstance(output, tuple) else output  # a recurrent layer's, beside its state
         results = first.numel() if isinstance(first, Tensor) else 0
-        macs = count_layer(module, read_input(inputs, named), output) if isinstance(module, WEIGHTED) else 0
+        macs = count_layer(module, inputs, named, output) if isinstance(module, WEIGHTED) else 0
         params = sum(p.numel() for p in module.parameters())
         kind = name_kind(module)
         for name, number in {CALLS: 1, RESULTS: results, MACS: macs, PARAMS: params}.items():
             totals[name] += number
             totals[f"{kind} {name}"] += number
 
-    leaves = [m for m in network.modules() if not list(m.children())]
+    # Attention computes the layer that is its part itself.
+    leaves = [m for m in network.modules() if not list(m.children()) or isinstance(m, nn.MultiheadAttention)]
     hooks = [m.register_forward_hook(add, with_kwargs=True) for m in leaves]
     try:
         yield
