@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev
 
 from cambrian.architecture import sample
+from cambrian.errors import UsageError
 from cambrian.goal import Goal
 from cambrian.networks.measure.layers import count_layers
 from cambrian.networks.measure.measure import find_measure
@@ -170,6 +171,13 @@ def test_the_condition_of_the_tangent_kernel() -> None:
 def test_zico_of_one_layer() -> None:
     """Gradients (1, 2) and (3, 2): the first weight has mean 2 and deviation 1, the second does not vary."""
     assert zico([torch.tensor([[1.0, 2], [3, 2]])]) == pytest.approx(math.log(2))
+
+
+def test_zico_has_an_image_for_each_batch() -> None:
+    """The loss of none is not a number: the score was one that meant nothing."""
+    assert find_measure("zico(images=3,batches=3)")
+    with pytest.raises(UsageError, match="at most 2, got 3"):
+        find_measure("zico(images=2,batches=3)")
 
 
 def test_fisher_of_one_channel() -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor, nn
 
+from cambrian.errors import UsageError
 from cambrian.networks.measure.zero_cost.proxy import Batch, Proxy, compute_loss, differentiate, weights_of
 from cambrian.settings import Span
 
@@ -32,6 +33,13 @@ class Zico(Proxy):
     images: Annotated[int, Span(2)] = 64
     batches: Annotated[int, Span(2)] = 2
     phrase: ClassVar[str] = "log of the mean over the deviation of gradients"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batches > self.images:  # a part without images has no loss
+            raise UsageError(
+                f"a proxy: batches are parts of the images, at most {self.images}, got {self.batches}"
+            )
 
     def score(self, network: nn.Module, batch: Batch) -> float:
         weights = weights_of(network)
