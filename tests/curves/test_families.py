@@ -66,11 +66,23 @@ def test_a_curve_begins_where_it_rises() -> None:
     assert len(cut_start(Curve(np.arange(1.0, 11), flat))) == 10
 
 
-def test_later_points_count_more() -> None:
-    """Ten times as much at the end as at the start."""
-    weights = weigh_points(100)
-    assert weights[-1] == 10
-    assert weights[0] == pytest.approx(10**0.01)
+def test_a_single_high_value_is_not_the_rise() -> None:
+    """As in the authors' program, where a rise is five values in a row; four at the end are none yet."""
+    values = np.concatenate([np.full(10, 0.1), np.linspace(0.2, 0.8, 10)])
+    values[2] = 0.3
+    curve = Curve(np.arange(1.0, 21), values)
+    assert cut_start(curve).steps[0] == 10
+    assert cut_start(curve.cut(15)).steps[0] == 10
+    assert cut_start(curve.cut(14)).steps[0] == 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 100])
+def test_later_points_count_more(count: int) -> None:
+    """As in the authors' program: the first point counts once, each later one more by the same factor, and the
+    next would count ten times."""
+    weights = weigh_points(count)
+    assert weights[0] == 1
+    assert weights == pytest.approx(np.geomspace(1, 10, count + 1)[:-1])
 
 
 def test_the_prior_rises_within_bounds() -> None:

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     Values = NDArray[np.float64]
 
 RECENCY = 10.0
-"""The weight of the last point of a curve, where the first has nearly 1."""
+"""The weight that the point after the last one of a curve would have, where the first has 1."""
 BALL = 1e-6
 """The spread of the walkers around the fit at their start."""
 RISEN, ENOUGH = 0.05, 5
-"""A curve begins to rise before so many values are so much above its first one."""
+"""A curve begins to rise before so many values in a row are so much above its first one."""
 WEIGHT = 10.0
 """Of every family at the start, as in the program; they count by their shares."""
 
@@ -151,15 +151,17 @@ class Mixed:
 
 
 def weigh_points(count: int) -> Values:
-    """10^(i / n) of point i of n: what a curve did lately counts more."""
-    return np.asarray(RECENCY ** (np.arange(1, count + 1) / count))
+    """10^(i / n) of point i of n, from 0 on: what a curve did lately counts more. They are factors of the
+    likelihood, so that from 1 on all of them would make a forecast surer by 10^(1 / n)."""
+    return np.asarray(RECENCY ** (np.arange(count) / count))
 
 
 def cut_start(curve: Curve) -> Curve:
-    """The curve from where it begins to rise: before the first of five values that are well above the first
-    one. All of it where it never rises."""
-    risen = np.flatnonzero(curve.values > curve.values[0] + RISEN)
-    begin = max(int(risen[0]) - 1, 0) if len(risen) >= ENOUGH else 0
+    """The curve from where it begins to rise: before the first five values in a row that are well above the
+    first one; a single one may be noise. All of it where it never rises."""
+    risen = curve.values > curve.values[0] + RISEN
+    begins = (n for n in range(1, len(curve) - ENOUGH + 1) if risen[n : n + ENOUGH].all())
+    begin = next(begins, 1) - 1
     return Curve(curve.steps[begin:], curve.values[begin:])
 
 
