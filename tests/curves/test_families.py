@@ -78,8 +78,8 @@ def test_a_single_high_value_is_not_the_rise() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 5, 100])
 def test_later_points_count_more(count: int) -> None:
-    """As in the authors' program: the first point counts once, each later one more by the same factor, and the
-    next would count ten times."""
+    """As in the authors' program: the first point counts once, each later one more by the same factor, and
+    the next would count ten times."""
     weights = weigh_points(count)
     assert weights[0] == 1
     assert weights == pytest.approx(np.geomspace(1, 10, count + 1)[:-1])

@@ -173,10 +173,10 @@ def test_it_is_not_usual_where_no_training_can_go_on() -> None:
 @pytest.mark.parametrize("questions", [0, 1])
 def test_all_of_a_small_space_reach_the_top(strategy: Any, questions: int) -> None:
     """One or four architectures fill no rung of which a third could go on twice: with nothing new to begin,
-    those that wait do."""
-    budget = 12 * 4**questions
-    trials, _ = play_toy(strategy, budget, by_answers, space=mocks.Toy(questions=questions))
-    assert len({t.architecture for t in trials if t.fidelity.epochs == 9}) == 4**questions
+    those that wait do, beyond the ceiling of PASHA too."""
+    budget = 20 * 4**questions
+    trials, _ = play_toy(strategy, budget, by_answers, epochs=81, space=mocks.Toy(questions=questions))
+    assert len({t.architecture for t in trials if t.fidelity.epochs == 81}) == 4**questions
 
 
 def test_what_the_stopping_form_has_stopped_stays_so() -> None:

@@ -122,9 +122,10 @@ def propose_rung(
         if size is not None and count_begun(state, pending) >= size:
             return Wait() if pending else Stop("no architecture is to go on")
         drawn = draw()
-        # A space of few architectures fills no rung of which one in eta could go on.
+        # A space of few architectures fills no rung of which one in eta could go on, and below a ceiling the
+        # rest of the budget would be spent on repeats.
         if drawn.key in state.met and not final:
-            promoted = find_promotable(state, pending, 1)
+            promoted = find_promotable(replace(state, top=len(state.ladder) - 1), pending, 1)
         if promoted is None:
             return Evaluate(drawn, state.ladder[0].fidelity, reason={"rung": 1}, memory={"level": 0})
     level, entry = promoted

@@ -47,7 +47,8 @@ class PASHA(Climbing):
     one when the entries of the highest rung are ordered otherwise than in the one below, by more than their
     curves' noise."""
 
-    first: Annotated[int, Span(2, 100)] = 3
+    # The paper begins with eta times the least resource, so that there are two rungs to compare.
+    first: Annotated[int, Span(2, 100)] = 2
     size: Annotated[int | None, Span(1)] = None
     order: ClassVar[str] = "arrival"
 
