@@ -9,11 +9,13 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import mocks
 import msgspec
 import pytest
 from referee_cases import Deadly, toy
 
-from cambrian.benchmarks import play
+from cambrian.benchmarks import Benchmark, play
+from cambrian.effort import Axis
 from cambrian.errors import Incompatible, RunChanged, RunError, UnknownName, UsageError
 from cambrian.outcome import Fidelity
 from cambrian.referee import OnBenchmark, OnTraining, compare, resume
@@ -27,6 +29,7 @@ from cambrian.search.ledger.keys import trial_key
 from cambrian.search.result import Result
 from cambrian.spaces.chains.tiny_chain import TinyChain
 from cambrian.strategies.evolution.regularized import Evolution
+from cambrian.strategies.multifidelity.successive_halving import SuccessiveHalving
 from cambrian.strategies.random import Random
 from cambrian.testing import toy_task
 from cambrian.testing.descendants import find_marked
@@ -235,6 +238,20 @@ def test_a_search_that_spent_its_epochs_did_not_end_early():
     assert line.paid()[-1] == pytest.approx(2, abs=1e-5)
     assert line.paid()[-1] < 2
     assert not line.ended
+
+
+def test_a_training_that_goes_on_costs_the_difference_by_the_clock_too():
+    """Nine networks for 1 epoch, three of them to 3, one of those to 9: 9 + 6 + 6 epochs, each of which is a
+    second where a whole training is said to take nine. Counted from the start they were 27."""
+
+    class Ordered(mocks.Mock):
+        axes = (Axis("epochs"),)
+
+    bench = Benchmark("toy", mocks.Toy(), Ordered(), lambda a: mocks.truth(a, 0), 1.0, Fidelity(9))
+    contest = OnBenchmark.of(bench, "100 epochs", each=9.0)
+    line = play_search(contest, "halving", SuccessiveHalving(passes=1), 0)
+    assert line.paid()[-1] == 21
+    assert sum(line.cost) == pytest.approx(21)
 
 
 def test_labels_that_look_alike_have_folders_of_their_own():

@@ -137,14 +137,14 @@ class OnBenchmark:
     def score(self, trial: Trial) -> float:
         return float(self.benchmark.test(trial.architecture))
 
-    def cost(self, trial: Trial) -> float:
+    def cost(self, trial: Trial, paid: float) -> float:
         # A repeat is looked up, and a proposal without an outcome was not measured.
         if trial.cached is not None or trial.outcome is None:
             return 0.0
         if self._measured:
             return trial.outcome.seconds
-        # Of a lower fidelity as large a share as it has of the epochs.
-        return (self.each or 0.0) * count_epochs(trial.fidelity) / count_epochs(self.benchmark.fidelity)
+        # Of a lower fidelity, or a training that went on, as large a share as it paid for of the epochs.
+        return (self.each or 0.0) * paid / count_epochs(self.benchmark.fidelity)
 
     def place(self, label: str, seed: int) -> Path | None:
         return None
@@ -248,7 +248,7 @@ class OnTraining:
         assert trial.value is not None
         return 100 * trial.value if is_share(self.task.metric) else trial.value
 
-    def cost(self, trial: Trial) -> float:
+    def cost(self, trial: Trial, paid: float) -> float:
         """The cost for the search that trained it first."""
         return 0.0 if trial.cached is not None or trial.outcome is None else trial.outcome.seconds
 

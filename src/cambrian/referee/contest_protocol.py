@@ -20,8 +20,9 @@ class Contest(Protocol):
     """`budget` is evaluations per search; `epochs` is the budget where it is counted in those that trials pay
     for, which `in_epochs` makes of as many evaluations (see `cambrian.effort`); `unit` names the scores;
     `optimum` is the best possible score: the highest, or the lowest where scores are to `minimize`. `cost` is
-    a trial's cost in seconds, `timed` whether costs are known. `contest_of` makes the contest of its `spec`
-    in another process; None where it has no name. `identity` must be the same when a comparison goes on.
+    that of a trial in seconds, by the epochs that it `paid` for where nothing else is known of it, `timed`
+    whether costs are known. `contest_of` makes the contest of its `spec` in another process; None where it
+    has no name. `identity` must be the same when a comparison goes on.
     `home` is a directory that it needs, made `ready` before the searches; `place` is the run directory of a
     search in it."""
 
@@ -50,7 +51,7 @@ class Contest(Protocol):
     def ready(self) -> None: ...
     def search(self, strategy: Strategy, seed: int) -> Search: ...
     def score(self, trial: Trial) -> float: ...
-    def cost(self, trial: Trial) -> float: ...
+    def cost(self, trial: Trial, paid: float) -> float: ...
     def place(self, label: str, seed: int) -> Path | None: ...
 
 

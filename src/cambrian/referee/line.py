@@ -60,11 +60,13 @@ class Line(msgspec.Struct, frozen=True):
         return np.cumsum([] if isinstance(self.epochs, msgspec.UnsetType) else self.epochs)
 
 
-Figure = Callable[[Trial], float]
+Score = Callable[[Trial], float]
+Cost = Callable[[Trial, float], float]
+"""Of a trial, and of the epochs that it paid for."""
 
 
 def line_of(
-    strategy: str, seed: int, rows: Sequence[Row], score: Figure, cost: Figure, in_epochs: bool = False
+    strategy: str, seed: int, rows: Sequence[Row], score: Score, cost: Cost, in_epochs: bool = False
 ) -> Line:
     """The line of a search's rows; `score` is of an incumbent's trial, `cost` of every trial. With
     `in_epochs`, the epochs of each trial are recorded too."""
@@ -77,10 +79,8 @@ def line_of(
             changes.append(Incumbent(row.trial.number, best.value or 0.0, score(best)))
         before = best
     # Microseconds are finer than any clock here, and the shorter numbers keep files small.
-    costs = tuple(round(cost(row.trial), 6) for row in rows)
+    paid = list_paid([row.trial for row in rows])
+    costs = tuple(round(cost(row.trial, epochs), 6) for row, epochs in zip(rows, paid, strict=True))
     thinking = tuple(round(row.thinking, 6) for row in rows)
     line = Line(strategy, seed, tuple(changes), costs, thinking)
-    if not in_epochs:
-        return line
-    paid = tuple(round(each, 6) for each in list_paid([row.trial for row in rows]))
-    return msgspec.structs.replace(line, epochs=paid)
+    return msgspec.structs.replace(line, epochs=tuple(round(e, 6) for e in paid)) if in_epochs else line
