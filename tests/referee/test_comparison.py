@@ -11,6 +11,7 @@ from pathlib import Path
 
 import mocks
 import msgspec
+import numpy as np
 import pytest
 from referee_cases import Deadly, toy
 
@@ -252,6 +253,19 @@ def test_a_training_that_goes_on_costs_the_difference_by_the_clock_too():
     line = play_search(contest, "halving", SuccessiveHalving(passes=1), 0)
     assert line.paid()[-1] == 21
     assert sum(line.cost) == pytest.approx(21)
+
+
+@pytest.mark.parametrize("labels", [{"chance": "random", "x": SMALL}, {"random": SMALL, "x": "tournament"}])
+def test_random_search_is_known_by_what_it_is(labels):
+    """Under a label of its own, and where another strategy has its name: the share of searches that are better
+    than random ones is that against it."""
+    compared = compare(TOY, labels, seeds=3, budget=10)
+    chance = "chance" if "chance" in labels else "random search"
+    ends = {label: compared.curves.scores[n, :, -1] for n, label in enumerate(compared.lines)}
+    for row in standings(compared):
+        own, others = ends[row["strategy"]][:, None], ends[chance][None]
+        expected = ((np.sign(own - others) + 1) / 2).mean()
+        assert row["better than random"] == (None if row["strategy"] == chance else pytest.approx(expected))
 
 
 def test_labels_that_look_alike_have_folders_of_their_own():

@@ -11,7 +11,7 @@ from typing import Any
 from cambrian.benchmarks import Benchmark, benchmark
 from cambrian.counts import seconds_text
 from cambrian.errors import RunError, UsageError
-from cambrian.referee.contenders import BASELINE, Contenders, contenders
+from cambrian.referee.contenders import BASELINE, Contenders, contenders, find_baseline
 from cambrian.referee.contest import OnBenchmark, contest_of, play_search
 from cambrian.referee.contest_protocol import Contest
 from cambrian.referee.curves import Curves, Lines, over_epochs, over_evaluations, over_seconds
@@ -40,13 +40,15 @@ Watch = Callable[[Line, int, int], None]
 
 @dataclass(frozen=True)
 class Comparison:
-    """`lines` by strategy, in the order of seeds. `margin` is in the unit of scores."""
+    """`lines` by strategy, in the order of seeds. `margin` is in the unit of scores, `baseline` the label of
+    random search."""
 
     contest: Contest
     lines: Lines
     margin: float = MARGIN
     directory: Path | None = None
     remarks: dict[str, Any] = field(default_factory=dict)
+    baseline: str = BASELINE
 
     @property
     def seeds(self) -> int:
@@ -138,7 +140,8 @@ def compare(
             if watch is not None:
                 watch(line, len(every) - len(missing) + _count_done(records, missing), len(every))
         lines = {label: [records.lines[label, seed] for seed in range(seeds)] for label in rivals}
-        return Comparison(chosen, lines, margin, records.directory)
+        baseline = find_baseline(rivals) or BASELINE
+        return Comparison(chosen, lines, margin, records.directory, baseline=baseline)
     finally:
         records.close()
 

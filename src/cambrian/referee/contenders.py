@@ -24,10 +24,15 @@ def contenders(given: str | Iterable[str] | Mapping[str, Any]) -> Contenders:
         texts = parts(given) if isinstance(given, str) else [str(text).strip() for text in given]
         rivals = {text: STRATEGIES.parse(text) for text in texts}
     # Random search is added unless it is there under some label, with its defaults.
-    spec = {"name": BASELINE, "arguments": {}}
-    if not any(STRATEGIES.spec(strategy) == spec for strategy in rivals.values()):
+    if find_baseline(rivals) is None:
         rivals[BASELINE if BASELINE not in rivals else "random search"] = STRATEGIES.make(BASELINE)
     return rivals
+
+
+def find_baseline(rivals: Contenders) -> str | None:
+    """The label of random search."""
+    spec = {"name": BASELINE, "arguments": {}}
+    return next((label for label, rival in rivals.items() if STRATEGIES.spec(rival) == spec), None)
 
 
 def _make(given: Any) -> Strategy:

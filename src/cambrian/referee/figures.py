@@ -10,7 +10,6 @@ import numpy as np
 from cambrian.counts import seconds_text
 from cambrian.pictures.charts import Series, bands, plain
 from cambrian.referee.comparison import Comparison
-from cambrian.referee.contenders import BASELINE
 from cambrian.referee.curves import Curves, checkpoints
 from cambrian.referee.judgement import Judgement, Pair
 from cambrian.referee.ranks import picture
@@ -80,7 +79,7 @@ def standings(comparison: Comparison) -> list[dict[str, Any]]:
             "sd": float(scores.std(ddof=1)) if len(scores) > 1 else None,
             "low": float(low),
             "high": float(high),
-            "better than random": _beyond_random(judgement, name),
+            "better than random": _beyond_random(judgement, name, comparison.baseline),
             "evaluations": trials / len(lines),  # fewer than the budget where a strategy stopped by itself
             "thinking": sum(sum(line.thinking) for line in lines) / each,
             "estimator": sum(sum(line.cost) for line in lines) / each if comparison.contest.timed else None,
@@ -90,11 +89,11 @@ def standings(comparison: Comparison) -> list[dict[str, Any]]:
     return rows
 
 
-def _beyond_random(judgement: Judgement, name: str) -> float | None:
+def _beyond_random(judgement: Judgement, name: str, baseline: str) -> float | None:
     """The probability of improvement over random search; None for random search itself."""
     # A pair stands in one order only; the other direction is the complement.
     for pair in judgement.pairs:
-        if {pair.a, pair.b} == {name, BASELINE} and name != BASELINE:
+        if {pair.a, pair.b} == {name, baseline} and name != baseline:
             return pair.better[0] if pair.a == name else 1 - pair.better[0]
     return None
 
