@@ -95,6 +95,16 @@ def test_a_hopeless_training_ends_early() -> None:
     assert whole.metrics["predicted"] == pytest.approx(best.value)
 
 
+def test_the_best_is_of_all_trials() -> None:
+    """One that was measured before the curves that a model reads is still to be beaten: the second best of
+    seven ends early, which is better than all five of the latest."""
+    *others, second, best = sorted(measure(draw(7)), key=lambda t: t.value or 0.0)
+    estimator = Extrapolated(Function(rise, builds=False), "mean-gain", curves=5)
+    ended = learn(estimator, second.architecture, [best, *others])
+    assert isinstance(ended, Done)
+    assert ended.data == {STOPPED: 2}
+
+
 def test_nothing_ends_without_a_best_or_by_the_rule_never() -> None:
     """The first trial of a search, one whose model has too few curves, and one that is only to be
     reported."""

@@ -36,10 +36,10 @@ class Extrapolated:
     is below `threshold`, "optimistic" also if the forecast's deviation is below half a hundredth, "never"
     only reports.
 
-    The best value, and the curves that a model learns from, are of the latest `curves` trials that the
-    strategy had learned; while these are too few, nothing is predicted. `low` and `high` are the bounds of
-    values, which some models need. Trainings at a lower fidelity than the search's, and those of the last
-    stage, run to their end."""
+    The best value is of all trials that the strategy had learned, and the curves that a model learns from are
+    of the latest `curves` of them; while these are too few, nothing is predicted. `low` and `high` are the
+    bounds of values, which some models need. Trainings at a lower fidelity than the search's, and those of
+    the last stage, run to their end."""
 
     inner: Any = "train"
     model: str = "svr"
@@ -157,8 +157,8 @@ class Watch:
         # The end itself is no check: there is nothing left to predict.
         places = {round(self.last * n / settings.checks) for n in range(1, settings.checks)}
         self.places = sorted(place for place in places if 0 < place < self.last)
-        known = list_known(job, settings.curves)
-        self.known, self.whole = known, [trial for trial in known if is_whole(trial)]
+        alike = list_known(job)
+        self.known, self.whole = alike[-settings.curves :], [trial for trial in alike if is_whole(trial)]
         minimize = job.problem.objectives[0].minimize
         self.unit = Unit.of(settings.low, settings.high, minimize, self.model.bounded)
 

@@ -65,10 +65,10 @@ def value_name(metrics: dict[str, float], estimator: object) -> str:
     )
 
 
-def list_known(job: Job, most: int) -> list[Trial]:
-    """The latest trials with a curve that were measured as this job is: at the same fidelity, by the same
+def list_known(job: Job) -> list[Trial]:
+    """The trials with a curve that were measured as this job is: at the same fidelity, by the same
     estimator."""
-    alike = [
+    return [
         trial
         for trial in job.history
         if isinstance(trial.outcome, Done)
@@ -77,7 +77,6 @@ def list_known(job: Job, most: int) -> list[Trial]:
         and trial.fidelity == job.fidelity
         and trial.estimator == job.request.estimator
     ]
-    return alike[-most:]
 
 
 def is_whole(trial: Trial) -> bool:
