@@ -1,7 +1,7 @@
 """The surrogate of Wistuba, Kadra & Grabocka, "Supervising the Multi-Fidelity Race of Hyperparameter
 Configurations" (DyHPO, NeurIPS 2022): a Gaussian process on the features of a network that reads an
-architecture, a budget, and the curve until then. The sizes of layers are those of the released code, which has
-one layer less before the curve's features join, and counts the noise in a forecast's deviation.
+architecture, a budget, and the curve until then. The sizes of layers are those of the released code, which
+has one layer less before the curve's features join, and counts the noise in a forecast's deviation.
 """
 
 from __future__ import annotations
