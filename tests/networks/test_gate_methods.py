@@ -64,11 +64,28 @@ def test_what_was_not_sampled_keeps_weights_and_momentum(method: str) -> None:
     idle, busy = [], []
     for name, module in supernet.named_modules():
         if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
-            names = [f"{name}.{p}" for p, _ in module.named_parameters()]
+            names = [f"{name}.{p}" for p, each in module.named_parameters() if each.requires_grad]
             (busy if id(module) in ran else idle).extend(names)
     assert all(torch.equal(before[n][i], after[n][i]) for n in idle for i in (0, 1))
     assert any("candidates" in n for n in idle)
     assert all(not torch.equal(before[n][0], after[n][0]) for n in busy)
+
+
+@pytest.mark.parametrize("method", gate_cases.METHODS)
+def test_gates_alone_say_how_much_a_candidate_counts(method: str) -> None:
+    """The normalisations of candidates that are weighed against each other keep their scale of 1 and shift of
+    0 (Liu et al. 2019, App. A.1.1): a learned scale makes up for any gate, so that gates would decide by
+    chance. Others learn theirs, and so do candidates of which sampled ones run alone."""
+    supernet, step = gate_cases.make_step(gate_cases.make_job(method))
+    for number in range(3):
+        gate_cases.take(step, number)
+    kinds: dict[bool, list[bool]] = {True: [], False: []}
+    for name, norm in supernet.named_modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            fixed = bool((norm.weight == 1).all() and (norm.bias == 0).all())
+            kinds["candidates" in name].append(fixed)
+    assert not any(kinds[False])
+    assert all(kinds[True]) == (method not in ("proxylessnas", "maskconnect"))
 
 
 def gate_cases_frozen(settings: Any) -> Any:
@@ -254,7 +271,7 @@ def test_a_decision_between_equal_accuracies_goes_by_the_loss() -> None:
     like any other: its curvature is 0, where it died of a RuntimeError."""
     few = dataclasses.replace(gate_cases.TASK, validation=gate_cases.TASK.validation[:1])
     supernet, step = gate_cases.make_step(gate_cases.make_job("darts-pt", {"epochs": 4}, task=few))
-    for number in range(3):
+    for number in range(4):
         gate_cases.take(step, number)
     kept = torch.ones(5, dtype=torch.bool)
     scores = [step._score(EDGE, kept, i) for i in range(5)]

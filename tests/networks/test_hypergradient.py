@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -80,6 +82,21 @@ def test_a_rate_of_zero_is_the_first_order() -> None:
     """xi = 0: the same gradient, bit for bit."""
     case = Perceptron()
     assert torch.equal(second_order(case.level(0.0))[0], first_order(case.level(0.0))[0])
+
+
+def test_weights_that_do_not_learn_stay_in_the_step_as_they_are() -> None:
+    """The gradient is that of a problem in which they are numbers."""
+    case, other = Perceptron(), Perceptron()
+    case.weights[1].requires_grad_(False)
+    level = replace(case.level(0.05), momenta=[case.momenta[0], None])
+    (found,) = second_order(level)
+    validation, training = (
+        lambda p=part: other.lose(p, [other.weights[0], case.weights[1].detach()]) for part in (0, 1)
+    )
+    alone = Bilevel(
+        other.gates, other.weights[:1], validation, training, 0.05, other.momenta[:1], 0.9, DECAYS[:1]
+    )
+    torch.testing.assert_close(found, second_order(alone)[0], rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("nesterov", [False, True])

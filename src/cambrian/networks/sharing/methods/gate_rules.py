@@ -111,7 +111,9 @@ class Rules:
     watched. `start` is the logits' first value. `find_rate` gives the weights' rate at a moment of so many
     epochs. `drop` gives the options that are left from the beginning of an epoch on, by site, given the
     probabilities then; `rests` the epochs in which gates do not learn. `find_share` gives the share of the
-    channels that partial operations see in an epoch; where it becomes smaller, they are widened."""
+    channels that partial operations see in an epoch; where it becomes smaller, they are widened. `scales`:
+    the normalisations of candidates learn a scale and a shift. Where candidates are weighed against each
+    other they do not, since a scale would make up for any weight (Liu et al. 2019, App. A.1.1)."""
 
     relax: Relax = mix_softmax
     probabilities: Callable[[Tensor], Tensor] = softmax_of
@@ -127,6 +129,7 @@ class Rules:
     drop: Callable[[Logits, int], Mapping[str, Tensor]] = keep_all
     rests: Callable[[int], bool] = rest_never
     find_share: Callable[[int], int] | None = None
+    scales: bool = False
 
 
 def clip_gradients(gradients: list[Tensor], most: float) -> list[Tensor]:

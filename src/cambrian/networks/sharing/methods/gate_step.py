@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cambrian.errors import UsageError
 from cambrian.networks.sharing.methods.course import Course, find_largest_eigenvalue
+from cambrian.networks.sharing.methods.forks import fix_scales
 from cambrian.networks.sharing.methods.gate_checks import Connection, check_mixtures
 from cambrian.networks.sharing.methods.gate_rules import (
     Logits,
@@ -90,6 +91,8 @@ class GateStep:
         )
         self._by_gates = Descent(list(self._logits.values()), by_adam)
         self._by_weights = Descent([p for p in supernet.parameters() if p.requires_grad], recipe)
+        if not rules.scales:
+            fix_scales(supernet)
 
     @property
     def logits(self) -> Logits:
@@ -179,10 +182,9 @@ class GateStep:
 
     def _watch(self, moment: Moment, progress: Progress) -> None:
         """Record the loss on a few batches of the validation part, from which these gates do not learn."""
-        fixed = self.logits
         with torch.no_grad():
             for n in range(WATCHED):
-                self._mix(fixed, replace(progress, learning=False))
+                self._mix(self.logits, replace(progress, learning=False))
                 held = self._validation.batch(*divmod(moment.done + n, self._validation.steps))
                 self._course.add_loss(float(self._loss(self._supernet, *held, moment)))
 

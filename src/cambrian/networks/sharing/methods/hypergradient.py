@@ -80,12 +80,14 @@ def mix_derivatives(level: Bilevel, vector: Sequence[Tensor]) -> list[Tensor]:
 
 
 def differentiate(loss: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The gradients of `loss`, zeros for tensors that it does not depend on. Only what they need is computed:
-    gates alone need no gradients of weights."""
-    if not loss.requires_grad:  # fixed weights, and gates that were not asked
+    """The gradients of `loss`, zeros for tensors that it does not depend on, or that do not learn. Only what
+    they need is computed: gates alone need no gradients of weights."""
+    learning = [t for t in tensors if t.requires_grad]
+    if not loss.requires_grad or not learning:  # fixed weights, and gates that were not asked
         return [torch.zeros_like(t) for t in tensors]
-    found = torch.autograd.grad(loss, list(tensors), allow_unused=True)
-    return [torch.zeros_like(t) if g is None else g for g, t in zip(found, tensors, strict=True)]
+    found = torch.autograd.grad(loss, learning, allow_unused=True)
+    known = {id(t): g for g, t in zip(found, learning, strict=True) if g is not None}
+    return [known[id(t)] if id(t) in known else torch.zeros_like(t) for t in tensors]
 
 
 @contextmanager

@@ -62,6 +62,7 @@ class MaskConnect(GateSettings):
             edges=True,
             soft=False,
             start=0.5,
+            scales=True,
         )
         return GateStep(self, rules, supernet, recipe, validation)
 

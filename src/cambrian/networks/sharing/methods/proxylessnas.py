@@ -62,7 +62,8 @@ class ProxylessNAS(GateSettings):
         return {site: draw(logit) for site, logit in logits.items()}
 
     def step(self, supernet: Supernet, recipe: Recipe, draw: Draw, validation: BatchStream) -> Step:
-        rules = Rules(self.relax, settle=keep_others if self.paths else renormalise, soft=False)
+        settle = keep_others if self.paths else renormalise
+        rules = Rules(self.relax, settle=settle, soft=False, scales=True)
         if self.cost:
             batch = validation.batch(0, 0)[0][:1]
             costs = measure_costs(supernet, batch, self.cost)
