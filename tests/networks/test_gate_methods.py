@@ -16,7 +16,7 @@ from cambrian.estimators.one_shot import OneShot
 from cambrian.estimators.training_data import training_images
 from cambrian.networks.sharing.methods.darts_pt import list_decided
 from cambrian.networks.sharing.methods.gate_rules import Progress
-from cambrian.networks.sharing.mixing import Weighted
+from cambrian.networks.sharing.mixing import Only, Summed, Weighted
 from cambrian.networks.sharing.norms import score_by_batch
 from cambrian.networks.sharing.switches import Fork
 from cambrian.networks.training import step as step_module
@@ -382,6 +382,50 @@ def test_the_expected_cost_is_the_mean_over_all_architectures() -> None:
     (slope,) = torch.autograd.grad(step._cost.penalise(logits, Progress(0, 1)), [logits[EDGE]])
     assert slope.argmax() == PLANTED
     assert slope.sum().abs() < 1e-6
+
+
+def test_the_cost_of_an_edge_in_a_sum_is_counted_once() -> None:
+    """In cells of DARTS, whose two operands hold the same operations: what gates of ones and zeros expect is
+    what the convolutions of the edges that they keep compute, counted as they run."""
+    space = DARTS(nodes=2, operations=("sep3x3", "dilsep5x5", "skip"))
+    job = gate_cases.make_job("proxylessnas", {"cost": "macs"}, space, skeleton={"filters": 2, "cells": 3})
+    supernet, step = gate_cases.make_step(job)
+    choices = {site: n % 4 for n, site in enumerate(step._costs)}
+    logits = {site: 1e4 * nn.functional.one_hot(torch.tensor(i), 4).float() for site, i in choices.items()}
+    edges = {name: Summed() for name, site in supernet.sites.items() if site.edges}
+    counts = []
+    for mixtures in ({s: Only(i) for s, i in choices.items()}, {s: Only(3) for s in choices}):
+        supernet.eval().choose(supernet.whole)
+        supernet.mix({**edges, **mixtures})
+        counts.append(count_macs(supernet, torch.zeros(1, 2, 8, 8)))
+    assert float(step._cost.expect(logits)) == counts[0] - counts[1] > 0
+
+
+def count_macs(network: nn.Module, inputs: torch.Tensor) -> int:
+    """Those of all convolutions that run."""
+    counts, hooks = [], []
+
+    def count(module: Any, _: Any, output: torch.Tensor) -> None:
+        counts.append(module.weight[0].numel() * output.numel())
+
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            hooks.append(module.register_forward_hook(count))
+    with torch.no_grad():
+        network(inputs)
+    for hook in hooks:
+        hook.remove()
+    return sum(counts)
+
+
+def test_a_cost_moves_the_others_by_itself_alone() -> None:
+    """In the first step of Adam, whose size is the rate: of the five options of each edge the three that were
+    not compared move by so much, and not by what the two that were have gained or lost."""
+    job = gate_cases.make_job("proxylessnas", {"cost": "macs", "cost_weight": 100.0, "gate_rate": 0.1})
+    _, step = gate_cases.make_step(job)
+    gate_cases.take(step)
+    for logit in step._inner.logits.values():
+        assert int(((logit.abs() - 0.1).abs() < 1e-6).sum()) >= 3
 
 
 def test_a_cost_turns_the_gates_away_from_what_is_dear() -> None:

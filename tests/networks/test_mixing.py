@@ -169,11 +169,11 @@ def test_two_paths_learn_by_the_choice_between_them() -> None:
 
 def test_the_others_keep_their_probability() -> None:
     """Logits .2 and -.1, moved by .05 and -.02, become .22919 and -.14081: their exponentials still sum to
-    2.12624."""
+    2.12624. The third one, which a cost has moved, is not theirs to make up for."""
     before = {"op": torch.tensor([0.2, -0.1, 0.7], dtype=torch_double)}
-    after = {"op": torch.tensor([0.25, -0.12, 0.7], dtype=torch_double)}
-    keep_others(before, after)
-    expected = torch.tensor([0.22919, -0.14081, 0.7], dtype=torch_double)
+    after = {"op": torch.tensor([0.25, -0.12, 0.65], dtype=torch_double)}
+    keep_others({"op": (0, 1)}, before, after)
+    expected = torch.tensor([0.22919, -0.14081, 0.65], dtype=torch_double)
     torch.testing.assert_close(after["op"], expected, rtol=0, atol=1e-5)
     assert float(after["op"][:2].exp().sum()) == pytest.approx(2.12624, abs=1e-5)
 

@@ -22,6 +22,10 @@ MICROSECONDS = 1e6
 """Of times: the logarithm of a cost has to be above 0."""
 
 
+Candidate = tuple[str, int, nn.Module]
+"""The gate of a fork, the index of an option, and a module of it."""
+
+
 @dataclass(frozen=True)
 class ExpectedCost:
     """`costs` are float[options] by site, each the sum over the cells that the site stands for."""
@@ -59,26 +63,26 @@ def measure_costs(supernet: Supernet, batch: Tensor, measure: str) -> dict[str, 
     taken = MEASURES.make(measure)
     unit = MICROSECONDS if taken.unit == "s" else 1.0
     costs: dict[str, Tensor] = {}
-    for fork, shapes in _record_shapes(supernet, batch).items():
-        site = costs.setdefault(fork.gate, torch.zeros(len(fork.mixable), device=batch.device))
-        for i, shape in shapes.items():
-            inputs = torch.rand(taken.images, *shape[1:], device=batch.device)
-            site[i] += unit * taken(fork.mixable[i], inputs, device)
+    for fork in _list_forks(supernet):
+        costs.setdefault(fork.gate, torch.zeros(len(fork.mixable), device=batch.device))
+    for (gate, i, candidate), shape in _record_shapes(supernet, batch).items():
+        inputs = torch.rand(taken.images, *shape[1:], device=batch.device)
+        costs[gate][i] += unit * taken(candidate, inputs, device)
     return costs
 
 
-def _record_shapes(supernet: Supernet, batch: Tensor) -> dict[Fork, dict[int, torch.Size]]:
+def _record_shapes(supernet: Supernet, batch: Tensor) -> dict[Candidate, torch.Size]:
     """The shape of the input of each candidate that computes, in a forward of all of them."""
-    shapes: dict[Fork, dict[int, torch.Size]] = {}
+    shapes: dict[Candidate, torch.Size] = {}
     hooks = []
-    for fork in _list_forks(supernet):
-        shapes[fork] = {}
-        for i, candidate in enumerate(fork.mixable):
+    # By the candidate: the two operands of a sum of edges are forks of the same ones, which run once.
+    forks = _list_forks(supernet)
+    for candidate in dict.fromkeys((f.gate, i, module) for f in forks for i, module in enumerate(f.mixable)):
 
-            def note(_: nn.Module, inputs: tuple[Any, ...], kept: Any = shapes[fork], i: int = i) -> None:
-                kept[i] = inputs[0].shape
+        def note(_: nn.Module, inputs: tuple[Any, ...], candidate: Candidate = candidate) -> None:
+            shapes[candidate] = inputs[0].shape
 
-            hooks.append(candidate.register_forward_pre_hook(note))
+        hooks.append(candidate[2].register_forward_pre_hook(note))
     training = supernet.training
     try:
         supernet.eval()

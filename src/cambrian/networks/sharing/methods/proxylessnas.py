@@ -4,7 +4,9 @@ with the gradients of all gates."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import torch
@@ -55,15 +57,19 @@ class ProxylessNAS(GateSettings):
         if self.paths not in (0, 2):
             raise UsageError(f"supernet method 'proxylessnas': paths is 2 or 0 (all), got {self.paths!r}")
 
-    def relax(self, logits: Logits, progress: Progress) -> Mixtures:
+    def relax(self, pairs: dict[str, Sequence[int]], logits: Logits, progress: Progress) -> Mixtures:
+        """Mixtures of sampled paths; `pairs` takes the paths that are compared."""
         if not progress.learning:
             return {site: sample_path(logit) for site, logit in logits.items()}
         draw = sample_two if self.paths else sample_all
-        return {site: draw(logit) for site, logit in logits.items()}
+        mixtures = {site: draw(logit) for site, logit in logits.items()}
+        pairs |= {site: mixture.compared for site, mixture in mixtures.items()}
+        return dict(mixtures)
 
     def step(self, supernet: Supernet, recipe: Recipe, draw: Draw, validation: BatchStream) -> Step:
-        settle = keep_others if self.paths else renormalise
-        rules = Rules(self.relax, settle=settle, soft=False, scales=True)
+        pairs: dict[str, Sequence[int]] = {}
+        settle = partial(keep_others, pairs) if self.paths else renormalise
+        rules = Rules(partial(self.relax, pairs), settle=settle, soft=False, scales=True)
         if self.cost:
             batch = validation.batch(0, 0)[0][:1]
             costs = measure_costs(supernet, batch, self.cost)
@@ -93,11 +99,10 @@ def sample_two(logit: Tensor) -> Binary:
     return Binary(weights, chosen, two.tolist())
 
 
-def keep_others(before: Logits, logits: Logits) -> None:
-    """Shift the logits that changed so that the sum of their exponentials is as before, and with it the
-    probability of every other option."""
+def keep_others(pairs: Mapping[str, Sequence[int]], before: Logits, logits: Logits) -> None:
+    """Shift the logits that were compared so that the sum of their exponentials is as before, and with it the
+    probability of every other option, but for what a cost has changed of that."""
     for site, logit in logits.items():
-        changed = logit != before[site]
-        if changed.any():
-            gained = logit[changed].logsumexp(0) - before[site][changed].logsumexp(0)
-            logit[changed] -= gained
+        pair = list(pairs[site])
+        gained = logit[pair].logsumexp(0) - before[site][pair].logsumexp(0)
+        logit[pair] -= gained
