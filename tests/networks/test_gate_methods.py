@@ -183,12 +183,13 @@ def test_a_question_may_have_a_single_answer(method: str) -> None:
     assert sum(gates["op"]) == pytest.approx(1.0)
 
 
-def test_the_second_order_learns_other_gates() -> None:
+@pytest.mark.parametrize("method", ["darts", "r-darts", "darts-ada"])
+def test_the_second_order_learns_other_gates(method: str) -> None:
     """Through a step of the weights, and without a change of the weights that the step itself does not
     make."""
     gates = []
     for second in (False, True):
-        _, step = gate_cases.make_step(gate_cases.make_job("darts", {"second_order": second}))
+        _, step = gate_cases.make_step(gate_cases.make_job(method, {"second_order": second}))
         for number in range(3):
             gate_cases.take(step, number)
         gates.append(step.gates())

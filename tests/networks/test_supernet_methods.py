@@ -28,6 +28,8 @@ from cambrian.networks.training.batches import images
 from cambrian.networks.training.losses import make_loss
 from cambrian.networks.training.recipe import Recipe
 from cambrian.networks.training.step import HeadsLoss, Moment, Step
+from cambrian.policies.controller import add_rows
+from cambrian.policies.decisions import walk_of
 from cambrian.policies.logits import SkipShare, Squash
 from cambrian.randomness import stream
 from cambrian.spaces.cells.nasbench201.space import PATHS, NASBench201
@@ -285,6 +287,22 @@ def test_a_controllers_logits_are_bounded_and_its_skips_pulled() -> None:
     again = make_enas(**given)
     again.restore({k: v.clone() for k, v in step.state().items()})
     assert again._policy.squash == step._policy.squash == Squash(5.0, 2.5, 2.0)
+
+
+def test_a_controller_learns_by_the_adam_of_its_method() -> None:
+    """In the first step, whose moments are the gradient and its square, by lr g / (|g| + epsilon): with the
+    epsilon of the released code far less than the rate wherever the gradient is small."""
+    moves = {}
+    for epsilon in (1e-8, 1e-3):
+        step = make_enas(momentum=0.0, epsilon=epsilon, lr=0.01)
+        step._score = lambda path, number: number / 3  # type: ignore[method-assign]
+        step._policy = add_rows(step._policy, [d for d, _ in walk_of(step._walks, DRAW(0), 16)])
+        before = step._policy.parameters["gates0"].copy()
+        step._climb(0)
+        slope = step._policy.first["gates0"]
+        moves[epsilon] = step._policy.parameters["gates0"] - before
+        np.testing.assert_allclose(moves[epsilon], 0.01 * slope / (abs(slope) + epsilon), rtol=1e-6)
+    assert abs(moves[1e-3]).mean() < 0.5 * abs(moves[1e-8]).mean()
 
 
 def count_conv(path: Mapping[str, Any]) -> int:

@@ -146,18 +146,20 @@ def _autograd(policy, walks, by_log, by_entropy, skips):
     return found
 
 
-def test_adam_is_torchs():
-    """Ten steps up a moving gradient, ending where torch's Adam ends."""
+@pytest.mark.parametrize(("momentum", "epsilon"), [(0.9, 1e-8), (0.0, 1e-3)])
+def test_adam_is_torchs(momentum, epsilon):
+    """Ten steps up a moving gradient, ending where torch's Adam ends; also as in ENAS's released code."""
     policy, walks = policy_for(Toy(questions=2))
     batch, better = list(walks.values())[:3], np.array([1.0, -0.5, 0.2])
     there = {k: torch.tensor(a, requires_grad=True) for k, a in policy.parameters.items()}
-    adam = torch.optim.Adam(there.values(), lr=0.01, eps=1e-8)
+    adam = torch.optim.Adam(there.values(), lr=0.01, betas=(momentum, 0.999), eps=epsilon)
     for _ in range(10):
         slope = controller.gradient(policy, controller.read(policy, batch), better, 0 * better)
         for name, t in there.items():
             t.grad = torch.tensor(-slope[name])
         adam.step()
-        policy = controller.ascend(policy, batch, lambda logs, _: (better, 0 * better), 0.01)
+        climb = lambda logs, _: (better, 0 * better)  # noqa: E731
+        policy = controller.ascend(policy, batch, climb, 0.01, momentum=momentum, epsilon=epsilon)
     for name, t in there.items():
         np.testing.assert_allclose(policy.parameters[name], t.detach().numpy(), atol=1e-10)
 

@@ -13,6 +13,7 @@ from cambrian.architecture import Architecture
 from cambrian.errors import Incompatible, UnknownName, UsageError
 from cambrian.estimators.one_shot import OneShot
 from cambrian.estimators.train import Train
+from cambrian.networks.sharing.methods.darts_pt import Decisions
 from cambrian.outcome import Crashed, Done, Fidelity, Outcome, Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
@@ -22,6 +23,7 @@ from cambrian.spaces.cells.nasbench201.space import NASBench201
 from cambrian.strategies import STRATEGIES
 from cambrian.strategies.one_shot.darts import DARTS
 from cambrian.strategies.one_shot.darts_ada import DARTSADA
+from cambrian.strategies.one_shot.darts_pt import DARTSPT
 from cambrian.strategies.one_shot.deriving import Deriving
 from cambrian.strategies.one_shot.p_darts import PDARTS
 from cambrian.strategies.one_shot.r_darts import RDARTS
@@ -128,6 +130,24 @@ def test_searches_of_r_darts_differ_in_their_decay() -> None:
         found[factors] = [method["arguments"]["factor"] for method in supernets if method]
     assert found == {(1.0, 3.0, 9.0, 27.0): [1.0, 3.0, 9.0, 27.0], (): [9.0] * 4}
     assert RDARTS.paper().factors == (1.0, 3.0, 9.0, 27.0)
+
+
+def test_r_darts_and_darts_ada_search_as_their_paper() -> None:
+    """By the second order, as all of its searches. R-DARTS (L2) comes to its end whatever happens: to stop is
+    DARTS-ES. By default neither asks for the second order."""
+    papers = RDARTS.paper(), DARTSADA.paper()
+    assert all(paper.method[1]["second_order"] for paper in papers)
+    assert [paper.stop_on_collapse for paper in papers] == [False, True]
+    assert not any("second_order" in plain.method[1] for plain in (RDARTS(), DARTSADA()))
+
+
+def test_darts_pt_decides_after_as_many_epochs_as_its_released_code() -> None:
+    """100 in the space of NAS-Bench-201; of its six edges the last is decided 25 later."""
+    paper = DARTSPT.paper()
+    assert paper.epochs is not None
+    decisions = Decisions.plan(paper.epochs, paper.tuning, 6)
+    assert (decisions.sites, decisions.rounds, decisions.first) == (1, 6, 100)
+    assert [e for e in range(paper.epochs) if decisions.fall_on(e)] == [100, 105, 110, 115, 120, 125]
 
 
 def collapse_at(epochs: int, before: int) -> Any:

@@ -159,6 +159,10 @@ def test_trainings_are_no_matter_of_the_seed() -> None:
 def test_papers_settings_are_a_name_away() -> None:
     assert (SPOS.paper().population, SPOS.paper().parents, SPOS.paper().children) == (50, 10, 1000)
     assert RandomShared.paper().children == 1000
+    # Adam as the released code of ENAS has it, and in no request that does not ask for it.
+    adam = {"momentum": 0.0, "epsilon": 1e-3}
+    assert adam.items() <= ENAS.paper().method["arguments"].items()
+    assert not adam.keys() & ENAS().method["arguments"].keys()
 
 
 def test_a_favoured_option_is_one_of_the_space() -> None:

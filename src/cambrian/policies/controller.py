@@ -137,17 +137,26 @@ def gradient(
     return slope
 
 
-def ascend(policy: Policy, walks: Sequence[Walk], slope: Slope, lr: float, skips: SkipShare = FREE) -> Policy:
-    """One step of Adam (Kingma & Ba 2015, Algorithm 1) uphill."""
+def ascend(
+    policy: Policy,
+    walks: Sequence[Walk],
+    slope: Slope,
+    lr: float,
+    skips: SkipShare = FREE,
+    momentum: float = 0.9,
+    epsilon: float = 1e-8,
+) -> Policy:
+    """One step of Adam (Kingma & Ba 2015, Algorithm 1) uphill, with the betas `momentum` and .999."""
     policy = add_rows(policy, [decision for walk in walks for decision, _ in walk])
     passed = read(policy, walks)
     by_log, by_entropy = slope(passed.log_probability(), passed.entropies().sum(axis=1))
     steepest = gradient(policy, passed, by_log, by_entropy, skips)
     n = policy.updates + 1
-    first = {name: 0.9 * m + 0.1 * steepest[name] for name, m in policy.first.items()}
+    rest = round(1 - momentum, 12)  # .1 beside .9, and not a bit less
+    first = {name: momentum * m + rest * steepest[name] for name, m in policy.first.items()}
     second = {name: 0.999 * v + 0.001 * steepest[name] ** 2 for name, v in policy.second.items()}
     moved = {
-        name: p + lr * first[name] / (1 - 0.9**n) / (np.sqrt(second[name] / (1 - 0.999**n)) + 1e-8)
+        name: p + lr * first[name] / (1 - momentum**n) / (np.sqrt(second[name] / (1 - 0.999**n)) + epsilon)
         for name, p in policy.parameters.items()
     }
     return replace(policy, parameters=moved, first=first, second=second, updates=n)

@@ -13,7 +13,7 @@ from cambrian.errors import UnknownName, UsageError
 from cambrian.outcome import Trial
 from cambrian.problem import Problem
 from cambrian.randomness import stream
-from cambrian.settings import POSITIVE, Span
+from cambrian.settings import POSITIVE, SHARE, Span
 from cambrian.strategies.one_shot.children import name_function
 from cambrian.strategies.one_shot.shared_search import SharedSearch, State, find_known
 
@@ -24,6 +24,8 @@ ASKED = 32
 """Architectures whose questions are looked at for favoured options."""
 LOGITS = ("temperature", "tanh", "tanh_reduce", "skip_target", "skip_weight")
 """The settings of the controller's logits."""
+ADAM = ("momentum", "epsilon")
+"""Those of its steps."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class ENAS(SharedSearch):
     The controller's logits are divided by `temperature` and bounded by `tanh` times the hyperbolic tangent
     (0: not bounded), those of operations by `tanh` / `tanh_reduce`: so it settles later. `skip_weight` weighs
     how far the probabilities of skip connections are from `skip_target`, in a space that has them as subsets,
-    such as enas-macro; in others it changes nothing."""
+    such as enas-macro; in others it changes nothing. The controller learns by Adam, with `momentum` as the
+    first beta and `epsilon` beside the root of the second moment."""
 
     updates: Annotated[int, Span(1, 10_000)] = 10
     samples: Annotated[int, Span(1, 1000)] = 10
@@ -49,20 +52,33 @@ class ENAS(SharedSearch):
     tanh_reduce: Annotated[float, POSITIVE] = 1.0
     skip_target: Annotated[float, Span(0, 1, above=True, below=True)] = 0.4
     skip_weight: Annotated[float, Span(0)] = 0.0
+    momentum: Annotated[float, SHARE] = 0.9
+    epsilon: Annotated[float, POSITIVE] = 1e-8
 
     @staticmethod
     def paper() -> ENAS:
-        """50 steps of 20 children an epoch, Adam at .001 (the released code). Logits at the temperature 5,
-        bounded by 2.5; skips at .4, weighed by .8 (Sec. 3.2). The released code has no temperature, and
-        bounds of 1.5 in its macro space and, with the reduction 2.5 and 30 steps of 10 children at .0035, of
-        1.1 in its micro space."""
-        return ENAS(updates=50, samples=20, lr=1e-3, temperature=5.0, tanh=2.5, skip_weight=0.8)
+        """50 steps of 20 children an epoch, Adam at .001 without momentum and with an epsilon of .001 (the
+        released code). Logits at the temperature 5, bounded by 2.5; skips at .4, weighed by .8 (Sec. 3.2).
+        The released code has no temperature, and bounds of 1.5 in its macro space and, with the reduction 2.5
+        and 30 steps of 10 children at .0035, of 1.1 in its micro space."""
+        return ENAS(
+            updates=50,
+            samples=20,
+            lr=1e-3,
+            temperature=5.0,
+            tanh=2.5,
+            skip_weight=0.8,
+            momentum=0.0,
+            epsilon=1e-3,
+        )
 
     @property
     def method(self) -> dict[str, Any]:
         names = ("updates", "samples", "lr", "entropy", "favour", *LOGITS)
         settings = {name: getattr(self, name) for name in names}
         settings |= {"drawn": self.children, "favoured": list(self.favoured)}
+        # Left out at their defaults, so that supernets of older requests are still the same.
+        settings |= {name: getattr(self, name) for name in ADAM if getattr(self, name) != getattr(ENAS, name)}
         return {"name": "enas", "arguments": settings}
 
     def start(self, problem: Problem) -> State:

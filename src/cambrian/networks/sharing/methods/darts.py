@@ -32,10 +32,15 @@ class DARTS(GateSettings):
         check_truths(second_order=self.second_order)
 
     def step(self, supernet: Supernet, recipe: Recipe, draw: Draw, validation: BatchStream) -> Step:
-        if self.second_order and recipe.optimiser != "sgd":
-            raise UsageError(
-                "the second order of darts is the gradient through a step of sgd: take the optimiser sgd, got"
-                f" {recipe.optimiser!r}"
-            )
-        rules = Rules(gradient=second_order if self.second_order else first_order)
-        return GateStep(self, rules, supernet, recipe, validation)
+        return GateStep(self, follow_order(self.second_order, recipe), supernet, recipe, validation)
+
+
+def follow_order(second: bool, recipe: Recipe) -> Rules:
+    """The rules of DARTS in that order. Raises UsageError for an optimiser through whose step there is no
+    gradient."""
+    if second and recipe.optimiser != "sgd":
+        raise UsageError(
+            "the second order of darts is the gradient through a step of sgd: take the optimiser sgd, got"
+            f" {recipe.optimiser!r}"
+        )
+    return Rules(gradient=second_order if second else first_order)

@@ -24,7 +24,7 @@ from cambrian.policies import controller
 from cambrian.policies.decisions import walk_of
 from cambrian.policies.logits import SkipShare, Squash
 from cambrian.policies.lstm import Floats
-from cambrian.settings import POSITIVE, Span, check_settings
+from cambrian.settings import POSITIVE, SHARE, Span, check_settings
 
 if TYPE_CHECKING:
     from cambrian.networks.sharing.methods.method import Draw
@@ -49,7 +49,9 @@ class ENAS:
 
     Logits of the controller are divided by `temperature` and bounded by `tanh` (0: not bounded), or between
     operations by `tanh` / `tanh_reduce`. `skip_weight` times the divergence of the probabilities of skip
-    connections, and of other members of subsets, from `skip_target` is a part of the controller's loss."""
+    connections, and of other members of subsets, from `skip_target` is a part of the controller's loss,
+    which it descends by Adam, with `momentum` as the first beta and `epsilon` beside the root of the second
+    moment."""
 
     updates: Annotated[int, Span(1)] = 10
     samples: Annotated[int, Span(1)] = 10
@@ -63,6 +65,8 @@ class ENAS:
     tanh_reduce: Annotated[float, POSITIVE] = 1.0
     skip_target: Annotated[float, Span(0, 1, above=True, below=True)] = 0.4
     skip_weight: Annotated[float, Span(0)] = 0.0
+    momentum: Annotated[float, SHARE] = 0.9
+    epsilon: Annotated[float, POSITIVE] = 1e-8
 
     def __post_init__(self) -> None:
         check_settings(self, "supernet method 'enas'")
@@ -137,7 +141,9 @@ class ENASStep:
             return np.array(better) / len(better), np.zeros_like(logs)
 
         walks = [walk_of(self._walks, path, BINS) for path in paths]
-        self._policy = controller.ascend(self._policy, walks, slope, method.lr, self._skips)
+        self._policy = controller.ascend(
+            self._policy, walks, slope, method.lr, self._skips, method.momentum, method.epsilon
+        )
 
     def _score(self, path: Architecture, number: int) -> float:
         """The accuracy of a path on validation batch `number`."""

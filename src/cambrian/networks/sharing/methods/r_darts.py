@@ -7,10 +7,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
-from cambrian.networks.sharing.methods.gate_rules import Rules
+from cambrian.networks.sharing.methods.darts import follow_order
 from cambrian.networks.sharing.methods.gate_step import GateSettings, GateStep
 from cambrian.networks.sharing.supernet import Supernet
-from cambrian.settings import POSITIVE, check_settings
+from cambrian.settings import POSITIVE, check_settings, check_truths
 
 if TYPE_CHECKING:
     from cambrian.networks.sharing.methods.method import Draw
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class RDARTS(GateSettings):
     """The weights decay by `factor` times as much as the recipe says (the paper tries 1, 3, 9, 27 and 81, in
-    units of 3e-4)."""
+    units of 3e-4). With `second_order` gates follow the gradient through a step of the weights."""
 
     factor: Annotated[float, POSITIVE] = 9.0
+    second_order: bool = False
 
     def __post_init__(self) -> None:
         check_settings(self, "supernet method 'r-darts'")
+        check_truths(second_order=self.second_order)
 
     def step(self, supernet: Supernet, recipe: Recipe, draw: Draw, validation: BatchStream) -> Step:
         decaying = replace(recipe, weight_decay=self.factor * recipe.weight_decay)
-        return GateStep(self, Rules(), supernet, decaying, validation)
+        return GateStep(self, follow_order(self.second_order, recipe), supernet, decaying, validation)
