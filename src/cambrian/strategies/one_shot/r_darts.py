@@ -35,9 +35,9 @@ class RDARTS(Deriving):
 
     @staticmethod
     def paper() -> RDARTS:
-        """Four searches of 50 epochs by the second order, whose weights decay by 1, 3, 9 and 27 times as much,
-        of which the architecture that is best on the validation part is taken (R-DARTS (L2), Sec. 5.2). None
-        of them stops early: that is DARTS-ES (Sec. 4.3)."""
+        """Four searches of 50 epochs by the second order, whose weights decay by 1, 3, 9 and 27 times as
+        much, of which the architecture that is best on the validation part is taken (R-DARTS (L2), Sec. 5.2).
+        None of them stops early: that is the paper's DARTS-ES."""
         return RDARTS(
             epochs=50,
             chunks=10,
