@@ -58,7 +58,7 @@ class Course:
 
 
 def find_largest_eigenvalue(loss: Callable[[], Tensor], gates: Sequence[Tensor], iterations: int) -> float:
-    """The eigenvalue of the largest size of the Hessian of `loss` with respect to `gates`, by power
+    """The largest eigenvalue of the Hessian of `loss` with respect to `gates`, by so many steps of Lanczos's
     iteration; NaN where it is not finite, or torch does not know the second derivative of a function."""
     try:
         with twice_differentiable():
@@ -81,18 +81,28 @@ def _iterate(loss: Callable[[], Tensor], gates: Sequence[Tensor], iterations: in
     parameters, gradient = [g for g, _ in pairs], torch.cat([s.flatten() for _, s in pairs])
     # Drawn from torch's generator, which is seeded by the step: a start may be orthogonal to no direction.
     vector = torch.randn_like(gradient)
-    eigenvalue = 0.0
-    for _ in range(iterations):
-        vector = vector / vector.norm().clamp_min(1e-30)
+    basis, images = list[Tensor](), list[Tensor]()
+    for _ in range(min(iterations, len(vector))):
+        length = vector.norm()
+        for _ in range(
+            2
+        ):  # twice, since what the first time leaves of the others is large beside a short rest
+            for other in basis:
+                vector = vector - (other @ vector) * other
+        if vector.norm() <= 1e-4 * length:  # all that the start has of the Hessian is spanned
+            break
+        vector = vector / vector.norm()
         products = torch.autograd.grad(
             gradient, parameters, grad_outputs=vector, retain_graph=True, allow_unused=True
         )
         image = torch.cat(
             [(torch.zeros_like(g) if p is None else p).flatten() for p, g in zip(products, parameters)]
         )
-        # The Rayleigh quotient keeps the sign, which the norm of the image loses.
-        eigenvalue, vector = float(vector @ image), image
-    return eigenvalue
+        basis, images, vector = [*basis, vector], [*images, image], image
+    form = (torch.stack(basis) @ torch.stack(images).T).double().cpu()
+    # The largest and not that of the largest size, as in the released code: at a saddle, where both signs are
+    # alike in size, that of a power iteration is neither.
+    return float(torch.linalg.eigvalsh((form + form.T) / 2)[-1]) if form.isfinite().all() else math.nan
 
 
 def _plain(number: float) -> float | None:

@@ -48,7 +48,7 @@ class GateSettings:
     and .999 and `gate_decay` as part of the gradient, after `frozen` epochs in which the weights learn alone,
     in one step of `every`; their gradient is clipped to the norm `gate_clip` (0: not clipped).
     The rate is for some hundreds of steps; the papers' rates, which are lower, are for ten thousands.
-    `curvature` is the number of power iterations after each epoch (0: the eigenvalue is not watched)."""
+    `curvature` is the number of Lanczos's iterations after each epoch (0: the eigenvalue is not watched)."""
 
     epochs: Annotated[int, COUNT] = 25
     gate_rate: Annotated[float, POSITIVE] = 0.01
@@ -57,7 +57,7 @@ class GateSettings:
     gate_clip: Annotated[float, Span(0)] = 0.0
     frozen: Annotated[int, Span(0)] = 0
     every: Annotated[int, COUNT] = 1
-    curvature: Annotated[int, Span(0, 100)] = 3
+    curvature: Annotated[int, Span(0, 100)] = 5
 
 
 class GateStep:
