@@ -9,12 +9,12 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import mocks
 import msgspec
 import numpy as np
 import pytest
 from referee_cases import Deadly, toy
 
+import mocks
 from cambrian.benchmarks import Benchmark, play
 from cambrian.effort import Axis
 from cambrian.errors import Incompatible, RunChanged, RunError, UnknownName, UsageError
@@ -257,7 +257,7 @@ def test_a_training_that_goes_on_costs_the_difference_by_the_clock_too():
 
 @pytest.mark.parametrize("labels", [{"chance": "random", "x": SMALL}, {"random": SMALL, "x": "tournament"}])
 def test_random_search_is_known_by_what_it_is(labels):
-    """Under a label of its own, and where another strategy has its name: the share of searches that are better
+    """Under a label of its own, and where another strategy has its name: the share of searches better
     than random ones is that against it."""
     compared = compare(TOY, labels, seeds=3, budget=10)
     chance = "chance" if "chance" in labels else "random search"
