@@ -42,7 +42,7 @@ class Progressive(LevelSearch):
 
     def fit(self, state: State) -> Any:
         """The surrogate fitted on all trials so far; from the second level on it starts from its former
-        weights, which is the paper's fine-tuning."""
+        weights: the paper's fine-tuning, which is by the new level alone (Algorithm 1), but by all levels."""
         seed = integer_seed(state.seed, "progressive", "surrogate")
         learner = make_surrogate(self.surrogate).start(state.space, seed)
         return learner.fit(state.learned, state.surrogate)
