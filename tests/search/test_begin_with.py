@@ -15,6 +15,8 @@ from cambrian.cli.app import app
 from cambrian.errors import CambrianError, IllegalArchitecture, RunError, Unread, UsageError
 from cambrian.estimators.function import Function
 from cambrian.problem import Problem
+from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.loop.coordinator import Coordinator, Means
 from cambrian.search.loop.order import Order
 from cambrian.search.planning.plan import plan
 from cambrian.search.result import Result
@@ -88,6 +90,16 @@ def test_ways_to_say_it(given: str, earlier: Path) -> None:
     assert next(iter(begun.begins)) == first
 
 
+def test_the_run_in_this_folder(earlier: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(earlier)
+    assert search(begin_with=".").begins == search(begin_with=earlier).begins
+
+
+def test_one_given_twice_is_tried_once() -> None:
+    begun = search(begin_with=[EARLIER, EARLIER, {**EARLIER, "q0": "d"}]).begins
+    assert list(begun) == ["given 1", "given 3"]
+
+
 def test_one_function_is_tried_once(tmp_path: Path) -> None:
     """Of NAS-Bench-201's cells many are the same function."""
     space = SPACES.make("nasbench201")
@@ -153,6 +165,14 @@ def test_a_run_of_another_space_and_one_without_a_value(earlier: Path, tmp_path:
         UsageError, match=r"no network of .*run, a search of the space mocks:Toy, is of the space"
     ):
         Search("nasbench201", "random", "naswot", "digits", budget=3, begin_with=earlier)
+
+    class Local(mocks.Toy):
+        pass
+
+    nameless = tmp_path / "nameless"
+    Search(Local(), "random", mocks.Mock(), budget=2).run(nameless, quiet=True)
+    with pytest.raises(UsageError, match="whose space has no name by which it could be loaded"):
+        Search("nasbench201", "random", "naswot", "digits", budget=3, begin_with=nameless)
     asked = search()
     asked.ask(tmp_path / "asked")
     asked.close()
@@ -164,7 +184,10 @@ def test_a_supernet_trains_no_network_alone() -> None:
     """Also none that its space begins with, as that of tables: they had failed, one by one."""
     begun = Problem(SPACES.make("tabular"))
     assert list_begun(begun)
-    assert Order(begun, STRATEGIES.parse("spos")).first == ()
+    spos = STRATEGIES.parse("spos")
+    # Also as a search holds its strategy, under supervision.
+    coordinator = Coordinator(begun, spos, Ledger.create(None), lag=1, means={"": Means("r")})
+    assert Order(begun, spos).first == coordinator.order.first == ()
     cell = find_published("pnasnet-5").architecture
     with pytest.raises(Unread, match="spos trains a supernet"):
         plan("digits", 20, space="pnas", strategy="spos", begin_with=[cell])

@@ -3,6 +3,7 @@ over as the search trained it: a training that ends long before its end is worse
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,15 @@ from safetensors.torch import load_file
 from cambrian.architecture import sample
 from cambrian.cli.display.summary import _finals
 from cambrian.effort import STOPPED
+from cambrian.estimators.estimator import SERVES
 from cambrian.estimators.job import Job
 from cambrian.estimators.train import Train
 from cambrian.outcome import Artifact, Done, Fidelity, Infeasible, Trial
-from cambrian.problem import Problem
+from cambrian.problem import Objective, Problem
 from cambrian.randomness import stream
+from cambrian.recommendation import rank_trials
+from cambrian.reports.report_file import report
+from cambrian.search.finalists import expect_retraining
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row
 from cambrian.search.loop.candidates import Candidate, find_candidates
@@ -150,7 +155,80 @@ def test_the_files_of_the_best_are_kept() -> None:
     assert [a for t in reversed(coordinator.trials[:BEST]) for a in t.artifacts.values()] == wanted
 
 
-def evaluate(keep: Path, **settings: Any) -> Done:
+def test_the_files_of_the_front_are_kept() -> None:
+    """All of them: which ones are its knees is known in the end."""
+    problem = Problem(SPACE, (Objective(), Objective("latency", minimize=True)))
+    coordinator = Coordinator(
+        problem, Random(), Ledger.create(None), lag=1, means={"": Means("r")}, keeps_best=True
+    )
+    count = 2 * BEST
+    for n in range(count):
+        one = trial(0, 0.1 + n / 100)
+        metrics = {"latency": 1.0 + n}
+        outcome = msgspec.structs.replace(one.outcome, metrics=metrics, artifacts=trial(0).artifacts)
+        coordinator.trials.append(msgspec.structs.replace(one, number=n, outcome=outcome))
+    _, wanted = coordinator.list_needed()
+    assert len(wanted) == count + BEST
+
+
+def expect(search: Search, trials: list[Trial], kept: bool = True) -> float:
+    return expect_retraining(search, rank_trials(trials, search.objectives), trials, lambda artifact: kept)
+
+
+def test_time_is_left_for_what_has_to_be_trained_anew() -> None:
+    """The search goes on into the share of the last training only where it needs none."""
+
+    def make(top: int = 1, **settings: Any) -> Search:
+        return Search(
+            SPACE,
+            "random",
+            "train",
+            bars(),
+            "1m",
+            fidelity=FIDELITY,
+            final=Final(FIDELITY, top=top),
+            **settings,
+        )
+
+    late = msgspec.structs.replace(trial(0).outcome, metrics={"planned_epochs": 2.0})
+    assert expect(make(), [trial(0), trial(1, 0.4, 1.0)]) == 10.0
+    assert expect(make(), []) == 0.0
+    assert expect(make(), [trial(0)], kept=False) == 0.0
+    assert expect(make(), [trial(0, outcome=late)]) == 0.0
+    assert expect(make(3), [trial(0), trial(1)]) == 0.0  # two are compared
+    front = [
+        trial(
+            n,
+            outcome=msgspec.structs.replace(trial(n).outcome, value=0.5 - n / 10, metrics={"params": 9 - n}),
+        )
+        for n in range(3)
+    ]
+    assert expect(make(2, objectives=["params"]), front) == 20.0
+    assert expect(make(2, objectives=["params"], choose="params<8.5"), front) == 10.0
+    assert expect(make(2, objectives=["params"], choose="params<1"), front) == 0.0
+
+
+def test_a_search_without_room_for_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends as early as any other: there is nothing to hand over."""
+    monkeypatch.setattr("cambrian.search.session.find_growth", lambda task: 3e7)
+    made: list[SearchDeadlines] = []
+
+    def make(*arguments: Any) -> SearchDeadlines:
+        made.append(SearchDeadlines(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr("cambrian.search.session.SearchDeadlines", make)
+    final = Final(FIDELITY, top=1, baselines=(), share=0.2)
+    for room, end in ((0, 80.0), (1 << 20, 95.0)):
+        search = Search(
+            SPACE, "random", Train(batch_size=16), bars(), Budget(seconds=100.0, trials=2),
+            fidelity=FIDELITY, final=final, engine="serial", room=room,
+        )  # fmt: skip
+        search.run(tmp_path / str(room), quiet=True)
+        assert made[-1].end() == end
+
+
+def evaluate(keep: Path, **settings: Any) -> Any:
     """One evaluation of the second chain, which leaves its files in `keep`."""
     keep.mkdir()
     estimate = Train(batch_size=16).run(Job.of(SPACE, CHAINS[1], FIDELITY, bars(), keep=keep, **settings))
@@ -160,11 +238,10 @@ def evaluate(keep: Path, **settings: Any) -> Done:
             next(estimate)
         except StopIteration as end:
             outcome = end.value
-    assert isinstance(outcome, Done)
     return outcome
 
 
-def test_it_is_the_network_of_the_trial(tmp_path: Path) -> None:
+def test_it_is_the_network_of_the_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its weights, bit for bit; its value, on validation; and on the test part what these weights have."""
     earlier = evaluate(tmp_path / "earlier")
     files = {path.name: path for path in (tmp_path / "earlier").iterdir()}
@@ -174,6 +251,10 @@ def test_it_is_the_network_of_the_trial(tmp_path: Path) -> None:
     tested = evaluate(tmp_path / "tested", stage="deliver", **common)
     assert tested.metrics["test_accuracy"] == tested.value
     assert tested.metrics["params"] == earlier.metrics["params"]
+    monkeypatch.setattr(
+        "cambrian.estimators.train.score_network", lambda *_: {"loss": math.inf, "value": 0.5}
+    )
+    assert isinstance(evaluate(tmp_path / "infinite", stage="deliver", **common), Infeasible)
     before, after = (load_file(tmp_path / name / "weights.safetensors") for name in ("earlier", "tested"))
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -203,6 +284,7 @@ def test_a_search_from_its_beginning_to_a_larger_budget(
     assert winner.weights == Inherit(result.best.number, AS_TRAINED)  # type: ignore[union-attr]
     assert winner.architecture == result.best.architecture  # type: ignore[union-attr]
     assert f"winner (as trial {result.best.number} left it)" in _finals(result).columns[0]._cells  # type: ignore[union-attr]
+    assert "Handed over as the search trained it" in report(result).read_text()
     assert winner.value == pytest.approx(accuracy_of(result), abs=1e-6)
     assert [t.number for t in search(60.0).run(place, quiet=True).finals] == [0]
     monkeypatch.undo()
@@ -226,3 +308,11 @@ def test_only_where_it_is_the_same_training() -> None:
     assert not hands_over("1m", Final(Fidelity(4)))
     assert not hands_over("1m", Final(FIDELITY, continues=True))
     assert not hands_over("1m", Final(FIDELITY, estimator="b"), estimators={"b": "train"})
+
+    class Own(Train):
+        """One that knows no weights but its own."""
+
+        serves = SERVES
+
+    own = Search(SPACE, "random", Own(), bars(), "1m", fidelity=FIDELITY, final=Final(FIDELITY))
+    assert not own.hands_over

@@ -20,7 +20,7 @@ from cambrian.estimators.training_answers import apply_answers
 from cambrian.estimators.training_run import TrainingRun
 from cambrian.estimators.training_start import augment_for, start_training
 from cambrian.networks.training.recipe import LATER, Recipe
-from cambrian.outcome import Done, Fidelity, Infeasible
+from cambrian.outcome import Curve, Done, Fidelity, Infeasible
 from cambrian.request import Evaluate
 from cambrian.weights import AS_TRAINED, Continue, Fresh, Inherit
 
@@ -128,18 +128,26 @@ def _hand_over(
     steps: int,
     measures: dict[str, float],
     started: float,
-) -> Done:
+) -> Done | Infeasible:
     """The outcome of a network that learned for so many steps in the search and learns no more: its scores on
     the test part, at a delivery, or once more on validation."""
     from cambrian.networks.pointwise import memory_format
 
     assert job.task is not None
     network.to(job.device, memory_format=memory_format(network))  # type: ignore[call-overload]
-    metrics, value = _name_scores(score(), job)
+    scored = score()
+    if not math.isfinite(scored["loss"]):
+        return _refuse_infinite((), time.perf_counter() - started)
+    metrics, value = _name_scores(scored, job)
     if job.keep is not None:
         _leave_weights(network, job, steps, job.keep)
     metrics |= measures | measure_trained(network, job, job.task, 4 * recipe.batch_size)
     return Done(value, metrics, (), time.perf_counter() - started)
+
+
+def _refuse_infinite(curve: Curve, seconds: float) -> Infeasible:
+    detail = "the loss of the trained network was not a finite number on the test part"
+    return Infeasible("nan", detail, curve, seconds)
 
 
 def _name_scores(scored: dict[str, float], job: Job) -> tuple[dict[str, float], float]:
@@ -161,8 +169,7 @@ def _finish(run: TrainingRun, measures: dict[str, float]) -> Done | Infeasible:
         metrics = dict(run.curve[-1].metrics)
         scored = run.score_last()
         if not math.isfinite(scored["loss"]):  # by its last update: the training's losses were finite
-            detail = "the loss of the trained network was not a finite number on the test part"
-            return Infeasible("nan", detail, tuple(run.curve), run.seconds)
+            return _refuse_infinite(tuple(run.curve), run.seconds)
         tested, metrics["value"] = _name_scores(scored, job)
         metrics |= tested
     value = metrics.pop("value")

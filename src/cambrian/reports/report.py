@@ -35,7 +35,7 @@ from cambrian.reports.page import (
 from cambrian.reports.shared_scores import compare_orders, find_shared_scores
 from cambrian.reports.verdict import baselines, verdict
 from cambrian.reports.weights import describe_weights, supernets_section, weights_section
-from cambrian.weights import Fresh, Inherit
+from cambrian.weights import AS_TRAINED, Fresh, Inherit
 
 _FAILURES_SHOWN = 20
 _KINDS = {
@@ -100,6 +100,12 @@ def _as_text(story: Story, architecture: Any) -> Html:
     return details("as text", element("pre", draw.text(story.space, architecture)))
 
 
+def _tell_training(story: Story, finals: Sequence[Trial]) -> str:
+    if getattr((story.winner or finals[0]).weights, "move", "") == AS_TRAINED:
+        return "Handed over as the search trained it: there was no time to train it anew, on all but test"
+    return f"Trained {_tell_beginning(story, finals)} in the final skeleton"
+
+
 def _tell_beginning(story: Story, finals: Sequence[Trial]) -> str:
     if isinstance(finals[0].weights, Inherit):
         return "on from its weights of the search"
@@ -128,7 +134,7 @@ def final_section(story: Story) -> Html | None:
     ]
     return section(
         "Final stage",
-        element("p", f"Trained {_tell_beginning(story, finals)} in the final skeleton; only the networks "
+        element("p", f"{_tell_training(story, finals)}; only the networks "
                 "that are handed over and those they are compared with have seen the test part, once each, "
                 "after every choice had been made.", "note"),
         table(header, rows),

@@ -64,6 +64,30 @@ def choose_finalists(
     return _continue_winner(search, final, ledger, candidates)
 
 
+def expect_retraining(
+    search: Search, ranked: Sequence[Trial], trials: Sequence[Trial], kept: Callable[[Artifact], bool]
+) -> float:
+    """The seconds in which the networks that would be handed over by now were trained, the first of the
+    `ranked` ones or those of the front; 0 where time is needed all the same: there is none yet, one has to be
+    trained anew because its files are not `kept`, or finalists are to be compared."""
+    assert search.final is not None
+    if search.final.top > 1 and search.choose is None and len(search.objectives) == 1:
+        return 0.0
+    chosen = list(ranked[:1])
+    try:
+        if search.choose is not None:
+            chosen = list_satisfying(ranked, search.objectives, search.choose)[:1]
+        elif len(search.objectives) > 1:
+            chosen = choose_knees(trials, search.objectives, search.final.top)
+    except UsageError:  # none keeps the conditions by now
+        return 0.0
+    candidates = [
+        each for one in chosen for each in find_candidates(search.space, search.final, [one], trials, kept)
+    ]
+    trained = [each.trained for each in candidates if each.trained is not None]
+    return sum(each.seconds for each in trained) if len(trained) == len(candidates) else 0.0
+
+
 def has_larger_budget(search: Search, ledger: Ledger) -> bool:
     """Whether the run ended under a smaller budget, so that trainings cut short by it are done anew."""
     ends = ledger.events("final")

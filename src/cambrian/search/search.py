@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cambrian.architecture import Architecture, replay
 from cambrian.errors import UsageError
+from cambrian.estimators.estimator import SERVES
 from cambrian.estimators.limits import SIZES, read_limits
 from cambrian.outcome import Fidelity, Trial
 from cambrian.problem import Objective
@@ -55,6 +56,7 @@ from cambrian.search.session import Session, open_session
 from cambrian.search.success import check_success
 from cambrian.spaces.space import Space
 from cambrian.strategies.strategy import Strategy
+from cambrian.weights import Inherit
 
 if TYPE_CHECKING:
     from cambrian.search.result import Result
@@ -360,8 +362,10 @@ class Search:
         """Whether a trial trains a network as the final stage does: it may be handed over as it is, should
         there be no time to train it anew."""
         final = self.final
-        timed = final is not None and not final.continues and self.budget.seconds is not None
-        return timed and final is not None and not final.estimator and final.fidelity == self.fidelity
+        if final is None or final.continues or final.estimator or self.budget.seconds is None:
+            return False
+        inherits = Inherit in getattr(self.estimator, "serves", SERVES)
+        return inherits and final.fidelity == self.fidelity
 
     def settings(self) -> dict[str, Any]:
         """All that must be the same when a run is resumed, as JSON."""

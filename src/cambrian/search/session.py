@@ -17,11 +17,16 @@ from cambrian.estimators.build import hold_to_limits, signature
 from cambrian.estimators.job import Job
 from cambrian.networks.measure.measure import find_measure
 from cambrian.outcome import Infeasible, Trial
-from cambrian.recommendation import rank_trials
 from cambrian.search.assembly import make_coordinator, make_recipe, make_work
 from cambrian.search.delivery.recommended import RECOMMENDED
 from cambrian.search.engines.engine import Work
-from cambrian.search.finalists import choose_finalists, choose_of_front, count_front, has_larger_budget
+from cambrian.search.finalists import (
+    choose_finalists,
+    choose_of_front,
+    count_front,
+    expect_retraining,
+    has_larger_budget,
+)
 from cambrian.search.identity.agreement import agree
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row, read_spent
@@ -175,13 +180,19 @@ class Session:
         return deadlines
 
     def _expect_retraining(self, coordinator: Coordinator) -> Callable[[], float]:
-        """The seconds in which the best network so far would be trained anew; 0 while there is none."""
-        growth = find_growth(self.search.task)
+        """The seconds in which the best networks so far would be trained anew; 0 where they cannot be handed
+        over as they are."""
+        growth, kept = find_growth(self.search.task), self.execution.files.has
+        known = 0, 0.0
 
         def expect() -> float:
-            ranked = rank_trials(coordinator.trials, coordinator.problem.objectives)
-            outcome = ranked[0].outcome if ranked else None
-            return 0.0 if outcome is None else growth * outcome.seconds
+            nonlocal known
+            # Asked many times a second, and another number only when a trial has ended.
+            ended = sum(trial.outcome is not None for trial in coordinator.trials)
+            if known[0] != ended:
+                seconds = expect_retraining(self.search, coordinator.rank(), coordinator.trials, kept)
+                known = ended, growth * seconds
+            return known[1]
 
         return expect
 

@@ -16,7 +16,7 @@ from cambrian.errors import StrategyError, did_you_mean
 from cambrian.estimators.estimator import SERVES
 from cambrian.outcome import Artifact, Fidelity, Outcome, Trial
 from cambrian.problem import Problem
-from cambrian.recommendation import find_measurements, insert_better, rank_trials
+from cambrian.recommendation import find_measurements, find_whole_front, insert_better, rank_trials
 from cambrian.request import Request, Stop, TrainSupernet, Wait, trial_of
 from cambrian.search.ledger.keys import supernet_key, trial_key
 from cambrian.search.ledger.ledger import Ledger
@@ -160,13 +160,18 @@ class Coordinator:
         rows = range(len(self.trials))
         may_name = list(rows) if keeps is None else sorted(keeps(self.order.state))
         if self._keeps_best:
-            ranked = rank_trials([self.order.resolve(t) for t in self.trials], self.problem.objectives)
-            may_name = [trial.number for trial in reversed(ranked[:BEST])]
+            may_name = [trial.number for trial in reversed(self._list_best())]
         if self._keeps_all:  # those that the strategy may name last, for which there is room first
             named = frozenset(may_name)
             may_name = sorted(rows, key=lambda number: (number in named, number))
         sources = [source_row(self.trials[n].weights) for n in self.order.open]
         return self._files([*sources, *self.order.open]), self._files(may_name)
+
+    def _list_best(self) -> list[Trial]:
+        """The first of the ranking; of several objectives also the front, of which any may be handed over."""
+        objectives = self.problem.objectives
+        front = find_whole_front(self.order.resolve_all(), objectives) if len(objectives) > 1 else []
+        return [*self.rank()[:BEST], *front]
 
     def _files(self, numbers: Iterable[int | None]) -> list[Artifact]:
         trials = [self.order.resolve(self.trials[n]) for n in numbers if n is not None]
@@ -176,7 +181,11 @@ class Coordinator:
         """The measured trials, best first (see `rank_trials`), by the strategy where it knows better; for a
         search at its end, since the strategy learns of its last trials now."""
         self.order.learn_known()
-        known = [self.order.resolve(t) for t in self.trials]
+        return self.rank()
+
+    def rank(self) -> list[Trial]:
+        """The measured trials as `recommend` has them, by what the strategy has learned so far."""
+        known = self.order.resolve_all()
         preferred = self._list_preferred(known)
         numbers = {t.number for t in preferred}
         ranked = rank_trials(known, self.problem.objectives)

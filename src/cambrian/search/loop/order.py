@@ -135,6 +135,9 @@ class Order:
             return trial
         return msgspec.structs.replace(trial, outcome=self.trials[trial.cached].outcome)
 
+    def resolve_all(self) -> list[Trial]:
+        return [self.resolve(trial) for trial in self.trials]
+
     def _is_hidden(self, number: int) -> bool:
         return number in self.hidden
 

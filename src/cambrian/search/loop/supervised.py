@@ -29,6 +29,10 @@ class Supervised:
         return self.strategy.needs
 
     @property
+    def requests(self) -> tuple[type, ...]:
+        return tuple(getattr(self.strategy, "requests", ()))
+
+    @property
     def own_trials(self) -> bool:
         return bool(getattr(self.strategy, "own_trials", False))
 

@@ -23,7 +23,7 @@ BEST = 5
 def read_begun(given: Any, space: Space) -> dict[str, Architecture]:
     """Architectures of `space` by the names that reports give them: of a Result or the directory of a run its
     winner and the best of its trials, BEST in all, as RUN/NUMBER; of a mapping the names are the user's; of a
-    sequence "given 1" and so on. Raises UsageError where a run has no network of this space,
+    sequence "given 1" and so on; each once. Raises UsageError where a run has no network of this space,
     IllegalArchitecture for another architecture that is not of it."""
     if given is None:
         return {}
@@ -37,11 +37,13 @@ def read_begun(given: Any, space: Space) -> dict[str, Architecture]:
                 f"begin_with: the space begins with a network {name!r} itself: give another name to yours"
             )
         try:
-            begun[name] = replay(space, Architecture.from_json(dict(answers)))
+            fitting = replay(space, Architecture.from_json(dict(answers)))
         except IllegalArchitecture as error:
             raise IllegalArchitecture(
                 f"begin_with: {name} is not of the space {name_of(space)}: {error}"
             ) from error
+        if fitting not in begun.values():
+            begun[name] = fitting
     return begun
 
 
@@ -69,9 +71,7 @@ def _open_run(given: Any) -> Result:
 
 def _read_run(given: Any, space: Space) -> dict[str, Architecture]:
     result = _open_run(given)
-    place = (
-        "the run" if result.directory is None else str(given if isinstance(given, str) else result.directory)
-    )
+    place = "the run" if result.directory is None else str(result.directory)
     winner = [] if result.winner is None else [result.winner]
     trials = [*winner, *result.recommended]
     if not trials:
@@ -91,16 +91,18 @@ def _read_run(given: Any, space: Space) -> dict[str, Architecture]:
         if len(begun) == BEST:
             break
     if not begun:
-        raise UsageError(
-            f"no network of {place}, a search of the space {_name_space(result)}, is of the space"
-            f" {name_of(space)}: name its space, or leave the space out"
-        )
+        raise UsageError(f"no network of {place}, {_describe_space(result, name_of(space))}")
     return begun
 
 
-def _name_space(result: Result) -> str:
-    """As its run has it: the space itself may not be loaded."""
-    return str(result.facts["settings"]["space"].get("name", "another"))
+def _describe_space(result: Result, wanted: str) -> str:
+    """The end of a sentence about a run's space, by its name: the space itself may not be loaded."""
+    name = result.facts["settings"]["space"].get("name")
+    if name is None:
+        return (
+            f"whose space has no name by which it could be loaded, is of the space {wanted}: give its space"
+        )
+    return f"a search of the space {name}, is of the space {wanted}: name its space, or leave the space out"
 
 
 def _name_given(given: Any) -> dict[str, Mapping[str, Any]]:
