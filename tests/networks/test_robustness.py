@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +16,14 @@ from torch import nn
 from cambrian.errors import UnknownName, UsageError
 from cambrian.estimators.job import Job
 from cambrian.estimators.train import Train
+from cambrian.networks.robustness import blurs, scoring, weather
 from cambrian.networks.robustness.attack import PGD
 from cambrian.networks.robustness.corruptions import CORRUPTIONS, SEVERITIES, corrupt
-from cambrian.networks.robustness.filtering import draw_plasma
-from cambrian.networks.robustness.scoring import score_attack, score_corruptions
+from cambrian.networks.robustness.filtering import blur, draw_plasma
+from cambrian.networks.robustness.scoring import score_attack, score_corruption, score_corruptions
 from cambrian.networks.trained.metric import find_trained_metric
+from cambrian.networks.trained.parts import Parts
+from cambrian.networks.trained.robust import CorruptedAccuracy
 from cambrian.networks.training.batches import images as make_images
 from cambrian.outcome import Fidelity
 from cambrian.problem import Objective
@@ -56,6 +61,26 @@ def test_the_attack_on_a_linear_network_reaches_the_worst_margin() -> None:
         expected = images.flatten(1).numpy() @ weights - EPS * sign * np.abs(weights).sum()
         np.testing.assert_allclose(network(worst)[:, 1].detach(), expected, atol=1e-5)
         assert float((worst - images).abs().max()) <= EPS + 1e-6
+
+
+class Halves(nn.Module):
+    """Of three classes the second is taken where an image is dark, at a loss of log(1 + e^.2) = .8, and the
+    first where it is bright, barely, at a loss of nearly log 3 = 1.1."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        brightness = images.flatten(1)
+        dark = brightness < 0.5
+        zero = 0 * brightness
+        return torch.cat([zero, torch.where(dark, 0.2, -0.01), torch.where(dark, -9.0, -0.01)], 1)
+
+
+def test_an_attack_has_won_where_one_restart_is_taken_for_another_class() -> None:
+    """Of twenty beginnings about half are dark, and wrong: an image of which all are bright is one of a
+    million, and a right answer does not count for its higher loss."""
+    images, targets = torch.full((64, 1, 1, 1), 0.5), torch.zeros(64, dtype=torch.int64)
+    attack = PGD(0.1, steps=1, step=0.001, restarts=20)
+    worst = attack.attack(Halves(), images, targets, torch.Generator().manual_seed(0))
+    assert (Halves()(worst).argmax(1) == 1).all()
 
 
 def test_the_accuracy_under_attack_is_that_of_the_margins() -> None:
@@ -151,6 +176,46 @@ def test_light_and_blurs_by_hand() -> None:
     assert corrupt(point, "defocus-blur", 5).astype(float).sum() == pytest.approx(255, rel=0.05)
 
 
+def test_a_disk_out_of_focus_is_round_at_any_size() -> None:
+    """At 512 pixels a side the severest disk has a radius of 1.5 * 16 = 24: an even circle, and nothing
+    beyond its edge of .1 * 16."""
+    point = np.zeros((1, 512, 512, 1))
+    point[0, 256, 256] = 1
+    spread = blurs.defocus(point, 4, stream(0))[0, ..., 0]
+    rows, columns = np.indices(spread.shape) - 256
+    distance = np.hypot(rows, columns)
+    np.testing.assert_allclose(spread[distance < 16], 1 / (math.pi * 24**2), rtol=0.02)
+    assert spread[distance > 24 + 4 * 1.6 * math.sqrt(2)].max() == 0
+
+
+def test_glass_moves_pixels_up_to_the_border() -> None:
+    """As published, each pixel from the last row and column down to the third is exchanged with itself or one
+    above or to its left: the first row and column alone stay."""
+    images = np.arange(1024).reshape(1, 32, 32, 1) / 1024
+    moved = (blurs.blur_behind_glass(images, 0, stream(0)) != blur(blur(images, 0.05), 0.05))[0, ..., 0]
+    for axis in (0, 1):
+        assert np.flatnonzero(moved.any(axis)).tolist() == list(range(1, 32))
+
+
+@pytest.mark.parametrize("level", range(5))
+def test_the_noise_of_fog_decays_by_the_square(level: int) -> None:
+    """The published program draws noise of wibble * U(-wibble, wibble) and divides wibble by its decay: the
+    middles of squares are off the means of their corners by decay ** 2 times less at each halving."""
+    grey = np.full((64, 32, 32, 1), 0.5)
+    amount, decay = weather.FOG[level]
+    foggy = weather.add_fog(grey, level, stream(0, "fog", level))[..., 0]
+    clouds = (foggy * (0.5 + amount) / 0.5 - 0.5) / amount
+    off = []
+    for step in (8, 4, 2):
+        corners = clouds[:, ::step, ::step]
+        below = np.roll(corners, -1, 1)
+        mean = (corners + below + np.roll(corners, -1, 2) + np.roll(below, -1, 2)) / 4
+        off.append(np.square(clouds[:, step // 2 :: step, step // 2 :: step] - mean).mean((1, 2)) ** 0.5)
+    # Over 64 images of 16 and 64 such places: a standard error of a hundredth.
+    assert np.median(off[0] / off[1]) == pytest.approx(decay**2, rel=0.1)
+    assert np.median(off[1] / off[2]) == pytest.approx(decay**2, rel=0.05)
+
+
 def test_clouds_fill_their_range() -> None:
     """Diamond-square: every place is filled, from 0 to 1, and neighbours are alike where the decay is
     strong."""
@@ -176,6 +241,28 @@ def test_the_accuracy_under_corruptions_is_a_mean_of_accuracies() -> None:
             inputs = torch.as_tensor((pixels / 255 - 0.25) / 0.15, dtype=torch.float32)
             right = network(inputs).argmax(1).numpy() == task.targets[task.validation]
             assert accuracy == pytest.approx(right.mean())
+
+
+def test_images_are_corrupted_once_for_all_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search scores its networks on the same images, also where these are some of the part; a report, which
+    scores one network, keeps none: 75 copies of a part may not fit into memory."""
+    made: list[Any] = []
+
+    def corrupt_noted(*arguments: Any) -> Any:
+        pixels = corrupt(*arguments)
+        made.append(weakref.ref(pixels))
+        return pixels
+
+    monkeypatch.setattr(scoring, "corrupt", corrupt_noted)
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1)).astype(np.uint8)
+    images = make_images(pixels, np.arange(9) % 2, (0.5,), (0.25,))
+    network, metric = Linear(np.ones(64)), CorruptedAccuracy(("fog", "contrast"), images=4)
+    first, second = (metric(network, Parts(images, images, 0, 4)) for _ in range(2))
+    assert first == second
+    assert len(made) == 2
+    score_corruption(network, images, "fog", 3, 0, 4)
+    gc.collect()
+    assert made[-1]() is None
 
 
 @pytest.mark.parametrize("stage", slow_but(("deliver",), ["search", "deliver"]))

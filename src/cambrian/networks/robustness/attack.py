@@ -19,8 +19,8 @@ from cambrian.settings import COUNT, POSITIVE, check_settings
 @dataclass(frozen=True)
 class PGD:
     """Images in [0, 1], of which each number changes by `eps` at most: from a random place within, `steps`
-    steps of `step` along the sign of the gradient of the loss, each projected back. Of `restarts` the images
-    of the highest loss count."""
+    steps of `step` along the sign of the gradient of the loss, each projected back. Of the given images and
+    those of all `restarts` those count that are taken for another class, and of these the highest loss."""
 
     eps: Annotated[float, POSITIVE] = 8 / 255
     steps: Annotated[int, COUNT] = 20
@@ -38,13 +38,14 @@ class PGD:
         generator: torch.Generator,
     ) -> Tensor:
         """The worst images found; `classify` gives the logits of float32 images [n, c, h, w] in [0, 1]."""
-        worst, highest = images, self._losses(classify, images, targets)
+        worst, (wrong, highest) = images, self._judge(classify, images, targets)
         for _ in range(self.restarts):
             moved = self._climb(classify, images, targets, generator)
-            losses = self._losses(classify, moved, targets)
-            better = losses > highest
+            mistaken, losses = self._judge(classify, moved, targets)
+            # The loss of a right answer among many likely classes can be above that of a wrong one.
+            better = torch.where(mistaken == wrong, losses > highest, mistaken)
             worst = torch.where(better[:, None, None, None], moved, worst)
-            highest = torch.maximum(losses, highest)
+            wrong, highest = wrong | mistaken, torch.where(better, losses, highest)
         return worst
 
     def _climb(
@@ -67,5 +68,9 @@ class PGD:
         return moved.detach()
 
     @torch.no_grad()
-    def _losses(self, classify: Callable[[Tensor], Tensor], images: Tensor, targets: Tensor) -> Tensor:
-        return F.cross_entropy(classify(images), targets, reduction="none")
+    def _judge(
+        self, classify: Callable[[Tensor], Tensor], images: Tensor, targets: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Which images are taken for another class, bool[n], and their losses [n]."""
+        logits = classify(images)
+        return logits.argmax(1) != targets, F.cross_entropy(logits, targets, reduction="none")

@@ -3,6 +3,8 @@ and grow with the side."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import ndimage
 
@@ -21,7 +23,9 @@ ZOOM = (1.06, 1.11, 1.16, 1.21, 1.26)
 def defocus(images: Images, level: int, rng: np.random.Generator) -> Images:
     """Out of focus: every point becomes a disk."""
     radius, edge = (scale_of(images) * number for number in DEFOCUS[level])
-    reach = np.arange(-8, 9)
+    # Of images of 32 pixels as published; a larger disk, with its soft edge, must not become a square.
+    most = max(8, math.ceil(radius + 4 * edge))
+    reach = np.arange(-most, most + 1)
     disk = (reach[:, None] ** 2 + reach**2 <= radius**2).astype(np.float64)
     return convolve(images, ndimage.gaussian_filter(disk / disk.sum(), edge))
 
@@ -33,8 +37,8 @@ def blur_behind_glass(images: Images, level: int, rng: np.random.Generator) -> I
     sigma, (height, width) = sigma * scale_of(images), images.shape[1:3]
     blurred = blur(images, sigma)
     for _ in range(rounds):
-        for row in range(height - reach - 1, reach, -1):
-            for column in range(width - reach - 1, reach, -1):
+        for row in range(height - reach, reach, -1):
+            for column in range(width - reach, reach, -1):
                 down, right = rng.integers(-reach, reach, 2)
                 here, there = (row, column), (row + down, column + right)
                 swapped = blurred[:, *there].copy()

@@ -19,6 +19,8 @@ from cambrian.networks.training.scoring import scores
 
 _corrupted: WeakKeyDictionary[Images, dict[tuple[str, int, int], Images]] = WeakKeyDictionary()
 """The corrupted images of a part, made once in a process: they take longer than most networks."""
+_some: WeakKeyDictionary[Images, dict[int, Images]] = WeakKeyDictionary()
+"""Some of the images of a part, which are the same ones for every network."""
 
 
 def check_bytes(images: Images, purpose: str) -> None:
@@ -41,31 +43,43 @@ def take_some(images: Images, count: int | None) -> Images:
     """At most `count` of the images (None: all), evenly from the first to the last."""
     if count is None or len(images) <= count:
         return images
-    which = torch.linspace(0, len(images) - 1, count).round().long().to(images.targets.device)
-    return replace(images, pixels=images.pixels[which], targets=images.targets[which])
+    held = _some.setdefault(images, {})
+    if count not in held:
+        which = torch.linspace(0, len(images) - 1, count).round().long().to(images.targets.device)
+        held[count] = replace(images, pixels=images.pixels[which], targets=images.targets[which])
+    return held[count]
 
 
 def score_corruption(
     network: nn.Module, images: Images, kind: str, severity: int, seed: int, batch: int
 ) -> float:
-    """The accuracy on the images under one corruption of one severity."""
-    held = _corrupted.setdefault(images, {})
-    key = (kind, severity, seed)
-    if key not in held:
-        pixels = corrupt(images.pixels.cpu().numpy(), kind, severity, seed)
-        held[key] = replace(images, pixels=torch.from_numpy(pixels).to(images.pixels.device))
-    return scores(network, held[key], batch)["accuracy"]
+    """The accuracy on the images under one corruption of one severity, of which no copy is kept."""
+    return scores(network, _corrupt_all(images, kind, severity, seed), batch)["accuracy"]
 
 
 def score_corruptions(
     network: nn.Module, images: Images, kinds: Sequence[str], severities: Sequence[int], seed: int, batch: int
 ) -> dict[str, tuple[float, ...]]:
-    """The accuracies by kind, one for each severity."""
+    """The accuracies by kind, one for each severity; the corrupted images are kept for other networks."""
     check_bytes(images, "accuracy under corruptions")
     return {
-        kind: tuple(score_corruption(network, images, kind, s, seed, batch) for s in severities)
+        kind: tuple(
+            scores(network, _recall_corrupted(images, kind, s, seed), batch)["accuracy"] for s in severities
+        )
         for kind in kinds
     }
+
+
+def _recall_corrupted(images: Images, kind: str, severity: int, seed: int) -> Images:
+    held, key = _corrupted.setdefault(images, {}), (kind, severity, seed)
+    if key not in held:
+        held[key] = _corrupt_all(images, kind, severity, seed)
+    return held[key]
+
+
+def _corrupt_all(images: Images, kind: str, severity: int, seed: int) -> Images:
+    pixels = corrupt(images.pixels.cpu().numpy(), kind, severity, seed)
+    return replace(images, pixels=torch.from_numpy(pixels).to(images.pixels.device))
 
 
 def score_attack(

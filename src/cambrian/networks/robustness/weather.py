@@ -50,7 +50,8 @@ def add_fog(images: Images, level: int, rng: np.random.Generator) -> Images:
     """Clouds before the image, by the diamond-square method."""
     amount, decay = FOG[level]
     brightest = images.max((1, 2, 3), keepdims=True)
-    clouds = draw_plasma(len(images), images.shape[1:3], decay, rng)[..., None]
+    # The published program multiplies noise of a size by that size again: it decays by the square.
+    clouds = draw_plasma(len(images), images.shape[1:3], decay**2, rng)[..., None]
     foggy: Images = (images + amount * clouds) * brightest / (brightest + amount)
     return foggy
 
