@@ -10,6 +10,7 @@ import numpy as np
 
 from cambrian.estimators.training_data import scoring_images
 from cambrian.goal import IGNORED, Goal
+from cambrian.networks.training.recipe import Recipe
 from cambrian.tasks.targets.class_metrics import accuracy
 from cambrian.tasks.targets.metrics import METRICS, choose, list_metrics
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from cambrian.estimators.job import Job
     from cambrian.networks.sharing.memo import Memo
     from cambrian.networks.training.batches import Images
-    from cambrian.networks.training.recipe import Recipe
     from cambrian.networks.training.scoring import Read
     from cambrian.tasks.task import Task
 
@@ -35,7 +35,7 @@ def score_network(
 ) -> dict[str, float]:
     """The metrics on the part that the job's stage may see; `value` is the task's own metric. `memo` keeps
     the inputs for other networks."""
-    from cambrian.networks.training.losses import CrossEntropy, make_loss
+    from cambrian.networks.training.losses import make_loss
     from cambrian.networks.training.precision import scoring_precision
     from cambrian.networks.training.scoring import scores
 
@@ -47,8 +47,9 @@ def score_network(
     if task.goal.kind == "classes" and task.metric in COUNTED:
         metrics = scores(network, images, batch, read, precision)
     else:
-        # Of classes it is the cross-entropy whatever they are learned by, as it is where they are counted.
-        loss = CrossEntropy() if task.goal.kind == "classes" else make_loss(recipe, task.goal)
+        # The usual loss of the goal whatever it is learned by, smoothed or not: networks of several recipes
+        # are compared by it.
+        loss = make_loss(Recipe(), task.goal)
         metrics = score_goal(network, images, batch, loss, read, precision, list_measured(task))
     return metrics | {"value": metrics[_key(task.metric)]}
 
