@@ -212,6 +212,10 @@ def test_fraction_is_stratified_nested_and_shared() -> None:
     assert np.all(np.diff(half) > 0)
     assert set(subset(indices, targets, 0.5, 1)) != set(half)
     assert len(subset(indices, targets, 1e-6, 0)) == 3
+    # Numbers have no classes: two of them, as a batch of one has no variance.
+    pair = subset(indices, np.zeros(100, int), 1e-6, 0)
+    assert len(pair) == 2
+    assert set(pair) < set(subset(indices, np.zeros(100, int), 0.1, 0))
     assert len(training_images(bars(), Fidelity(fraction=0.5), "search", 0, "cpu")) == 32
 
 

@@ -41,15 +41,17 @@ def subset(
     indices: NDArray[np.int64], targets: NDArray[np.int64], fraction: float, seed: int
 ) -> NDArray[np.int64]:
     """A stratified `fraction` of `indices`, sorted: of each class its share, rounded, and at least one
-    example. With the same seed, a smaller fraction is a subset of a larger one."""
+    example, or two of a single class: a batch of one has no variance for batch normalisation. With the same
+    seed, a smaller fraction is a subset of a larger one."""
     if fraction >= 1:
         return indices
-    kept = []
-    for label in np.unique(targets[indices]):
+    kept, labels = [], np.unique(targets[indices])
+    least = 1 if len(labels) > 1 else 2
+    for label in labels:
         members = indices[targets[indices] == label]
         # A permutation per class, cut at different lengths: so fractions are nested.
         shuffled = stream(seed, "fraction", int(label)).permutation(members)
-        kept.append(shuffled[: max(1, round(fraction * len(members)))])
+        kept.append(shuffled[: max(least, round(fraction * len(members)))])
     return np.sort(np.concatenate(kept))
 
 
