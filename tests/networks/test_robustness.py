@@ -197,6 +197,17 @@ def test_glass_moves_pixels_up_to_the_border() -> None:
         assert np.flatnonzero(moved.any(axis)).tolist() == list(range(1, 32))
 
 
+@pytest.mark.parametrize("side", [32, 128])
+def test_glass_moves_pixels_as_far_in_a_larger_image(side: int) -> None:
+    """The mildest exchanges neighbours of one pixel at 32 pixels a side, of four at 128: that far, and no
+    farther where it is one, does black come into a white half, of which the blur shows nothing."""
+    halves = np.zeros((1, side, side, 1))
+    halves[:, :, side // 2 :] = 1
+    seen = blurs.blur_behind_glass(halves, 0, stream(1))[0, ..., 0]
+    last = np.flatnonzero((seen < 0.5).any(0)).max()
+    assert last == side // 2 if side == 32 else last >= side // 2 + 3
+
+
 @pytest.mark.parametrize("level", range(5))
 def test_the_noise_of_fog_decays_by_the_square(level: int) -> None:
     """The published program draws noise of wibble * U(-wibble, wibble) and divides wibble by its decay: the

@@ -35,6 +35,7 @@ def blur_behind_glass(images: Images, level: int, rng: np.random.Generator) -> I
     image, so that all are exchanged at once."""
     sigma, reach, rounds = GLASS[level]
     sigma, (height, width) = sigma * scale_of(images), images.shape[1:3]
+    reach = max(1, round(reach * scale_of(images)))
     blurred = blur(images, sigma)
     for _ in range(rounds):
         for row in range(height - reach, reach, -1):

@@ -2,10 +2,11 @@
 Corruptions and Perturbations", ICLR 2019, arXiv 1903.12261, Sec. 3): 15 kinds in five severities, with the
 constants of CIFAR-10-C.
 
-Lengths in pixels grow with the image's side. Noise, flakes and waves are drawn from the seed, the kind and
-the severity. Three kinds are near the published ones and not the same: frost is drawn and no photograph,
-motion is a blur along a line instead of ImageMagick's, and behind glass pixels are exchanged, as the paper
-says, where the published program copies one over the other.
+Lengths in pixels grow with the image's side, but for the flakes of snow and the squares of JPEG. Noise,
+flakes and waves are drawn from the seed, the kind and the severity. Three kinds are near the published ones
+and not the same: frost is drawn and no photograph, motion is a blur along a line instead of ImageMagick's,
+and behind glass pixels are exchanged, as the paper says, where the published program copies one over the
+other.
 """
 
 from __future__ import annotations
