@@ -12,6 +12,7 @@ from sklearn.metrics import log_loss
 from cambrian.estimators.job import Job
 from cambrian.estimators.scoring import score_network
 from cambrian.goal import Goal
+from cambrian.networks.training import precision
 from cambrian.networks.training.recipe import Recipe
 from cambrian.outcome import Fidelity
 from cambrian.tasks.task import Task
@@ -62,3 +63,15 @@ def test_the_loss_of_a_score_is_the_goals_whatever_it_was_learned_by(task: Task)
         error = np.abs(outputs[:, 0].numpy() - (true - 3.75) / 2.8)
         expected = np.where(error <= 1, error**2 / 2, error - 0.5).mean()
     assert losses == pytest.approx([expected] * 3, rel=1e-5)
+
+
+def test_numbers_are_scored_in_32_bits_on_a_gpu_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the device computes in bfloat16 the scores of numbers are those of the network as it is used: a
+    number rounded to 8 bits is off by up to 1/512 of itself, which is more than the error of a good one."""
+    space = SmallConv()
+    torch.manual_seed(0)
+    network = space.build(ARCHITECTURE, NUMBERS)
+    job = Job.of(space, ARCHITECTURE, Fidelity(1), NUMBERS)
+    expected = score_network(network, Recipe(), NUMBERS, job)
+    monkeypatch.setattr(precision, "is_quick_in_half", lambda device: True)
+    assert score_network(network, Recipe(), NUMBERS, job) == expected

@@ -43,7 +43,8 @@ def score_network(
     # Nothing is kept for gradients, so that a larger batch fits and takes less time.
     batch = 4 * recipe.batch_size if memo is None else count_at_once(recipe, images)
     read = images.read if memo is None else partial(memo.recall, images.read)
-    precision = scoring_precision(recipe.precision)
+    # As the network is used afterwards, where an answer is the number itself: bfloat16 keeps 8 bits of it.
+    precision = "float32" if task.goal.kind == "numbers" else scoring_precision(recipe.precision)
     if task.goal.kind == "classes" and task.metric in COUNTED:
         metrics = scores(network, images, batch, read, precision)
     else:
