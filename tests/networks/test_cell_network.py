@@ -9,8 +9,10 @@ from network_cells import PNASNET5, cells
 from cambrian.errors import Unbuildable, UnknownName, UsageError
 from cambrian.networks.drop_path import set_drop_path
 from cambrian.networks.measure.sizes import params
-from cambrian.networks.skeletons.cell import cell_of, drop_paths, output_blocks, wire
-from cambrian.networks.skeletons.cell_network import cell_network, reduction_cells
+from cambrian.networks.sharing.reading import Own
+from cambrian.networks.skeletons.cell import Limits, cell_of, drop_paths, output_blocks, wire
+from cambrian.networks.skeletons.cell_network import cell_network, pair_network, reduction_cells
+from cambrian.networks.skeletons.defaults import FAMILIES
 from chance import assert_share
 from reseeding import SHIFT
 
@@ -166,6 +168,47 @@ def test_each_path_is_dropped_on_its_own_and_the_identity_never():
     torch.manual_seed(0)
     x = torch.randn(64, 1, 4, 4)
     assert torch.equal(cell(x, x), cell.fit["1"](x))
+
+
+@pytest.mark.parametrize(
+    ("operation", "darts", "dropped"),
+    [("identity", False, False), ("skip", False, False), ("skip", True, True), ("max3x3", False, True)],
+)
+def test_an_identity_that_projects_is_dropped_by_darts_alone(operation, darts, dropped):
+    """Where it has a stride: the released NASNet, PNASNet and AmoebaNet drop all but "none", ENAS its first
+    four operations, DARTS all but a module `Identity`, and so a factorized reduction."""
+    limits = Limits(distinct=darts)
+    cell = cell_of(wire(((0, operation, 1, operation),)), (2, 2), 2, stride=2, limits=limits)
+    x = torch.randn(64, 2, 4, 4)
+    whole = cell(x, x)
+    cell.drop_path = 0.999
+    torch.manual_seed(0)
+    assert torch.equal(cell(x, x), whole) != dropped
+
+
+def pair_of(family, **more):
+    """A network of six cells of that family's CIFAR-10 skeleton, in training mode."""
+    cell = wire(((0, "sep3x3", 1, "sep3x3"),))
+    settings = {"filters": 4, "cells": 6, **more}
+    return pair_network(Own((cell, cell)), 3, 10, FAMILIES[family], **settings)
+
+
+@pytest.mark.parametrize(("family", "watched", "last"), [("nasnet", 3, 1 / 6), ("darts", 4, 1)])
+def test_the_skeleton_of_darts_differs_from_nasnets(family, watched, last):
+    """As released (tensorflow/models, slim/nets/nasnet; quark0/darts, cnn/model.py): NASNet's auxiliary head
+    reads the cell before the last reduction, its rates of dropping rise with the depth, and a ReLU comes
+    before the last pooling; DARTS's head reads that reduction, its rates are the same, there is no ReLU."""
+    network = pair_of(family, auxiliary=True, drop_path=0.6)
+    assert network.watched == watched
+    assert network.cells[0].drop_path == pytest.approx(0.6 * last)
+    assert network.cells[-1].drop_path == pytest.approx(0.6)
+    network.eval()
+    outputs = []
+    network.cells[-1].register_forward_hook(lambda module, inputs, output: outputs.append(output))
+    logits = network(torch.randn(4, 3, 8, 8))
+    seen = outputs[0] if family == "darts" else outputs[0].relu()
+    assert (outputs[0] < 0).any()
+    torch.testing.assert_close(logits, network.linear(seen.mean((2, 3))))
 
 
 def test_drop_path_grows_with_depth_and_with_progress():

@@ -91,6 +91,15 @@ def test_networks_fit_any_image(size):
     assert dropped == [0.5 * k / 3 for k in (1, 2, 3)]
 
 
+def test_the_last_dropout_has_the_whole_rate():
+    """The i-th of n has i / 2n (Sec. 5; string_to_model.py of the released code), also where one more layer
+    follows the last of them."""
+    chain = MetaQNN(layers=5).architecture([("conv", 3, 64)] * 5)
+    network = MetaQNN(layers=5).build(chain, SHAPE, width=0.1, dropout=0.5)
+    dropped = [m.p for m in network.modules() if isinstance(m, torch.nn.Dropout)]
+    assert dropped == [1 / 4, 1 / 2]
+
+
 def test_mistakes_are_named():
     """Settings and chains that the rules forbid."""
     with pytest.raises(SpaceError, match="layers is 1 to 50"):

@@ -10,7 +10,8 @@ import torch
 from shared_reading import INPUTS, TASK, draw, share
 from torch.nn import functional as F
 
-from cambrian.architecture import sample
+from cambrian.architecture import Architecture, sample
+from cambrian.networks.measure.sizes import params
 from cambrian.networks.sharing.elastic import Elastic, OrdersChannels
 from cambrian.networks.sharing.kernels import KernelMatrices
 from cambrian.networks.training.descent import Descent
@@ -18,6 +19,7 @@ from cambrian.networks.training.recipe import Recipe
 from cambrian.randomness import stream
 from cambrian.spaces.chains.ofa.network import InvertedUnit, Unit
 from cambrian.spaces.chains.ofa.space import OFA
+from cambrian.spaces.program.function_space import Shape
 
 SPACE = OFA(widths=(8, 16), depths=(1, 2))
 SKELETON: dict[str, Any] = {"stem": 8, "features": 8, "width": 1.0}
@@ -115,6 +117,37 @@ def test_sorted_channels_compute_the_same(squeeze: bool) -> None:
     assert torch.equal(importance, importance.sort(descending=True).values)
     assert torch.equal(buffer, momentum[order])
     assert torch.equal(unit.expand[0].weight, weight[order])
+
+
+def round_to_eights(wanted: float) -> int:
+    """`make_divisible` of the released code."""
+    rounded = max(8, int(wanted + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * wanted else rounded
+
+
+@pytest.mark.parametrize(("depth", "expand", "kernel"), [(2, 3, 3), (4, 6, 7), (3, 4, 5)])
+def test_the_released_networks_number_of_parameters(depth: int, expand: int, kernel: int) -> None:
+    """Layer by layer as mit-han-lab/once-for-all builds them (ofa_mbv3.py): squeezes in eights, and between
+    the pooling and the classifier a layer from 960 to 1,280 without bias or normalisation."""
+    stages = [(24, False), (40, True), (80, False), (112, True), (160, True)]
+    total = (27 * 16 + 32) + (9 * 16 + 32 + 16 * 16 + 32)  # the stem, and the first block, not expanded
+    before = 16
+    for out, squeezed in stages:
+        for _ in range(depth):
+            wide = before * expand
+            total += before * wide + 2 * wide + kernel**2 * wide + 2 * wide + wide * out + 2 * out
+            middle = round_to_eights(wide // 4)
+            total += (2 * wide * middle + middle + wide) if squeezed else 0
+            before = out
+    total += 160 * 960 + 2 * 960 + 960 * 1280 + 1280 * 1000 + 1000
+    answers: dict[str, Any] = {}
+    for s in range(1, 6):
+        answers[f"stage{s}/depth"] = depth
+        for u in range(1, depth + 1):
+            answers |= {f"stage{s}/unit{u}/kernel": kernel, f"stage{s}/unit{u}/expand": expand}
+    with torch.device("meta"):
+        network = OFA.paper().build(Architecture(answers), Shape(3, 224, 224, 1000))
+    assert params(network) == total
 
 
 def test_the_papers_space_has_its_size() -> None:

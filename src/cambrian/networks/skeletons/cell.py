@@ -230,24 +230,27 @@ class Cell(nn.Module, Generic[P]):
         if self.sums_edges and isinstance(first, Fork) and first.mixture is not None:
             total: torch.Tensor = first.blend(states[: len(first.options)], reads)
             return total
-        one, _, other, _ = wiring.blocks[k]
+        one, name, other, second = wiring.blocks[k]
         results = (
-            self._path(first, states, one, reads),
-            self._path(self.second[k], states, other, reads),
+            self._path(first, states, one, name, reads),
+            self._path(self.second[k], states, other, second, reads),
         )
         return torch.cat(results, 1) if k in wiring.concat else results[0] + results[1]
 
     def _path(
-        self, operation: nn.Module, states: list[torch.Tensor], source: int, reads: Reads
+        self, operation: nn.Module, states: list[torch.Tensor], source: int, name: str, reads: Reads
     ) -> torch.Tensor:
-        """The operation's result, dropped at random in training. The identity is never dropped, as in the
-        released code."""
+        """The operation's result, dropped at random in training. The identity is never dropped, not even
+        where it projects, as in the released code of NASNet, PNAS, AmoebaNet and ENAS; that of DARTS drops a
+        skip with a stride."""
         # While states are mixed, each candidate reads its own one, and no path is dropped.
         if isinstance(operation, Fork) and operation.mixture is not None:
             blended: torch.Tensor = operation.blend(states[: len(operation.options)], reads)
             return blended
         y: torch.Tensor = operation(states[source])
-        if not self.training or self.drop_path == 0 or isinstance(resolve_forks(operation), nn.Identity):
+        never = ("identity",) if self.sums_edges else ("identity", "skip")
+        kept = name in never or isinstance(resolve_forks(operation), nn.Identity)
+        if not self.training or self.drop_path == 0 or kept:
             return y
         return drop_paths(y, self.drop_path)
 

@@ -48,6 +48,7 @@ class Stack:
     stem_cells: int
     stem: int  # channels
     limits: tuple[Limits, Limits] = (Limits(), Limits())
+    watched: int = -1  # the cell that the auxiliary head reads, counted from the last strided one
 
     @property
     def total(self) -> int:
@@ -84,10 +85,10 @@ class Stack:
         return sorted(live)
 
     def find_auxiliary_source(self, pair: Pair) -> int:
-        """The cell whose output the auxiliary head reads: the last live one before the last strided cell."""
-        before = self.stem_cells + max(reduction_cells(self.cells), default=self.cells) - 1
+        """The cell whose output the auxiliary head reads: the last live one up to the cell `watched`."""
+        last = self.stem_cells + max(reduction_cells(self.cells), default=self.cells) + self.watched
         live = self.live(pair)
-        return max((t for t in live if t <= before), default=live[0])
+        return max((t for t in live if t <= last), default=live[0])
 
 
 def cell_network(
@@ -124,8 +125,8 @@ def pair_network(
     `limits`: bounds of the cells that a supernet holds. `skeleton`: a name in `known`. `filters`: channels of
     a block in the first cells, doubled at every strided cell. `cells`: their number in all; two of them have
     a stride, after one and two thirds.
-    `auxiliary`: a second head before the last strided cell; in training, forward then returns
-    (logits, auxiliary logits). `drop_path`: the last cell's rate at the end of training.
+    `auxiliary`: a second head before the last strided cell (DARTS: behind it); in training, forward then
+    returns (logits, auxiliary logits). `drop_path`: the last cell's rate at the end of training.
     `dropout`: before the linear layer. `stem`: channels of the first convolution, `stem_stride` its
     stride (ImageNet's is always 2). None stands for the skeleton's value.
 
@@ -145,13 +146,14 @@ def pair_network(
     check_truths(auxiliary=auxiliary)
     network = CellNetwork(
         read,
-        Stack(filters, cells, own.stem_cells, stem or own.stem or own.widen * filters, limits),
+        Stack(filters, cells, own.stem_cells, stem or own.stem or own.widen * filters, limits, own.watched),
         channels,
         classes,
         stem_stride=2 if own.stem_cells else stem_stride,
         auxiliary=auxiliary,
         dropout=dropout,
     )
+    network.rectifies, network.even_drop = own.rectifies, own.even_drop
     network.drop_path = drop_path
     network.drop_path_progress = 1.0
     # Set here, since operations are made without knowing of a skeleton.
@@ -186,9 +188,11 @@ class AuxiliaryHead(nn.Module):
 
 class CellNetwork(nn.Module):
     """See `pair_network`. `drop_path` is the rate at the end of training; `drop_path_progress`, set between 0
-    and 1, scales the present rates."""
+    and 1, scales the present rates. `rectifies` and `even_drop` are the skeleton's."""
 
     drop_path: float = 0.0
+    rectifies: bool = True
+    even_drop: bool = False
 
     def __init__(
         self,
@@ -240,10 +244,10 @@ class CellNetwork(nn.Module):
 
     def set_drop_path(self, rate: float) -> None:
         """Drop paths of the last cell at `rate` from now on, those of earlier cells at linearly lower rates
-        (Zoph et al. 2018, Sec. 4)."""
+        (Zoph et al. 2018, Sec. 4), or at the same one (DARTS)."""
         for cell in self.modules():  # in a supernet every one, whichever are chosen
             if isinstance(cell, Cell):
-                cell.drop_path = rate * (cell.place + 1) / self.total
+                cell.drop_path = rate * (1 if self.even_drop else (cell.place + 1) / self.total)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         stem = self.stem(x)
@@ -251,7 +255,8 @@ class CellNetwork(nn.Module):
         for t, cell in zip(self.places, self.cells, strict=True):
             # Before the first cell there is only the stem, which stands in for missing outputs.
             outputs[t] = cell(outputs.get(t - 2, stem), outputs.get(t - 1, stem))
-        last = F.relu(outputs[self.total - 1])
+        last = outputs[self.total - 1]
+        last = F.relu(last) if self.rectifies else last
         pooled = average_pixels(last) if self.training else last.mean((2, 3))
         logits: torch.Tensor = self.linear(self.dropout(pooled))
         if self.training and self.auxiliary is not None:

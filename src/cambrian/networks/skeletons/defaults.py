@@ -9,7 +9,10 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Skeleton:
     """`cells`: their number, strided ones included. `stem`: its channels, where 0 stands for `widen` times
-    `filters`. `stem_cells`: strided cells before the counted ones, each with half the filters of the next."""
+    `filters`. `stem_cells`: strided cells before the counted ones, each with half the filters of the next.
+    `watched`: the cell that the auxiliary head reads, counted from the last strided one. `rectifies`: a ReLU
+    before the pooling of pixels. `even_drop`: paths of all cells are dropped at one rate, and not at rates
+    that rise from cell to cell."""
 
     filters: int
     cells: int
@@ -18,6 +21,9 @@ class Skeleton:
     dropout: float = 0.0
     epsilon: float = 1e-5  # of batch normalisation
     widen: int = 1
+    watched: int = -1
+    rectifies: bool = True
+    even_drop: bool = False
 
 
 Skeletons = Mapping[str, Skeleton]
@@ -57,10 +63,17 @@ ENAS: Skeletons = {  # N = 6 has the 4.6M parameters of the paper's Table 2; the
     "released": Skeleton(filters=36, cells=17, dropout=0.2, widen=3),
     "search": Skeleton(filters=20, cells=8, dropout=0.1, widen=3),
 }
+
+
+# As in the released code (quark0/darts, cnn/model.py), which differs in all three from NASNet's.
+def _darts(filters: int, cells: int) -> Skeleton:
+    return Skeleton(filters, cells, widen=3, watched=0, rectifies=False, even_drop=True)
+
+
 DARTS: Skeletons = {  # evaluation and search (Liu et al. 2019, Sec. 3.1)
     "small": SMALL,
-    "cifar": Skeleton(filters=36, cells=20, widen=3),
-    "search": Skeleton(filters=16, cells=8, widen=3),
+    "cifar": _darts(36, 20),
+    "search": _darts(16, 8),
 }
 
 FAMILIES: Mapping[str, Skeletons] = {"nasnet": NASNET, "amoebanet": AMOEBANET, "enas": ENAS, "darts": DARTS}

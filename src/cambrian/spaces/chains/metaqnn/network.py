@@ -47,8 +47,8 @@ def network(
     for n in range(depth):
         builder.add(n)
         if dropout and n % 2:
-            # After every second layer, growing to `dropout` at the last one (Baker et al., Sec. 5).
-            builder.modules.append(nn.Dropout(dropout * (n + 1) / depth))
+            # After every second layer: of k in all, the i-th has i / k of the rate (Baker et al., Sec. 5).
+            builder.modules.append(nn.Dropout(dropout * (n + 1) / (depth - depth % 2)))
     return builder.finish(classes)
 
 

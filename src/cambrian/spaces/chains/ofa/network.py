@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from cambrian.networks.operations import conv_bn
 from cambrian.networks.sharing.reading import Reading
-from cambrian.settings import COUNT, POSITIVE, check_numbers
+from cambrian.settings import COUNT, POSITIVE, Span, check_numbers
 from cambrian.spaces.chains.mobile.network import Residual, bottleneck, fitting, scale_channels
 
 
@@ -44,12 +44,15 @@ def network(
     width: float = 1.0,
     stem: int = 16,
     features: int = 960,
+    mixed: int = 1280,
 ) -> nn.Module:
     """For `task` (channels, pixels of the shorter side, classes): float[n, channels, h, w] to float[n,
     classes]. All channels are `width` times those given, rounded to eights; strides are kept, from the last
-    on, as long as a side of 4 pixels is left."""
+    on, as long as a side of 4 pixels is left. The means of the `features` go through a layer of `mixed`
+    units, if any, before the classifier."""
     check_numbers(POSITIVE, width=width)
     check_numbers(COUNT, stem=stem, features=features)
+    check_numbers(Span(0, whole=True), mixed=mixed)
     channels = scale_channels(stem, width)
     first, *strides = fitting([2, *(unit.stride for unit in units)], task[1])
     modules: list[nn.Module] = [*conv_bn(task[0], channels, 3, first, padding=1), nn.Hardswish()]
@@ -62,7 +65,11 @@ def network(
         channels = out
     features = scale_channels(features, width)
     modules += [*conv_bn(channels, features), nn.Hardswish(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    return nn.Sequential(*modules, nn.Linear(features, task[2]))
+    if mixed:
+        mixed = scale_channels(mixed, width)
+        # Without a bias, as in the released code, where it is a 1x1 convolution.
+        modules += [nn.Linear(features, mixed, bias=False), nn.Hardswish()]
+    return nn.Sequential(*modules, nn.Linear(mixed or features, task[2]))
 
 
 def _place_unit(
@@ -93,7 +100,7 @@ class InvertedUnit(nn.Module):
         self.expand = nn.Sequential(*conv_bn(channels, wide), act())
         depthwise = nn.Conv2d(wide, wide, kernel, place.stride, kernel // 2, groups=wide, bias=False)
         self.depthwise = nn.Sequential(depthwise, nn.BatchNorm2d(wide), act())
-        self.squeeze = SqueezeExcite(wide, max(1, wide // 4)) if place.squeeze else None
+        self.squeeze = SqueezeExcite(wide, scale_channels(wide, 0.25)) if place.squeeze else None
         self.project = conv_bn(wide, place.out)
         self.residual = place.stride == 1 and channels == place.out
         self.wide = wide

@@ -38,7 +38,7 @@ class OFA(Space):
 
     All questions are shared."""
 
-    skeleton = ("width", "stem", "features")
+    skeleton = ("width", "stem", "features", "mixed")
     sizes = list_sizes(width=(0.25, 0.5, 0.75, 1.0))
     shared = ("stage#/depth", "stage#/unit#/kernel", "stage#/unit#/expand")
 
@@ -85,11 +85,12 @@ class OFA(Space):
 
     def make(self, read: Reading[Rows], task: Signature, **skeleton: Any) -> nn.Module:
         """The skeleton has `width` (1; a half for small images), which multiplies all channels, those of the
-        `stem` (16) and the last `features` (960; 256 for small images) included. An image too small for all
-        strides loses the first ones."""
+        `stem` (16), the last `features` (960; 256 for small images) and the units that their means are
+        `mixed` by (1280; none for small images) included. An image too small for all strides loses the first
+        ones."""
         from cambrian.spaces.chains.ofa.network import network
 
-        settings = small(task, skeleton, width=0.5, features=256)
+        settings = small(task, skeleton, width=0.5, features=256, mixed=0)
         most = (max(self.expansions), max(self.kernels))
         shape = (task.channels, min(task.height, task.width), task.classes)
         return network(read, self._list_units(), most, self.kernels, shape, **settings)
