@@ -14,7 +14,8 @@ with no more memory.
 
 Memory is kept from step to step, as in a trial, for the transcription in the same process too.
 
-The transcription has this library's operations: normalisations with weights, and none after pooling.
+The transcription has this library's operations: normalisations with weights, which those of the candidates do
+not learn, and none after pooling.
 
 `--nni` adds the step of NNI 3.0, of its own supernet of that space, in a process and an environment of its
 own, which is installed at the first time. Goal: ours is 4 times as fast.
@@ -159,7 +160,7 @@ class Transcription(nn.Module):
         for cell in self.cells:
             weights = self.logits[int(cell.reduces)].softmax(1)  # type: ignore[arg-type]
             before, last = last, cell(before, last, list(weights))
-        logits: Tensor = self.classifier(F.relu(last).mean((2, 3)))
+        logits: Tensor = self.classifier(last.mean((2, 3)))
         return logits
 
 
@@ -186,7 +187,7 @@ def make_ours(filters: int, cells: int, side: int, batch: int) -> tuple[Any, Any
     """The supernet, the step of the method `darts`, and its recipe."""
     recipe = OneShot(batch_size=batch, gradient_clip=5.0)
     space = DARTS(nodes=NODES, operations=OPERATIONS)
-    fidelity = Fidelity(100, skeleton={"filters": filters, "cells": cells})
+    fidelity = Fidelity(100, skeleton={"skeleton": "search", "filters": filters, "cells": cells})
     # A quarter of the images is the validation part: two batches, of as many images as the transcription's.
     task = toy_task(8 * batch, side, 3)
     outer = sample(space, stream(0, "outer"))
@@ -203,6 +204,7 @@ def transcribe(supernet: Any, filters: int, cells: int, channels: int = 3) -> Tr
     ours = match_parameters(supernet, dict(supernet.named_parameters()), network)
     for one, other in zip(ours, network.parameters(), strict=True):
         other.data = one.detach().clone()
+        other.requires_grad_(one.requires_grad)
     epsilon = next(m.eps for m in supernet.modules() if isinstance(m, nn.BatchNorm2d))
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

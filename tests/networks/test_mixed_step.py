@@ -44,7 +44,7 @@ def record_gradients(step: Any) -> dict[str, list[Tensor]]:
     weights = step._by_weights
 
     def keep(_: float) -> None:
-        found["weights"] = [p.grad.clone() for p in weights.parameters]
+        found["weights"] = [p.grad.clone() for p in weights.parameters if p.requires_grad]
         for parameter in weights.parameters:
             parameter.grad = None
 
@@ -54,7 +54,7 @@ def record_gradients(step: Any) -> dict[str, list[Tensor]]:
 
 
 def test_loss_and_gradients_are_those_of_the_plain_algorithm() -> None:
-    """Of every gate on the validation batch, and of every weight on the training batch."""
+    """Of every gate on the validation batch, and of every learned weight on the training batch."""
     supernet, step = gate_cases.make_step(gate_cases.make_job("darts"))
     supernet.double()
     step._logits = {
@@ -67,7 +67,7 @@ def test_loss_and_gradients_are_those_of_the_plain_algorithm() -> None:
     inputs, targets = torch.randn(8, 2, 8, 8, dtype=torch.float64), torch.arange(8) % 3
     held, labels = step._validation.batch(0, 0)
     step._validation.batch = lambda *_: (held.double(), labels)
-    parameters = list(supernet.parameters())
+    parameters = [parameter for parameter in supernet.parameters() if parameter.requires_grad]
     plain = F.cross_entropy(transcribe(supernet.network, step._logits, held.double()), labels)
     gates = torch.autograd.grad(plain, list(step._logits.values()))
     loss = F.cross_entropy(transcribe(supernet.network, step._logits, inputs), targets)
