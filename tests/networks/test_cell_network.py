@@ -10,7 +10,7 @@ from cambrian.errors import Unbuildable, UnknownName, UsageError
 from cambrian.networks.drop_path import set_drop_path
 from cambrian.networks.measure.sizes import params
 from cambrian.networks.sharing.reading import Own
-from cambrian.networks.skeletons.cell import Limits, cell_of, drop_paths, output_blocks, wire
+from cambrian.networks.skeletons.cell import Limits, Wiring, cell_of, drop_paths, output_blocks, wire
 from cambrian.networks.skeletons.cell_network import cell_network, pair_network, reduction_cells
 from cambrian.networks.skeletons.defaults import FAMILIES
 from chance import assert_share
@@ -184,6 +184,17 @@ def test_an_identity_that_projects_is_dropped_by_darts_alone(operation, darts, d
     cell.drop_path = 0.999
     torch.manual_seed(0)
     assert torch.equal(cell(x, x), whole) != dropped
+
+
+def test_an_input_that_passes_to_the_output_is_reduced_as_it_is():
+    """Without a ReLU, as `_combine_unused_states` of the released NASNet and AmoebaNet and `_fixed_combine`
+    of ENAS: its negative numbers are not lost, and the output's readers begin with one."""
+    cell = cell_of(Wiring(((1, "max3x3", 1, "max3x3"),), (0, 2)), (2, 2), 2, stride=2).eval()
+    x = torch.randn(2, 2, 4, 4)
+    end, fitted = cell.ends["0"], cell.fit["0"](x)
+    assert (fitted < 0).any()
+    halves = [conv(fitted[:, :, k:, k:]) for k, conv in enumerate((end.even, end.odd))]
+    torch.testing.assert_close(cell(x, x)[:, :2], end.norm(torch.cat(halves, 1)))
 
 
 def pair_of(family, **more):

@@ -133,11 +133,12 @@ class Zero(nn.Module):
 
 class FactorizedReduce(nn.Module):
     """Halves height and width without discarding the odd pixels: half of the channels read the even rows and
-    columns, half the odd ones. (n, channels, h, w) -> (n, out, ceil(h / 2), ceil(w / 2))."""
+    columns, half the odd ones. (n, channels, h, w) -> (n, out, ceil(h / 2), ceil(w / 2)). A ReLU comes first,
+    unless it is without (`rectify`)."""
 
-    def __init__(self, channels: int, out: int) -> None:
+    def __init__(self, channels: int, out: int, rectify: bool = True) -> None:
         super().__init__()
-        self.relu = nn.ReLU()
+        self.relu = nn.ReLU() if rectify else nn.Identity()
         self.even = conv2d(channels, out // 2, 1, 2, bias=False)
         self.odd = conv2d(channels, out - out // 2, 1, 2, bias=False)
         self.norm = nn.BatchNorm2d(out)

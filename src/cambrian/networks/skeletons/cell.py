@@ -15,7 +15,7 @@ from torch import nn
 
 from cambrian.errors import Unbuildable, UnknownName
 from cambrian.networks.layouts import lay_out_gradient
-from cambrian.networks.operations import OPERATIONS, FactorizedReduce, relu_conv_bn
+from cambrian.networks.operations import OPERATIONS, FactorizedReduce, conv_bn, relu_conv_bn
 from cambrian.networks.sharing.reading import Own, Reading
 from cambrian.networks.sharing.reads import Reads
 from cambrian.networks.sharing.switches import Fork, resolve_forks
@@ -323,4 +323,5 @@ class Operations(Generic[P]):
 
 def _end(channels: int, filters: int, stride: int) -> nn.Module:
     """The projection of an input that passes to the output, to the shape of the blocks' results."""
-    return FactorizedReduce(channels, filters) if stride == 2 else relu_conv_bn(channels, filters)
+    # Without a ReLU, as in the released code of NASNet, AmoebaNet and ENAS: whoever reads the output has one.
+    return FactorizedReduce(channels, filters, False) if stride == 2 else conv_bn(channels, filters)
