@@ -362,6 +362,9 @@ def test_augmentation_is_chosen_by_the_task() -> None:
         str(Train().augmentation(bars(side=32, channels=3), Fidelity(resolution=16))) == "shifts up to 2 px"
     )
     assert str(Train(crop=0, flip=True, cutout=2).augmentation(bars(), Fidelity())) == "flips, cutout of 2 px"
+    # At a lower resolution a hole leaves half of a side at least.
+    small = Train(crop=0, flip=False, cutout=16).augmentation(bars(), Fidelity(resolution=4))
+    assert str(small) == "cutout of 2 px"
 
 
 class TestConformance(EstimatorSuite):

@@ -29,7 +29,13 @@ def augment_for(recipe: Recipe, task: Signature, fidelity: Fidelity) -> Augment:
         return Augment()
     # Of sounds the rows are pitches, which a shift or a mirror would change.
     sound = "sound" in getattr(task, "rendering", {})
-    settings = (recipe.crop, recipe.flip, recipe.cutout)
+    # In images that a fidelity makes small a hole of as many pixels would leave nothing.
+    hole = (
+        recipe.cutout
+        if fidelity.resolution is None
+        else min(recipe.cutout, min(seen.height, seen.width) // 2)
+    )
+    settings = (recipe.crop, recipe.flip, hole)
     usual = automatic(seen.height, seen.width, seen.channels, *settings, upright=sound)
     if recipe.augment_strength == 1:
         return usual
