@@ -15,6 +15,7 @@ import pytest
 
 from cambrian.cli import main
 from cambrian.cli.display.output import as_json
+from cambrian.search.ledger.run_directory import read_begun
 from commands import run_command
 from tiers import slow_but
 
@@ -199,7 +200,8 @@ def test_an_interrupted_search(number: signal.Signals, code: int, tmp_path: Path
     """Is a document as well, with the command that goes on and the signal's exit code."""
     endless = [*QUICK[:-4], *TINY, "--budget", 9999, "--workers", 1]
     process = start("search", *endless, "--json", place=tmp_path)
-    while not list(tmp_path.glob("runs/*/ledger.sqlite")):
+    # A ledger alone is no run that could be resumed.
+    while not any(read_begun(path.parent) for path in tmp_path.glob("runs/*/ledger.sqlite")):
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(number)

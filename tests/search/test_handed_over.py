@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from cambrian.architecture import sample
-from cambrian.cli.display.summary import _finals
+from cambrian.cli.display.summary import _finals, facts
 from cambrian.effort import STOPPED
 from cambrian.estimators.estimator import SERVES
 from cambrian.estimators.job import Job
@@ -284,6 +284,7 @@ def test_a_search_from_its_beginning_to_a_larger_budget(
     assert winner.weights == Inherit(result.best.number, AS_TRAINED)  # type: ignore[union-attr]
     assert winner.architecture == result.best.architecture  # type: ignore[union-attr]
     assert f"winner (as trial {result.best.number} left it)" in _finals(result).columns[0]._cells  # type: ignore[union-attr]
+    assert facts(result)["winner"]["as_trained"] == winner.weights.row
     assert "Handed over as the search trained it" in report(result).read_text()
     assert winner.value == pytest.approx(accuracy_of(result), abs=1e-6)
     assert [t.number for t in search(60.0).run(place, quiet=True).finals] == [0]

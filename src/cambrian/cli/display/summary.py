@@ -21,7 +21,7 @@ from cambrian.search.display.shares import find_shares
 from cambrian.search.display.tally import number_text, value_text
 from cambrian.search.parts.conditions import write_value
 from cambrian.search.result import Result
-from cambrian.weights import AS_TRAINED, Inherit, source_row
+from cambrian.weights import AS_TRAINED, Inherit
 
 if TYPE_CHECKING:
     from cambrian.exports.latency import Latency
@@ -115,6 +115,7 @@ def _record(trial: Trial) -> dict[str, Any]:
         "failure": describe_failure(trial),
         "metrics": metrics,
         "architecture": trial.architecture,
+        **({} if (row := _find_kept(trial)) is None else {"as_trained": row}),
     }
 
 
@@ -278,10 +279,14 @@ def _say_shortened(metrics: dict[str, float]) -> str:
 
 
 def _say_kept(trial: Trial) -> str:
-    """Of a network that the search had trained, and that learned no more."""
+    row = _find_kept(trial)
+    return "" if row is None else f" (as trial {row} left it)"
+
+
+def _find_kept(trial: Trial) -> int | None:
+    """The trial of the search that had trained the network, where it learned no more."""
     weights = trial.weights
-    kept = isinstance(weights, Inherit) and weights.move == AS_TRAINED
-    return f" (as trial {source_row(weights)} left it)" if kept else ""
+    return weights.row if isinstance(weights, Inherit) and weights.move == AS_TRAINED else None
 
 
 def _sizes(trial: Trial) -> list[str]:
