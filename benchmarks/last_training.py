@@ -71,7 +71,7 @@ def measure(task: Any, space: Any, architecture: Architecture) -> list[float]:
 
     def run(epochs: int, weights: Weights = FRESH, stage: str = "deliver", **more: Any) -> Done:
         fidelity = Fidelity(epochs, skeleton={"filters": FILTERS})
-        return end(
+        return run_to_end(
             train.run(Job.of(space, architecture, fidelity, task, weights=weights, stage=stage, **more))
         )
 
@@ -83,17 +83,6 @@ def measure(task: Any, space: Any, architecture: Architecture) -> list[float]:
             outcomes += [run(EPOCHS // part, Inherit(0), **files), run(EPOCHS // part)]
         outcomes.append(run(EPOCHS))
     return [outcome.value for outcome in outcomes]
-
-
-def end(estimate: Any) -> Done:
-    outcome = None
-    while outcome is None:
-        try:
-            next(estimate)
-        except StopIteration as ended:
-            outcome = ended.value
-    assert isinstance(outcome, Done)
-    return outcome
 
 
 if __name__ == "__main__":
