@@ -21,6 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 from sklearn import datasets
+from tables import run_to_end
 
 import cambrian
 from cambrian.architecture import Architecture, sample
