@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import itertools
+import pickle
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,12 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 
 import cambrian
-from cambrian.errors import DataError, RunChanged, UnknownName
+from cambrian.errors import DataError, RunChanged, RunError, UnknownName
 from cambrian.search import classifier
 from cambrian.search.planning import table_plan
 from cambrian.tasks import Task
@@ -44,6 +49,46 @@ def test_it_is_an_estimator_of_scikit_learn(fitted: cambrian.Classifier) -> None
     assert again.get_params() == fitted.get_params()
     with pytest.raises(NotFittedError):
         again.predict(X)
+
+
+@pytest.mark.parametrize("directory", [None, "run"])
+def test_a_copy_has_the_network(directory: str | None, tmp_path: Path) -> None:
+    """Also where the run is no longer, as on the machine that `joblib.load` is called on: the weights were a
+    path into a folder that ended with the object."""
+    place = directory and tmp_path / directory
+    model = cambrian.Classifier("1", workers=1, directory=place).fit(X[::2], NAMES[::2])
+    expected = model.predict_proba(X)
+    written = pickle.dumps(model)
+    alike, near = copy.deepcopy(model), copy.copy(model)
+    run = model.result_.directory
+    assert run is not None
+    assert (alike.result_.directory == near.result_.directory == run) == (directory is not None)
+    del model
+    gc.collect()
+    shutil.rmtree(run, ignore_errors=True)
+    again = pickle.loads(written)  # noqa: S301 (the bytes of a line above)
+    for other in [again] if directory else [again, alike, near]:
+        assert np.array_equal(other.predict_proba(X), expected)
+    if directory:
+        with pytest.raises(RunError, match="the weights of the network cannot be read"):
+            pickle.dumps(alike)
+    place_of_copy = again.result_.directory
+    del again, other
+    gc.collect()
+    assert not place_of_copy.exists()
+
+
+def test_it_begins_with_the_networks_of_a_run(tmp_path: Path) -> None:
+    """As `plan` has it; a run that was begun with others is another one."""
+    first = cambrian.Classifier("1", workers=1, directory=tmp_path / "first").fit(X[::2], NAMES[::2])
+    best = first.result_.best
+    assert best is not None
+    second: dict[str, Any] = {"workers": 1, "directory": tmp_path / "second", "strategy": "random", "seed": 1}
+    begun = cambrian.Classifier("1", begin_with=tmp_path / "first", **second).fit(X[::2], NAMES[::2])
+    assert begun.result_.trials[0].architecture == best.architecture
+    assert clone(begun).begin_with == tmp_path / "first"
+    with pytest.raises(RunChanged, match="begun with another begin_with"):
+        cambrian.Classifier("1", begin_with=[best.architecture], **second).fit(X[::2], NAMES[::2])
 
 
 def test_the_metric_is_what_networks_are_searched_by(tmp_path: Path) -> None:
@@ -129,6 +174,11 @@ def test_data_that_do_not_fit_are_refused(fitted: cambrian.Classifier) -> None:
         cambrian.Classifier("2").fit(X[::2], [0, 1, 2])
     with pytest.raises(DataError, match="there are 2: expected 4, as in the training"):
         fitted.predict(X[:, :2])
+    for use in (lambda rows: cambrian.Classifier("2").fit(rows, NAMES), fitted.predict):
+        with pytest.raises(DataError, match=r"the rows are a sparse matrix: .* toarray\(\)"):
+            use(csr_array(X))
+        with pytest.raises(DataError, match="the column '0' has complex numbers"):
+            use(X + 1j)
 
 
 class Sure:

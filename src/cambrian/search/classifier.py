@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import tempfile
 import weakref
@@ -16,9 +17,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from cambrian.codec import encode
 from cambrian.errors import RunChanged, RunError, UsageError, join_words
+from cambrian.estimators.train import WEIGHTS
 from cambrian.goal import GoalName
 from cambrian.search.identity.settings import describe_component, resume_search
 from cambrian.search.ledger.run_directory import name_place, read_begun
+from cambrian.search.parts.begun import describe_begun
 from cambrian.search.parts.components import component
 from cambrian.search.planning.plan import plan
 from cambrian.search.search import Search
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 
 ASKED = "asked"
 """The fact of a run that says which space and strategy an estimator was given."""
+CARRIED = "carried"
+"""In the state of a fitted estimator: the file of its weights, and what is in it."""
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]
@@ -53,6 +58,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         quiet: bool = True,
         metric: str | None = None,
         shuffle: bool = True,
+        begin_with: Any = None,
     ) -> None:
         self.budget = budget
         self.space = space
@@ -65,6 +71,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self.quiet = quiet
         self.metric = metric
         self.shuffle = shuffle
+        self.begin_with = begin_with
 
     def search(self, X: Any, y: Any, goal: GoalName | None, groups: Any = None) -> Result:
         """Fit a network to `y`, and keep the result. Raises RunError where no network could be trained,
@@ -76,11 +83,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         options["group"] = groups
         options["order"] = None if self.shuffle else np.arange(shape[0])
         task = load((X, y), test=self.test, goal=goal, metric=self.metric, **options)
-        place = name_place(self.directory)
-        if place is None:
-            made = tempfile.mkdtemp(prefix="cambrian-")
-            weakref.finalize(self, shutil.rmtree, made, ignore_errors=True)
-            place = Path(made) / "run"
+        place = name_place(self.directory) or self._make_place()
         begun = read_begun(place)
         search = self._plan(task) if begun is None else self._go_on(task, place, begun)
         result: Result = search.run(place, quiet=self.quiet)
@@ -96,8 +99,42 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self.result_ = result
         return result
 
+    def _make_place(self) -> Path:
+        """A path for a run, or for a network, that ends with this object."""
+        made = tempfile.mkdtemp(prefix="cambrian-")
+        weakref.finalize(self, shutil.rmtree, made, ignore_errors=True)
+        return Path(made) / "run"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With the network's weights, which are a file of the run: a copy, or what joblib writes, predicts where
+        that run is not. Raises RunError where they cannot be read."""
+        state: dict[str, Any] = super().__getstate__()
+        result: Result | None = state.get("result_")
+        if result is not None and result.directory is not None and result.winner is not None:
+            file = result.winner.artifacts[WEIGHTS].file
+            try:
+                state[CARRIED] = (file, (result.directory / file).read_bytes())
+            except OSError as error:
+                raise RunError(f"the weights of the network cannot be read: {error}") from error
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        carried = state.pop(CARRIED, None)
+        super().__setstate__(state)
+        if carried is None:
+            return
+        file, weights = carried
+        if self.directory is None or not (self.result_.directory / file).exists():
+            place = self._make_place()
+            (place / file).parent.mkdir(parents=True)
+            (place / file).write_bytes(weights)
+            self.result_ = copy.copy(self.result_)  # a shallow copy of the estimator shares it
+            self.result_.directory = place
+
     def _plan(self, task: Task) -> Search:
-        settings = {name: getattr(self, name) for name in ("space", "strategy", "workers", "device", "seed")}
+        names = ("space", "strategy", "workers", "device", "seed", "begin_with")
+        settings = {name: getattr(self, name) for name in names}
         search = plan(task, self.budget, **settings).search
         search.remarks[ASKED] = self._describe()
         return search
@@ -125,12 +162,13 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return search
 
     def _describe(self) -> dict[str, Any]:
-        """The space, the strategy and the metric that were asked for, as JSON."""
+        """The space, the strategy, the metric and the first networks that were asked for, as JSON."""
         asked = {"space": self.space, "strategy": self.strategy}
         described = {
             kind: None if given is None else describe_component(kind, component(kind, given))
             for kind, given in asked.items()
         }
+        described["begin_with"] = describe_begun(self.begin_with)
         plain: dict[str, Any] = msgspec.json.decode(encode({**described, "metric": self.metric}))
         return plain
 
@@ -138,13 +176,14 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     """Finds and trains a network within `budget`, a time such as "10m" or a number of trials.
 
-    `space`, `strategy`, `workers`, `device` and `seed` are those of `cambrian.plan`; `directory` is where the
-    run is kept (None: a temporary one, which ends with this object). After an interruption, or with a larger
-    budget, `fit` on the same data goes on there, on the device and with the workers that it was begun with.
-    Of the data, a share `test` is kept from the search and the training, drawn at random or, without
-    `shuffle`, the last rows, as of a table in the order of time; and `test_score_` is the network's
-    score there, by the `metric` that networks are searched for by, such as "balanced-accuracy" or "roc-auc"
-    (None: accuracy): without a choice having been made by it.
+    `space`, `strategy`, `workers`, `device`, `seed` and `begin_with` are those of `cambrian.plan`;
+    `directory` is where the run is kept (None: a temporary one, which ends with this object). After an
+    interruption, or with a larger budget, `fit` on the same data goes on there, on the device and with the
+    workers that it was begun with. Of the data, a share `test` is kept from the search and the training,
+    drawn at random or, without `shuffle`, the last rows, as of a table in the order of time; and
+    `test_score_` is the network's score there, by the `metric` that networks are searched for by, such as
+    "balanced-accuracy" or "roc-auc" (None: accuracy): without a choice having been made by it. A copy, and
+    what `joblib.dump` writes, has the network's weights, and predicts where the run is not.
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)

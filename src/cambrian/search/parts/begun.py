@@ -54,6 +54,15 @@ def is_run(given: Any) -> bool:
     return isinstance(given, str | os.PathLike | Result)
 
 
+def describe_begun(given: Any) -> Any:
+    """The path of the run, or the architectures by their names: to tell whether two searches begin alike."""
+    if given is None:
+        return None
+    if is_run(given):
+        return str(Path(getattr(given, "directory", given) or "").absolute())
+    return {name: dict(answers) for name, answers in _name_given(given).items()}
+
+
 def find_begun_space(given: Any) -> Any:
     """The spec of the space of an earlier run, in which the next search begins where nobody names another;
     None for architectures, and for a run whose space has no name by which it could be loaded."""

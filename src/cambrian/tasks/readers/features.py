@@ -127,6 +127,7 @@ def read_named_rows(source: Any, form: TableForm = UNKNOWN) -> tuple[dict[str, C
     else:
         cells = _read_source(source)
     _count_rows(cells, where)
+    _refuse_complex(cells, where)
     if not _are_numbered(cells):
         return cells, rows
     return dict(zip(map(str, form.number(len(cells), where)), cells.values(), strict=True)), rows
@@ -140,6 +141,8 @@ def _read_source(source: Any) -> dict[str, Cells]:
     if hasattr(source, "columns") and hasattr(source, "__getitem__"):
         _refuse_alike(source.columns)
         return {str(name): np.asarray(source[name]) for name in source.columns}
+    if hasattr(source, "toarray"):  # of scipy
+        raise DataError(f"{NAME}: the rows are a sparse matrix: give them as an array, by toarray()")
     array = _as_array(source)
     if array.ndim != 2:
         raise DataError(
@@ -185,6 +188,15 @@ def _count_rows(table: Mapping[str, Cells], where: str = NAME) -> int:
             " give all columns as many"
         )
     return first[1]
+
+
+def _refuse_complex(table: Mapping[str, Cells], where: str) -> None:
+    # They would be taken for words, each a category of its own.
+    name = next((name for name, cells in table.items() if np.asarray(cells[:1]).dtype.kind == "c"), None)
+    if name is not None:
+        raise DataError(
+            f"{where}: the column {name!r:.60} has complex numbers: give their parts as columns of their own"
+        )
 
 
 def _are_numbered(table: Mapping[str, Cells]) -> bool:
