@@ -183,7 +183,8 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     drawn at random or, without `shuffle`, the last rows, as of a table in the order of time; and
     `test_score_` is the network's score there, by the `metric` that networks are searched for by, such as
     "balanced-accuracy" or "roc-auc" (None: accuracy): without a choice having been made by it. A copy, and
-    what `joblib.dump` writes, has the network's weights, and predicts where the run is not.
+    what `joblib.dump` writes, holds the network and the data, and predicts where the run is not:
+    `result_.export` hands over the network without the data.
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
