@@ -106,8 +106,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return Path(made) / "run"
 
     def __getstate__(self) -> dict[str, Any]:
-        """With the network's weights, which are a file of the run: a copy, or what joblib writes, predicts where
-        that run is not. Raises RunError where they cannot be read."""
+        """With the network's weights, which are a file of the run: a copy, or what joblib writes, predicts
+        where that run is not. Raises RunError where they cannot be read."""
         state: dict[str, Any] = super().__getstate__()
         result: Result | None = state.get("result_")
         if result is not None and result.directory is not None and result.winner is not None:
