@@ -14,7 +14,9 @@ the file that `--out` lacks are taken from there, and new ones are appended when
 Prints the best validation accuracy of each search as it ends, seed by seed; then how noisy one training is,
 from `--again` cells trained a second time under other randomness (the best quarter of all that were
 trained, and others drawn evenly below), and how well a second training of all cells would rank them as the
-first did; then the verdict of the referee.
+first did; then the verdict of the referee. Of each strategy it tells how many models progressive search
+needs for the same best value, and what the best cell of each search has when it is trained a second time:
+that value had no part in its choice, while the first is the luckiest of all that the search saw.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from cambrian.estimators.job import Job
 from cambrian.files import write_file
 from cambrian.outcome import Done, Fidelity, Outcome
 from cambrian.referee import Comparison, OnTraining, compare
+from cambrian.referee.efficiency import match, top_means
 from cambrian.referee.line import Line
 from cambrian.referee.outcome_cache import Cached
 from cambrian.search.result import Result
@@ -100,9 +103,11 @@ def main() -> None:
         tell=partial(print, flush=True),
     )
     report_noise(contest, comparison, args.again, args.processes)
+    winners = retrain_winners(contest, comparison, args.processes)
     if args.rows is not None:
         pack_outcomes(outcomes, args.rows)
-    report_verdict(comparison)
+    report_verdict(comparison, winners)
+    report_models(contest, comparison, args.strategies)
 
 
 def unpack_outcomes(rows: Path, outcomes: Path) -> None:
@@ -171,10 +176,30 @@ def collect_values(contest: OnTraining, comparison: Comparison) -> dict[Architec
     values: dict[Architecture, float] = {}
     for label, lines in comparison.lines.items():
         for line in lines:
-            place = contest.place(label, line.seed)
-            assert place is not None
-            trials = Result.open(place).trials
-            values |= {t.architecture: t.value for t in trials if t.value is not None}
+            values |= dict(read_trials(contest, label, line.seed))
+    return values
+
+
+def read_trials(contest: OnTraining, label: str, seed: int) -> list[tuple[Architecture, float]]:
+    """The cells of one search that were measured, in their order."""
+    place = contest.place(label, seed)
+    assert place is not None
+    return [(t.architecture, t.value) for t in Result.open(place).trials if t.value is not None]
+
+
+def retrain_winners(contest: OnTraining, comparison: Comparison, processes: int) -> dict[str, list[float]]:
+    """Of each strategy the second values of the best cells of its searches, in percent."""
+    winners = {
+        (label, line.seed): max(read_trials(contest, label, line.seed), key=lambda trial: trial[1])[0]
+        for label, lines in comparison.lines.items()
+        for line in lines
+    }
+    cells = list(dict.fromkeys(winners.values()))
+    seconds = dict(zip(cells, train_again(contest, cells, processes), strict=True))
+    values: dict[str, list[float]] = {}
+    for (label, _), cell in winners.items():
+        outcome = seconds[cell]
+        values.setdefault(label, []).append(100 * outcome.value if isinstance(outcome, Done) else np.nan)
     return values
 
 
@@ -208,13 +233,46 @@ def train_once_more(job: tuple[OnTraining, dict[str, object]]) -> Outcome:
             return outcome
 
 
-def report_verdict(comparison: Comparison) -> None:
+def report_verdict(comparison: Comparison, winners: dict[str, list[float]]) -> None:
     for label, lines in comparison.lines.items():
         ends = np.array([line.incumbents[-1].score if line.incumbents else np.nan for line in lines])
-        spread = f" +- {ends.std(ddof=1):.2f}" if len(ends) > 1 else ""
-        print(f"{label:12} {ends.mean():.2f}{spread} % over {len(ends)} seeds")
+        again = np.array(winners[label])
+        print(
+            f"{label:12} {describe_ends(ends)} over {len(ends)} seeds; its cells trained once more"
+            f" {describe_ends(again)}: {', '.join(f'{value:.2f}' for value in again)}"
+        )
     for sentence in comparison.verdict:
         print(sentence)
+
+
+def describe_ends(values: np.ndarray) -> str:
+    spread = f" +- {values.std(ddof=1):.2f}" if len(values) > 1 else ""
+    return f"{values.mean():.2f}{spread} %"
+
+
+def report_models(contest: OnTraining, comparison: Comparison, strategies: Sequence[str]) -> None:
+    """The models until progressive search, or else the first strategy, has what another has at its end."""
+    ours = "progressive" if "progressive" in strategies else strategies[0]
+
+    def draw_curves(label: str, top: int) -> np.ndarray:
+        searches = [read_trials(contest, label, line.seed) for line in comparison.lines[label]]
+        length = max(map(len, searches))
+        curves = [top_means(np.array([value for _, value in search]), top) for search in searches]
+        return np.array([np.pad(curve, (0, length - len(curve)), mode="edge") for curve in curves])
+
+    for top in (1, 5):
+        for label in comparison.lines:
+            if label != ours:
+                target = draw_curves(label, top)[:, -1]
+                found = match(draw_curves(ours, top), target)
+                count, low, high = (
+                    f"{models:.0f}" if np.isfinite(models) else "never"
+                    for models in (found.models, found.low, found.high)
+                )
+                print(
+                    f"the best {top}: {ours} has the {100 * target.mean():.2f} % of {label}'s end after"
+                    f" {count} models (95 %: {low} to {high})"
+                )
 
 
 if __name__ == "__main__":
