@@ -4,9 +4,12 @@ import pytest
 import torch
 
 import mocks
+from cambrian.codec import decode, encode
 from cambrian.errors import Unbuildable
 from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Infeasible, Point
+from cambrian.search.engines import evaluation
+from cambrian.search.engines.engine import Report
 from cambrian.search.engines.evaluation import _seed_torch, evaluate
 from cambrian.search.engines.serial import Serial
 
@@ -141,6 +144,7 @@ NAN = float("nan")
             Done(1.0, {"b": 2.0}, (Point(1, {"d": 1.0}),)),
         ),
         (0.5, Crashed("the estimator returned 0.5 where an outcome was expected")),
+        (Crashed("no file \udce9", "in \udce9"), Crashed("no file \\udce9", "in \\udce9")),
         (Unbuildable("q0 does not fit"), Infeasible("unbuildable", "q0 does not fit")),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "oom"),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"), "oom"),
@@ -177,3 +181,22 @@ def test_torch_is_seeded_where_it_has_no_accelerator_to_name(monkeypatch: pytest
     monkeypatch.undo()
     _seed_torch(torch, 7)
     assert torch.equal(torch.rand(3), drawn)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        Crashed(ValueError("no text")),
+        Crashed("", None),
+        Crashed("", seconds=NAN),
+        Done(1.0, data={"x": "x" * 999}),
+    ],
+)
+def test_what_could_not_be_read_back_is_a_failed_evaluation(end, monkeypatch):
+    """An outcome of an estimator's own with fields of other types, or longer than a message may be: what the
+    ledger took and could not give back would damage the run."""
+    monkeypatch.setattr(evaluation, "LARGEST", 500)
+    *_, final = evaluate(mocks.work(Says([], end)), mocks.assignment(0))
+    assert decode(encode(final), Report) == final
+    assert isinstance(final.outcome, Crashed)
+    assert "JSON" in final.outcome.error or "Expected" in final.outcome.error

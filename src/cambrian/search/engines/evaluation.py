@@ -15,15 +15,20 @@ import msgspec
 import numpy as np
 
 from cambrian.codec import decode, encode
-from cambrian.errors import CambrianError, DiskRefused, Unbuildable
+from cambrian.errors import CambrianError, DiskRefused, Unbuildable, UsageError
 from cambrian.estimators.estimator import Estimator, OutOfTime, Prepares, finite
 from cambrian.memory_reuse import reuse_memory
 from cambrian.outcome import Crashed, Curve, Done, Infeasible, Outcome, Point
 from cambrian.randomness import integer_seed
 from cambrian.request import Request, identity_of, request_of
 from cambrian.search.engines.engine import Assignment, Report, Work
+from cambrian.search.engines.frames import LONGEST
 
 T = TypeVar("T")
+
+LARGEST = LONGEST // 2
+"""Bytes of an outcome or point, so that its report is a message that is believed, and fits into the ledger:
+SQLite takes no more than 10**9 bytes at a time."""
 
 _DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS)
 """No room, a file too large, a quota, a read-only disk: the evaluated architecture is not to blame."""
@@ -137,7 +142,10 @@ def threads(count: int) -> Iterator[None]:
 
 def _tidy(outcome: object) -> Outcome:
     if isinstance(outcome, Crashed):
-        return outcome
+        # Its texts quote what a user's code met, such as the name of a file that is not UTF-8.
+        texts = {name: getattr(outcome, name) for name in ("error", "traceback")}
+        printable = {name: _printable(text) for name, text in texts.items() if isinstance(text, str)}
+        return _plain(msgspec.structs.replace(outcome, **printable), Outcome)
     if not isinstance(outcome, Done | Infeasible):
         return Crashed(f"the estimator returned {outcome!r:.80} where an outcome was expected")
     outcome = msgspec.structs.replace(outcome, curve=tuple(map(_finite, outcome.curve)))
@@ -154,7 +162,13 @@ def _finite(point: Point) -> Point:
 
 def _plain(value: T, kind: Any) -> T:
     """`value` as the ledger and other processes read it back, so that no engine gives more than another."""
-    plain: T = decode(encode(value), kind)
+    data = encode(value)
+    if len(data) > LARGEST:
+        raise UsageError(
+            f"an outcome is at most {LARGEST:,} bytes of JSON, got {len(data):,}: leave what is large in a"
+            " file of job.keep"
+        )
+    plain: T = decode(data, kind)
     return plain
 
 

@@ -19,7 +19,10 @@ from cambrian.files import stage_file
 REPAIR = "; `cambrian doctor --repair RUN` keeps what can be read"
 SIDES = ("-wal", "-shm")
 
-_CIRCUMSTANCES = ("BUSY", "LOCKED", "FULL", "READONLY", "IOERR", "CANTOPEN", "PERM", "NOMEM", "INTERRUPT")
+_CIRCUMSTANCES = (
+    *("BUSY", "LOCKED", "FULL", "READONLY", "IOERR", "CANTOPEN", "PERM", "NOMEM", "INTERRUPT"),
+    "TOOBIG",
+)
 """Result codes of SQLite for circumstances that leave the file intact."""
 
 
