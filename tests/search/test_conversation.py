@@ -15,6 +15,9 @@ from cambrian.cli.app import app
 from cambrian.errors import RunBusy, RunError, UsageError
 from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Infeasible, Point, Trial
+from cambrian.search.ledger import database
+from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.loop import ask_tell
 from cambrian.search.search import Search
 from cambrian.watching import parts
 from cambrian.watching.run_view import RunReader
@@ -282,3 +285,54 @@ def test_status_and_resume_agree_how_an_asked_run_goes_on(tmp_path):
             assert str(refused.exception) in said
         page = parts.make_parts(RunReader(place).read())
         assert any((says or f"go on with: cambrian resume {place}") in part for part in page.values())
+
+
+@pytest.mark.parametrize("order", ["number", "arrival"])
+@pytest.mark.parametrize("then", ["tell again", "ask", "close"])
+def test_what_a_full_disk_refused_is_in_the_next_commit(order, then, tmp_path, monkeypatch):
+    """What is told while the disk is full is learned once, and is in the ledger before a row that was
+    proposed knowing it; told once more, asked for the next one, or closed."""
+
+    def fresh() -> Search:
+        return Search(mocks.Toy(9), "evolution", mocks.Mock(), budget=40, lag=2, order=order)
+
+    talk = fresh()
+    trials = [talk.ask(tmp_path / "talk") for _ in range(2)]
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "identity", lambda _: None)
+        for trial in trials:
+            with pytest.raises(RunError, match="is gone"):
+                talk.tell(trial.number, told(trial))
+    if then == "tell again":
+        talk.tell(0, told(trials[0]))
+    elif then == "ask":
+        assert talk.ask().number == 2
+    talk.close()
+    ledger = Ledger.read(tmp_path / "talk" / "ledger.sqlite")
+    rows = ledger.rows()
+    ledger.close()
+    assert [row.trial.value is not None for row in rows[:2]] == [True, True]
+    if order == "arrival":
+        assert [row.learned for row in rows[:2]] == [0, 1]
+    assert [row.knew for row in rows[2:]] == ([] if then != "ask" else [1] if order == "number" else [2])
+    assert fresh().ask(tmp_path / "talk").number == 2
+
+
+def test_what_no_commit_would_take_leaves_the_trial_out(monkeypatch):
+    """An outcome that is too long is refused when it is told, and not with each later commit."""
+    monkeypatch.setattr(ask_tell, "LARGEST", 500)
+    talk = search()
+    trial = talk.ask()
+    with pytest.raises(UsageError, match=r"trial 0 was told cannot be kept as JSON: it has 1,.* at most 500"):
+        talk.tell(trial.number, Done(1.0, data={"x": "x" * 999}))
+    talk.tell(trial.number, 0.5)
+    assert talk.ask().number == 1
+
+
+def test_what_was_never_asked_cannot_be_told_again():
+    """Only a trial whose outcome waits for the ledger may be told twice."""
+    talk = search()
+    trial = talk.ask()
+    talk.tell(trial.number, 0.5)
+    with pytest.raises(UsageError, match=r"trial 0 is not out: out are \[\]"):
+        talk.tell(trial.number, 0.5)

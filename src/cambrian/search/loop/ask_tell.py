@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
@@ -14,6 +14,7 @@ from cambrian.estimators.function_calls import split_metrics
 from cambrian.options import shorten
 from cambrian.outcome import Crashed, Done, Infeasible, Outcome, Trial, outcome_of, set_direction
 from cambrian.request import Stop, Wait
+from cambrian.search.engines.evaluation import LARGEST
 from cambrian.search.ledger.ledger import Ledger
 from cambrian.search.ledger.rows import Row, read_spent
 from cambrian.search.loop.answers import name_strategy
@@ -42,6 +43,8 @@ class Conversation:
         rows = [r for r in ledger.rows() if not r.final]
         self._out: dict[int, Row] = {r.trial.number: r for r in rows if r.state == "running"}
         self._again = list(self._out.values())
+        self._told: list[tuple[int, int, Outcome, float]] = []  # to be committed
+        self._learned: dict[int, int] = {}  # the places at which trials were learned, to be committed
         # The caller trains, and tells how long: the estimators' recipes are none of its.
         self._paid = PaidEpochs(coordinator.trials, {})
         # The budget's seconds go on where the last session stopped; the time between sessions does not count.
@@ -59,7 +62,7 @@ class Conversation:
             if isinstance(row, Wait):
                 raise UsageError(self._explain_wait())
             # The ledger first: a kill between the two leaves a row that is asked again, never one unrecorded.
-            self.ledger.record(claimed=[row], clock=self._seconds_elapsed())
+            self._record([row])
             self.coordinator.claim(row)
             if row.state == "running":
                 self._out[row.trial.number] = row
@@ -67,23 +70,33 @@ class Conversation:
         return None
 
     def tell(self, number: int, value: object) -> None:
-        if number not in self._out:
+        """Where the ledger does not take it, as on a full disk, the outcome goes into its next commit: when
+        the trial is told once more, another one is asked, or at the end."""
+        if number in self._out:
+            self._finish(number, value)
+        elif all(name != number for name, *_ in self._told):
             raise UsageError(f"trial {number} is not out: out are {sorted(self._out)}")
+        self._record()
+
+    def _finish(self, number: int, value: object) -> None:
         # `tell` takes values in the user's own sign; the outcome remembers which way is better.
         trial = self._out[number].trial
         minimize = self.coordinator.means[trial.estimator].minimize
         outcome = set_direction(self._read(trial, value), minimize)
-        learned = self.coordinator.finish(number, outcome)
-        elapsed = self._seconds_elapsed()
-        ended = (number, self._out[number].attempt, outcome, elapsed)
-        self.ledger.record([ended], learned=learned, clock=elapsed)
-        del self._out[number]
+        self._learned |= self.coordinator.finish(number, outcome)
+        self._told.append((number, self._out.pop(number).attempt, outcome, self._seconds_elapsed()))
         # A trial of an earlier session may be told without being asked again.
         self._again = [row for row in self._again if row.trial.number != number]
 
+    def _record(self, claimed: Sequence[Row] = ()) -> None:
+        """Commit what was told, new rows, and the clock: together, so that the ledger never has a row without
+        the outcomes that its proposal knew."""
+        self.ledger.record(self._told, claimed, learned=self._learned, clock=self._seconds_elapsed())
+        self._told, self._learned = [], {}
+
     def close(self) -> None:
         """Note the seconds since the last trial was asked or told."""
-        self.ledger.note_clock(self._seconds_elapsed())
+        self._record()
 
     def _refuse_failing(self, reason: str) -> NoReturn:
         """Note that every trial was told to have crashed alike, and raise RunError: None would say that the
@@ -134,7 +147,10 @@ class Conversation:
                 )
         # Through JSON and back: a strategy learns the same value now as in a run that is resumed.
         try:
-            plain: Outcome = decode(encode(outcome), Outcome)
+            data = encode(outcome)
+            if len(data) > LARGEST:  # it would be refused with each commit from now on
+                raise ValueError(f"it has {len(data):,} bytes, at most {LARGEST:,}")
+            plain: Outcome = decode(data, Outcome)
         except (msgspec.MsgspecError, TypeError, ValueError) as error:
             raise UsageError(f"what {said} cannot be kept as JSON: {error}") from None
         return plain
