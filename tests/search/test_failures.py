@@ -13,7 +13,9 @@ from cambrian.errors import NothingSucceeded, RunError
 from cambrian.estimators.function import Function
 from cambrian.outcome import Crashed, Done, Infeasible
 from cambrian.predictors.ridge import Ridge
+from cambrian.search.engines.serial import Serial
 from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.loop.attempts import Attempts
 from cambrian.search.loop.breaker import ALIKE
 from cambrian.search.search import Search
 from mock_search import DEEDS, Deeds, InOrder
@@ -174,3 +176,53 @@ def test_what_is_infeasible_keeps_its_finite_metrics():
     (trial,) = caught.value.result.trials
     assert trial.outcome.reason == "limit"
     assert trial.outcome.metrics == {"params": 3.0}
+
+
+def test_kills_count_against_the_trials_that_were_begun_alone(tmp_path, monkeypatch):
+    """Six workers leave six trials; of a search that goes on with one worker and is killed again and again,
+    five of them wait each time, and none of these has ended it."""
+
+    def fresh() -> Search:
+        return Search(
+            Deeds(), InOrder(("good",) * 8), Function("mocks:obey", builds=False), lag=8, attempts=3
+        )
+
+    talk = fresh()
+    for _ in range(6):
+        talk.ask(tmp_path)
+    talk.close()
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Serial, "wait", die)
+        patch.setattr(Attempts, "forgive", lambda *_: None)  # a kill leaves no note
+        for _ in range(3):
+            with pytest.raises(KeyboardInterrupt):
+                fresh().run(tmp_path, quiet=True)
+    ledger = Ledger.read(tmp_path / "ledger.sqlite")
+    assert [row.attempt for row in ledger.rows()] == [3, 2, 1, 1, 1, 1]
+    ledger.close()
+    result = fresh().run(tmp_path, quiet=True)
+    assert [trial.value is not None for trial in result.trials] == [False] + [True] * 7
+
+
+def test_waiting_for_a_slot_is_no_interruption(tmp_path, monkeypatch):
+    """A trial that waits while its search is stopped was not begun, and is begun no more often for that."""
+    talk = Search(Deeds(), InOrder(("good",) * 4), Function("mocks:obey", builds=False), lag=4)
+    for _ in range(3):
+        talk.ask(tmp_path)
+    talk.close()
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Serial, "wait", stop)
+    with pytest.raises(KeyboardInterrupt):
+        Search(Deeds(), InOrder(("good",) * 4), Function("mocks:obey", builds=False), lag=4).run(
+            tmp_path, quiet=True
+        )
+    ledger = Ledger.read(tmp_path / "ledger.sqlite")
+    assert [value["names"] for _, _, value in ledger.events("interrupted")] == [["0"]]
+    ledger.close()

@@ -22,11 +22,12 @@ class Attempts:
         self.ledger, self.most = ledger, most
         # By name: trials of the search and of the final stage have the same numbers.
         self._losses: Counter[str] = Counter()
+        self._waiting: set[str] = set()  # of an earlier session, and not begun in this one yet
 
     def take_up(self, unfinished: Sequence[Row]) -> tuple[list[Row], list[tuple[Row, Outcome]]]:
-        """The rows of an earlier session that are begun once more, under their next attempt, and the outcomes
-        of the others. A row that was begun `most` times and never ended, though nobody stopped it, has
-        crashed: it may be the cause that this process ends each time."""
+        """The rows of an earlier session that are to `begin` once more, under their next attempt, and the
+        outcomes of the others. A row that was begun `most` times and never ended, though nobody stopped it,
+        has crashed: it may be the cause that this process ends each time."""
         # Attempts that a user or a full disk interrupted do not count against their trial.
         stops = Counter(n for _, _, value in self.ledger.events("interrupted") for n in value["names"])
         queue: list[Row] = []
@@ -34,10 +35,19 @@ class Attempts:
         for row in unfinished:
             if row.attempt - stops[row.name] < self.most:
                 queue.append(msgspec.structs.replace(row, attempt=row.attempt + 1))
+                self._waiting.add(row.name)
                 continue
             error = f"begun {row.attempt} times and never ended: it may have ended the search itself"
             crashed.append((row, Crashed(error)))
         return queue, crashed
+
+    def begin(self, rows: Iterable[Row]) -> None:
+        """Commit the next attempts of those rows that were taken up, just before they begin: one that waits
+        for a slot until this process is killed was not begun, and is not the cause."""
+        again = [row.name for row in rows if row.name in self._waiting]
+        if again:
+            self.ledger.record(again=again)
+            self._waiting.difference_update(again)
 
     def lose(self, row: Row, why: str) -> Crashed | None:
         """Count that an engine lost the row; its outcome where that was one time too many."""
@@ -47,5 +57,6 @@ class Attempts:
         return Crashed(f"lost {self.most} times, the last time: {why}")
 
     def forgive(self, rows: Iterable[Row]) -> None:
-        """Note that these were interrupted, which is no evidence against them."""
-        self.ledger.note("interrupted", names=[row.name for row in rows])
+        """Note that those which were begun were interrupted, which is no evidence against them."""
+        names = [row.name for row in rows if row.name not in self._waiting]
+        self.ledger.note("interrupted", names=names)

@@ -145,9 +145,7 @@ class Execution:
         for row, outcome in crashed:
             self._learned |= source.finish(row.trial.number, outcome)
             self._record([(row, outcome)])
-        if renewed:
-            queue += renewed
-            self.ledger.record(again=[row.name for row in renewed])
+        queue += renewed
         self._advance(source, [], queue)
 
     def _fill(
@@ -192,6 +190,8 @@ class Execution:
             self.watch.on_claim(row.trial)
             if row.trial.cached is not None:
                 self._repeat(row.trial)
+        free = self.engine.slots - len(self._running)
+        self.attempts.begin(queue[:free])
         while queue and len(self._running) < self.engine.slots:
             self._submit(source, queue.pop(0))
 
