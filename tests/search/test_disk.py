@@ -175,3 +175,16 @@ def test_a_file_that_is_missing_is_the_evaluations_own_fault(tmp_path: Path) -> 
     for trial in caught.value.result.trials:
         assert isinstance(trial.outcome, Crashed)
         assert "/scratch/features" in trial.outcome.error
+
+
+def test_a_place_for_files_that_cannot_be_made_is_not_the_architectures_fault(tmp_path: Path) -> None:
+    """As where a mode was changed while the search was at work: every later trial was recorded as crashed."""
+
+    def search() -> Search:
+        return Search(mocks.Toy(), continuing.Halving(), continuing.Sleeps(0.0001), budget=2)
+
+    (tmp_path / "drafts").write_text("in the way")
+    with pytest.raises(DiskRefused, match=r"the disk refused .*drafts/0-1"):
+        search().run(tmp_path, quiet=True)
+    (tmp_path / "drafts").unlink()
+    assert all(isinstance(t.outcome, Done) for t in search().run(tmp_path, quiet=True).trials)

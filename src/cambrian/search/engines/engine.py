@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from cambrian.errors import DiskRefused
 from cambrian.estimators.estimator import Job
 from cambrian.outcome import Artifact, Fidelity, Outcome, Point, Trial
 from cambrian.problem import Problem
@@ -94,7 +95,10 @@ class Work:
         if place is not None:
             # Files that lie in it are of another evaluation, and would be adopted with this one's.
             shutil.rmtree(place, ignore_errors=True)
-            place.mkdir(parents=True)
+            try:
+                place.mkdir(parents=True)
+            except OSError as error:  # whatever its reason, no architecture is to blame
+                raise DiskRefused(f"the disk refused {place}: {error.strerror or error}") from error
         return place
 
 
