@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -373,3 +374,51 @@ Ledger.open(path)
     with at_work(tmp_path) as ledger:
         assert ledger.facts()["late"] == "fact"
     assert [file.name for file in tmp_path.glob("*part*")] == []
+
+
+def test_what_is_too_long_for_sqlite_is_no_damage(ledger):
+    """It says so, and the ledger goes on."""
+    ledger._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 10_000)
+    with pytest.raises(RunError, match="too big") as caught:
+        ledger.note("long", text="x" * 20_000)
+    assert not isinstance(caught.value, LedgerCorrupt)
+    ledger.note("short")
+    assert [name for _, name, _ in ledger.events()] == ["short"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks there")
+def test_what_a_killed_search_has_forked_does_not_hold_its_lock(tmp_path):
+    """A process that a trial started in the search's own process, as torch's data loaders, outlives a kill
+    by some seconds, or for ever."""
+    code = """
+import os, sys, time
+from pathlib import Path
+from cambrian.search.ledger.lock import Lock
+lock = Lock(Path(sys.argv[1]))
+if os.fork() == 0:
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+    os._exit(0)
+sys.stdin.readline()
+os.kill(os.getpid(), 9)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdin=-1, stdout=-1, text=True)
+    orphan = int(process.stdout.readline())
+    try:
+        with pytest.raises(RunBusy):
+            Lock(tmp_path)
+        process.stdin.close()
+        assert process.wait() == -9
+        Lock(tmp_path).release()
+    finally:
+        os.kill(orphan, 9)
+        process.stdout.close()
+
+
+def test_a_lock_is_seen_whatever_number_its_holder_has_here(tmp_path):
+    """A container has numbers of its own: that of a process at work in it may be nobody's here."""
+    held = Lock(tmp_path)
+    (tmp_path / "lock").write_text(f"{2**22 + 1}\n")  # beyond the numbers of Linux
+    assert lock.held_since(tmp_path) is not None
+    held.release()
+    assert lock.held_since(tmp_path) is None

@@ -24,9 +24,12 @@ class Lock:
         while not self._is_there():
             os.close(self._file)
             self._file = self._open()
+        _held.add(self)
 
     def release(self) -> None:
-        os.close(self._file)
+        if self in _held:  # else this is a process that was forked, and it was never this one's
+            _held.remove(self)
+            os.close(self._file)
 
     def remove(self) -> None:
         """Remove the file while it is held, so that nobody else's is removed."""
@@ -68,6 +71,18 @@ class Lock:
             return False
 
 
+_held: set[Lock] = set()
+
+
+def _close_in_fork() -> None:
+    """Close the locks that a forked process inherits: the kernel frees one only with its last descriptor, so
+    that what a killed search had started, as a data loader, would keep the next one out."""
+    while _held:
+        os.close(_held.pop()._file)
+
+
+os.register_at_fork(after_in_child=_close_in_fork)
+
 PAUSES = (0.002, 0.02)
 """Seconds before the lock is tried again: one who asks whether it is held has it for some microseconds."""
 
@@ -88,9 +103,7 @@ def held_since(directory: Path) -> float | None:
     except OSError:
         return None
     try:
-        # A dead process holds no lock: asking the kernel, which takes it for a moment, is not needed then.
-        if not _is_alive(os.pread(file, 32, 0)):
-            return None
+        # The kernel knows, and the number in the file does not: in another container it is another process's.
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return None
     except BlockingIOError:
@@ -99,13 +112,3 @@ def held_since(directory: Path) -> float | None:
         return None
     finally:
         os.close(file)
-
-
-def _is_alive(written: bytes) -> bool:
-    try:
-        os.kill(int(written), 0)
-    except (ValueError, OverflowError, ProcessLookupError):
-        return False
-    except PermissionError:  # of another user
-        return True
-    return True
