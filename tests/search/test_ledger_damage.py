@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -232,3 +233,21 @@ def test_every_bit_of_a_row_counts(home, run):
     for offset in range(at - 45, at + 60):
         damaged(run, copy, "ledger.sqlite", flipped(offset, 0))
         assert isinstance(read(copy), RunError), data[offset : offset + 1]
+
+
+def test_a_second_repair_within_a_second_keeps_the_first_damaged_file(home, run, monkeypatch):
+    """Which alone has the rows that the repaired ledger lacks."""
+    copy = home / "twice"
+    shutil.copytree(run, copy)
+    db = sqlite3.connect(copy / "ledger.sqlite")
+    (rows,) = db.execute("SELECT count(*) FROM trial").fetchone()
+    db.execute("UPDATE trial SET key = 'x' WHERE number = 3")
+    db.commit()
+    db.close()
+    monkeypatch.setattr("cambrian.search.ledger.repair.time.time", lambda: 1e9)
+    first, second = repair(copy), repair(copy)
+    assert (first["kept"], second["kept"]) == (3, 3)
+    assert first["damaged"] != second["damaged"]
+    db = sqlite3.connect(first["damaged"])
+    assert db.execute("SELECT count(*) FROM trial").fetchone() == (rows,)
+    db.close()

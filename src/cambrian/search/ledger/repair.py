@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,7 +44,7 @@ def repair(directory: Path) -> dict[str, Any]:
             raise LedgerCorrupt(f"{path}: the run's settings cannot be read, so nothing can be kept")
         if lost != 0:  # how the run ended is not known any more
             events = [event for event in events if event[1] not in ("stop", "final", "recommend")]
-        kept = directory / f"{LEDGER}.damaged-{int(time.time())}"
+        kept = _name_copy(directory)
         # The damaged file is copied, not moved: there is a ledger until the repaired one takes its place.
         with stage_file(path) as draft:
             _write(draft, facts, close_places(rows), events)
@@ -56,6 +57,12 @@ def repair(directory: Path) -> dict[str, Any]:
         raise RunError(f"cannot repair {path}: {error.strerror}") from error
     finally:
         lock.release()
+
+
+def _name_copy(directory: Path) -> Path:
+    """A name for the damaged file that no earlier one has: there may have been one within this second."""
+    names = (f"{LEDGER}.damaged-{number}" for number in count(int(time.time())))
+    return next(path for path in map(directory.joinpath, names) if not path.exists())
 
 
 def _readable(path: Path) -> tuple[dict[str, Any], list[Row], list[Event], int | None]:
