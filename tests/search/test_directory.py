@@ -11,9 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 import cambrian.cli.commands  # noqa: F401  (registers the commands)
+import mocks
 from cambrian.cli.app import app
-from cambrian.errors import UsageError
-from cambrian.search.ledger.run_directory import check_apart, claim, disclaim
+from cambrian.errors import RunError, UsageError
+from cambrian.search.ledger.run_directory import check_apart, claim, disclaim, name_place
+from cambrian.search.search import Search
 
 CLAIM = """
 import sys
@@ -111,3 +113,23 @@ def test_a_run_may_lie_beside_the_data(tmp_path: Path) -> None:
     check_apart(tmp_path / "runs", str(tmp_path / "pets"))
     check_apart(tmp_path / "pets-run", str(tmp_path / "pets"))
     check_apart(tmp_path / "digits", "digits")
+
+
+def test_a_name_that_no_file_can_have_is_a_sentence() -> None:
+    """A text with a null character, which the system would cut or refuse."""
+    with pytest.raises(UsageError, match="has a null character"):
+        name_place("runs/a\0b")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_not_utf_8_runs_here_alone(tmp_path: Path) -> None:
+    """Messages between processes are JSON, which cannot carry it."""
+    place = tmp_path / os.fsdecode(b"caf\xe9")
+
+    def run(name: str, engine: str) -> int:
+        search = Search(mocks.Toy(), "random", mocks.Mock(), budget=2, engine=engine, workers=1)
+        return len(search.run(place / name, quiet=True).trials)
+
+    assert run("serial", "serial") == 2
+    with pytest.raises(RunError, match=r"not UTF-8.*or engine 'serial'"):
+        run("processes", "processes")

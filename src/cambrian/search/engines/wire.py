@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from cambrian.errors import RunError
 from cambrian.outcome import Fidelity
 from cambrian.search.engines.engine import Assignment, Report, Work
 
@@ -28,6 +31,8 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     @staticmethod
     def of(work: Work, threads: int) -> Start:
         assert work.spec is not None
+        if work.directory is not None:
+            _check_text(work.directory)
         return Start(
             work.spec,
             work.problem.facts(),
@@ -39,6 +44,17 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
             threads,
             work.continues,
         )
+
+
+def _check_text(place: Path) -> None:
+    """Raise RunError for a path that JSON cannot carry to another process."""
+    try:
+        str(place).encode()
+    except UnicodeEncodeError:
+        raise RunError(
+            f"the run directory {os.fsencode(place)!r} has a name that is not UTF-8, which no other process"
+            " can be told: choose another one, or engine 'serial'"
+        ) from None
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

@@ -36,6 +36,8 @@ def name_place(directory: str | os.PathLike[str] | None) -> Path | None:
             f"the run directory is a path, such as 'runs/mine', got {directory!r:.80}: leave it out for"
             " a new one, or give '.' for the present folder"
         )
+    if "\0" in os.fspath(directory):
+        raise UsageError(f"the run directory {directory!r:.80} has a null character, as no file can")
     return Path(directory)
 
 
