@@ -92,6 +92,20 @@ def test_an_edit_is_told_by_name(write: Write, old: str, new: str, names: list[s
     assert find_edits(before, after) == names
 
 
+def test_a_variable_that_another_function_changes_is_no_edit(write: Write) -> None:
+    """A counter that a helper keeps, and the space reads: it is another number by the next search of the same
+    program, as of a notebook."""
+    source = SOURCE.replace("    global calls\n    calls += 1\n", "    note()\n").replace(
+        "@cambrian", "def note():\n    global calls\n    calls += 1\n\n\n@cambrian"
+    )
+    module = write(source)
+    before = code_parts(module.net)
+    module.note()
+    assert find_edits(before, code_parts(module.net)) == []
+    edited = write(source.replace("calls += 1", "calls += 2"))
+    assert find_edits(before, code_parts(edited.net)) == [f"{edited.__name__}:note"]
+
+
 def test_our_own_code_is_not_a_users() -> None:
     """It is told by its version, and by what its networks give."""
     assert [code_parts(SPACES.make(name)) for name in ("pnas", "nasbench201", "cgp")] == [{}, {}, {}]

@@ -34,7 +34,7 @@ def code_parts(component: object) -> dict[str, str]:
     begin = function if isinstance(function, FunctionType) else type(component)
     walk = _Parts(begin.__module__.partition(".")[0])
     walk.text(begin)
-    return dict(sorted(walk.parts.items()))
+    return dict(sorted(part for part in walk.parts.items() if part[0] not in walk.changing))
 
 
 def find_edits(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -48,6 +48,7 @@ class _Parts:
 
     def __init__(self, package: str) -> None:
         self.parts: dict[str, str] = {}
+        self.changing: set[str] = set()  # variables of modules that one of the functions assigns to
         self._package = package
         self._names: dict[int, str] = {}  # of functions and classes under way or done: circles end here
 
@@ -124,6 +125,7 @@ class _Parts:
         modules = [names[n] for n in code.co_names if isinstance(names.get(n), ModuleType)]
         spaces += [(module.__name__, vars(module)) for module in modules]
         stored = set(_find_stored(code))
+        self.changing |= {f"{here}:{name}" for name in _find_stored(code, "STORE_GLOBAL")}
         for module, inside in spaces:
             for name in code.co_names if self._is_users(module) else ():
                 if name in inside and name not in stored:
@@ -155,14 +157,14 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
-def _find_stored(code: CodeType) -> Iterator[str]:
+def _find_stored(code: CodeType, *operations: str) -> Iterator[str]:
     """Names of an outer scope to which the code, or a function in it, assigns values while it runs."""
     for step in dis.get_instructions(code):
-        if step.opname in ("STORE_GLOBAL", "STORE_DEREF"):
+        if step.opname in (operations or ("STORE_GLOBAL", "STORE_DEREF")):
             yield str(step.argval)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _find_stored(constant)
+            yield from _find_stored(constant, *operations)
 
 
 def _has_docstring_place(code: CodeType) -> bool:
