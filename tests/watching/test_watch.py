@@ -22,6 +22,7 @@ import pytest
 from cambrian.errors import UsageError
 from cambrian.outcome import Crashed, Done, Fidelity, Point, Trial
 from cambrian.search.ledger.ledger import Ledger
+from cambrian.search.ledger.lock import Lock
 from cambrian.search.ledger.rows import Row
 from cambrian.watching.app import _Pages
 from cambrian.watching.board import Board
@@ -349,3 +350,15 @@ def test_parts_that_nothing_has_changed_are_not_made_again(tmp_path, monkeypatch
     ledger.record([(3, 1, Done(0.9), 9.0)])
     ledger.close()
     assert make_parts(reader.read()) == make_parts(RunReader(tmp_path).read()) != first
+
+
+def test_a_trial_that_is_begun_once_more_is_under_way_since_then(tmp_path, monkeypatch):
+    """And not since the day on which an earlier session claimed it."""
+    monkeypatch.setattr("cambrian.search.ledger.rows.time.time", lambda: time.time_ns() / 1e9 - 86400)
+    begin(tmp_path, 1, running=1).close()
+    monkeypatch.undo()
+    lock = Lock(tmp_path)
+    shown = make_parts(RunReader(tmp_path).read())["running"]
+    lock.release()
+    assert "trial/1" in shown
+    assert re.search(r">\d s</td>", shown), shown

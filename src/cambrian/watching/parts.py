@@ -32,6 +32,7 @@ from cambrian.search.display.progress import (
     describe_progress,
 )
 from cambrian.search.identity.settings import explain_resuming
+from cambrian.search.ledger.lock import held_since
 from cambrian.watching.run_view import View
 from cambrian.watching.trial_views import describe_trial, list_cells, name_trial, show_picture, show_trial
 
@@ -132,11 +133,12 @@ def _running(view: View) -> str:
     running = {(t.kind, t.number) for t in _list_running(view)}
     if not running or view.result is None:
         return ""
-    now = time.time()
+    # What an earlier session claimed was begun once more by this one.
+    now, since = time.time(), held_since(view.place) or 0.0
     rows = [
         [
             name_trial(row.trial),
-            seconds_text(max(0.0, now - row.claimed)),
+            seconds_text(max(0.0, now - max(row.claimed, since))),
             describe_trial(view.result.space, row.trial),
         ]
         for row in view.result.rows
