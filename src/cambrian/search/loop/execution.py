@@ -190,7 +190,7 @@ class Execution:
             self.watch.on_claim(row.trial)
             if row.trial.cached is not None:
                 self._repeat(row.trial)
-        free = self.engine.slots - len(self._running)
+        free = max(0, self.engine.slots - len(self._running))  # nodes may have gone
         self.attempts.begin(queue[:free])
         while queue and len(self._running) < self.engine.slots:
             self._submit(source, queue.pop(0))
