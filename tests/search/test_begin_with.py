@@ -255,6 +255,11 @@ def test_a_race(tmp_path: Path) -> None:
     assert alone.entrants[0]["skeleton"]["filters"] > 0
     with pytest.raises(Unread, match="entrants is resnet alone"):
         plan("digits", "1h", begin_with=begun, changes={"entrants": "resnet"})
+    with pytest.raises(UsageError, match=f"the race has a network '{name}' itself: give another name"):
+        plan("digits", "1h", begin_with={name: changed})
+    assert (
+        plan("digits", "1h", begin_with={name: portfolio[name]}).search.strategy.entrants[0]["name"] == name
+    )
 
 
 def _list_changes(answers: Architecture) -> list[dict[str, Any]]:

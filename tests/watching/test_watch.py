@@ -142,7 +142,8 @@ def test_the_token_becomes_a_cookie_that_no_script_reads(server):
         status, headers, body = server.ask(path, "HEAD", Cookie=cookie)
         assert (status, body, "set-cookie" in headers) == (200, "", False)
     assert server.ask("/events", "HEAD", Cookie=cookie)[0] == 200
-    assert server.ask("/trial/99", Cookie=cookie)[0] == 404
+    for nowhere in ("/trial/99", f"/trial/{'9' * 5000}", "/final/-1", "/trial/one"):
+        assert server.ask(nowhere, Cookie=cookie)[0] == 404
 
 
 @pytest.mark.parametrize("other", ['x={"a": 1}', "bad[]=1", "novalue", "a b=1"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -24,6 +25,7 @@ from cambrian.watching.parts import PARTS, describe_failed, make_detail, make_pa
 from cambrian.watching.run_view import RunReader, View
 
 STATIC = files("cambrian.watching") / "static"
+NUMBER = re.compile("[0-9]{1,18}")  # thousands of digits are more than `int` reads
 SECTIONS = ("anytime", "cells", "front", "gates", "trials", "failures")
 """The parts that the page's navigation leads to."""
 
@@ -44,8 +46,8 @@ class _Pages:
         routes = [
             Route("/", self._show_page),
             Route("/events", self._send_events),
-            Route("/trial/{number:int}", self._show_trial),
-            Route("/final/{number:int}", self._show_final),
+            Route("/trial/{number}", self._show_trial),
+            Route("/final/{number}", self._show_final),
             Route("/watch.js", self._send_script),
             Route("/watch.css", self._send_style),
         ]
@@ -107,7 +109,9 @@ class _Pages:
         return await self._show_detail(request, final=True)
 
     async def _show_detail(self, request: Request, final: bool) -> Response:
-        html = await asyncio.to_thread(self._make_detail, request.path_params["number"], final)
+        written = request.path_params["number"]
+        number = int(written) if NUMBER.fullmatch(written) else -1
+        html = await asyncio.to_thread(self._make_detail, number, final)
         return HTMLResponse(html) if html else PlainTextResponse("the run has no such trial\n", 404)
 
     async def _send_script(self, _request: Request) -> Response:

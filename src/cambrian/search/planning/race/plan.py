@@ -268,8 +268,13 @@ def _begin_with(
     begun: Mapping[str, Architecture], portfolio: Mapping[str, Architecture]
 ) -> dict[str, Architecture]:
     """The first of the networks `begun`, those of the portfolio, and the other ones; what is in the portfolio
-    keeps its name there."""
+    keeps its name there. Raises UsageError for another network by a name of the portfolio."""
     names = {architecture: name for name, architecture in portfolio.items()}
+    for name, architecture in begun.items():
+        if portfolio.get(name, architecture) != architecture:
+            raise UsageError(
+                f"begin_with: the race has a network {name!r} itself: give another name to yours"
+            )
     mixed = {names.get(each, name): each for name, each in begun.items()}
     return {**dict(list(mixed.items())[:1]), **portfolio, **mixed}
 
