@@ -9,7 +9,7 @@ CambrianError
 │   ├── IllegalArchitecture    answers that a space does not accept
 │   ├── Unbuildable            an architecture whose shapes do not fit; carries the question's path
 │   ├── Incompatible           a space, strategy and estimator that cannot work together
-│   ├── DataError              a data set that cannot be used; names the file and the remedy
+│   ├── DataError              a data set that cannot be used, with file and remedy; also a ValueError
 │   └── MissingExtra           an optional dependency; says which `pip install` mends it
 ├── RunError                   a run directory that cannot be used: exit code 3
 │   ├── LedgerCorrupt          the ledger is damaged
@@ -86,7 +86,7 @@ class Incompatible(UsageError):
     pass
 
 
-class DataError(UsageError):
+class DataError(UsageError, ValueError):  # scikit-learn, and who uses it, expects that of bad X and y
     places: tuple[str, ...] = ()
     """Of several files that were read, those that cannot be: without them the others are of use."""
 

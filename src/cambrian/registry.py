@@ -141,6 +141,8 @@ class Registry:
     def _make(self, name: str, entry: Any, arguments: dict[str, Any]) -> Any:
         try:
             return entry(**arguments) if isinstance(entry, type) else dataclasses.replace(entry, **arguments)
+        except CambrianError:  # such as DataError, which is a ValueError too
+            raise
         except (TypeError, ValueError) as error:
             raise UsageError(f"{self.kind} {name!r} cannot be made of {arguments}: {error}") from error
 

@@ -18,15 +18,17 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
 
 import cambrian
-from cambrian.errors import DataError, RunChanged, RunError, UnknownName
+from cambrian.errors import DataError, RunChanged, RunError, UnknownName, UsageError
 from cambrian.search import classifier
 from cambrian.search.planning import table_plan
 from cambrian.tasks import Task
 
 X, Y = load_iris(return_X_y=True)
 NAMES = np.array(["setosa", "versicolor", "virginica"])[Y]
+TWO = np.arange(150) % 2
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +183,66 @@ def test_data_that_do_not_fit_are_refused(fitted: cambrian.Classifier) -> None:
             use(X + 1j)
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (X[:, 0], r"got an array of shape \[150\]: one column is X.reshape\(-1, 1\)"),
+        ("rows.csv", r"got 'str': .* data in files are for cambrian.plan"),
+        (X[:, :0], "the table has no columns, so that there is nothing to learn from"),
+        (np.array([[1.0, [2, 3]]] * 150, object), "the column '1' has 'list' in row 1: expected one value"),
+        (np.array([[n, "a", None if n < 4 else (n,)] for n in range(150)], object), "has 'tuple' in row 5"),
+    ],
+)
+def test_what_is_no_table_is_refused(rows: Any, said: str) -> None:
+    """By an error of scikit-learn's kind, which is a ValueError."""
+    with pytest.raises(ValueError, match=said) as caught:
+        cambrian.Classifier("2").fit(rows, TWO)
+    assert isinstance(caught.value, DataError)
+
+
+def test_a_seed_is_a_number() -> None:
+    with pytest.raises(UsageError, match="seed is a whole number, at least 0, got None"):
+        cambrian.Classifier("2", seed=None).fit(X, TWO)
+
+
+class Frame(dict[str, Any]):
+    """What a DataFrame is to who imports none: columns by their names."""
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self)
+
+
+@pytest.mark.parametrize("kind", [Frame, dict])
+def test_columns_go_by_their_names_where_both_have_any(kind: type, tmp_path: Path) -> None:
+    """As in scikit-learn they go by their order, with a warning, where one of the two has none."""
+    names = ["length", "width", "petal length", "petal width"]
+    table = kind(zip(names, X.T))
+    turned = kind(reversed(list(zip(names, X.T))))
+    named = cambrian.Classifier("1", workers=1).fit(table, NAMES)
+    assert named.feature_names_in_.tolist() == names
+    assert named.n_features_in_ == 4
+    expected = named.predict_proba(table)
+    assert (named.predict_proba(turned) == expected).all()
+    with pytest.warns(
+        UserWarning, match="X does not have valid feature names, but Classifier was fitted with"
+    ):
+        assert (named.predict_proba(X) == expected).all()
+    nameless = cambrian.Classifier("1", workers=1).fit(X, NAMES)
+    assert not hasattr(nameless, "feature_names_in_")
+    with pytest.warns(UserWarning, match="X has feature names, but Classifier was fitted without feature"):
+        assert (nameless.predict_proba(table) == nameless.predict_proba(X)).all()
+
+
+def test_scikit_learns_tools_are_told_what_x_may_hold() -> None:
+    """They would refuse missing values and words before the classifier sees them."""
+    inputs = get_tags(cambrian.Classifier("2")).input_tags
+    assert inputs.allow_nan
+    assert inputs.string
+    assert inputs.categorical
+    assert inputs.three_d_array
+
+
 class Sure:
     """A plan, its search and its result in one: a network that has learned its task by heart."""
 
@@ -194,9 +256,6 @@ class Sure:
 
     def predict(self, X: Any) -> Any:
         return SimpleNamespace(probabilities=np.eye(self.task.classes, dtype=np.float32)[self.task.targets])
-
-
-TWO = np.arange(150) % 2
 
 
 @pytest.mark.parametrize(

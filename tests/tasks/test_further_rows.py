@@ -237,7 +237,7 @@ def test_dictionaries_of_columns() -> None:
     for wrong, says in (
         ({"g": [1.0, 2.0], "h": [1.0]}, "the column 'h' has 1 rows, and 'g' has 2"),
         ({"g": 1.0, "h": 2.0}, "the column 'g' is 'float': expected one value for each row"),
-        ({"g": [[1, 2]], "h": [1]}, "the column 'g' is 'list'"),
+        ({"g": [[1, 2]], "h": [1]}, "the column 'g' has 'list' in row 1"),
         ({"g": np.ones((2, 2)), "h": [1, 2]}, "the column 'g' is 'ndarray'"),
         ([[1, 2], [1]], "the rows are not all as long"),
     ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 import tempfile
+import warnings
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from cambrian.codec import encode
-from cambrian.errors import RunChanged, RunError, UsageError, join_words
+from cambrian.errors import DataError, RunChanged, RunError, UsageError, join_words
 from cambrian.estimators.train import WEIGHTS
 from cambrian.goal import GoalName
 from cambrian.search.identity.settings import describe_component, resume_search
@@ -32,6 +33,7 @@ from cambrian.tasks.targets.labels import read_labels
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cambrian.search.delivery.prediction import Predictions
     from cambrian.search.result import Result
     from cambrian.tasks.task import Task
 
@@ -77,6 +79,12 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         """Fit a network to `y`, and keep the result. Raises RunError where no network could be trained,
         RunChanged where the directory holds another search."""
         shape = find_shape(X)
+        if len(shape) < 2:
+            got = f"an array of shape {list(shape)}" if shape else repr(type(X).__name__)
+            raise DataError(
+                f"{type(self).__name__} learns from rows [n, columns] or images [n, height, width], got"
+                f" {got}: one column is X.reshape(-1, 1), and data in files are for cambrian.plan"
+            )
         options: dict[str, Any] = {"features": True} if len(shape) == 2 else {}
         if groups is not None and not self.shuffle:
             raise UsageError("groups= and shuffle=False each say how parts are drawn: give one of them")
@@ -90,14 +98,41 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         if result.winner is None:
             raise RunError("no network was trained within the budget: give more time")
         self.n_features_in_ = int(shape[-1])
-        names = list(getattr(X, "columns", ()))  # of a DataFrame, as scikit-learn has them
-        if names and all(isinstance(name, str) for name in names):
+        names = find_names(X)
+        if names is not None:
             self.feature_names_in_ = np.array(names, dtype=object)
         elif hasattr(self, "feature_names_in_"):  # of an earlier `fit`
             del self.feature_names_in_
         self.test_score_ = float(result.winner.value or 0.0)
         self.result_ = result
         return result
+
+    def __sklearn_tags__(self) -> Any:
+        """What X may hold, for those of scikit-learn's who check it first, as RFE does."""
+        tags = super().__sklearn_tags__()
+        inputs = tags.input_tags
+        inputs.allow_nan = inputs.string = inputs.categorical = inputs.three_d_array = True
+        return tags
+
+    def _predict(self, X: Any) -> Predictions:
+        check_is_fitted(self)
+        return self.result_.predict(self._align(X))
+
+    def _align(self, X: Any) -> Any:
+        """The table with the columns of `fit` where one of the two has no names: in their order, with the
+        warning of scikit-learn's estimators. Of two with names the names count, not the order."""
+        names, fitted = find_names(X), getattr(self, "feature_names_in_", None)
+        if (names is None) == (fitted is None) or find_shape(X)[1:] != (self.n_features_in_,):
+            return X
+        kind = type(self).__name__
+        if fitted is None:
+            said = f"X has feature names, but {kind} was fitted without feature names"
+        else:
+            said = f"X does not have valid feature names, but {kind} was fitted with feature names"
+        warnings.warn(f"{said}: its columns are taken in their order", UserWarning, stacklevel=4)
+        if fitted is None:
+            return {str(n): X[name] for n, name in enumerate(names or ())}
+        return dict(zip(fitted, np.asarray(array_of(X)).T, strict=True))
 
     def _make_place(self) -> Path:
         """A path for a run, or for a network, that ends with this object."""
@@ -177,14 +212,14 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     """Finds and trains a network within `budget`, a time such as "10m" or a number of trials.
 
     `space`, `strategy`, `workers`, `device`, `seed` and `begin_with` are those of `cambrian.plan`;
-    `directory` is where the run is kept (None: a temporary one, which ends with this object). After an
-    interruption, or with a larger budget, `fit` on the same data goes on there, on the device and with the
-    workers that it was begun with. Of the data, a share `test` is kept from the search and the training,
-    drawn at random or, without `shuffle`, the last rows, as of a table in the order of time; and
-    `test_score_` is the network's score there, by the `metric` that networks are searched for by, such as
-    "balanced-accuracy" or "roc-auc" (None: accuracy): without a choice having been made by it. A copy, and
-    what `joblib.dump` writes, holds the network and the data, and predicts where the run is not:
-    `result_.export` hands over the network without the data.
+    `directory` is where the run is kept (None: a temporary one, which ends with this object, as each fold of
+    a cross-validation needs). After an interruption, or with a larger budget, `fit` on the same data goes on
+    there, on the device and with the workers that it was begun with. Of the data, a share `test` is kept from
+    the search and the training, drawn at random or, without `shuffle`, the last rows, as of a table in the
+    order of time; and `test_score_` is the network's score there, by the `metric` that networks are searched
+    for by, such as "balanced-accuracy" or "roc-auc" (None: accuracy): without a choice having been made by
+    it. A copy, and what `joblib.dump` writes, holds the network and the data, and predicts where the run is
+    not: `result_.export` hands over the network without the data.
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
@@ -212,9 +247,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """float32 [n, classes], in the order of `classes_`."""
-        check_is_fitted(self)
-        probabilities: NDArray[np.float32] = self.result_.predict(X).probabilities
-        return probabilities
+        return self._predict(X).probabilities
 
 
 def find_shape(X: Any) -> tuple[int, ...]:
@@ -224,12 +257,22 @@ def find_shape(X: Any) -> tuple[int, ...]:
     >>> find_shape([[1, 2], [3, 4]]), find_shape([np.ones((4, 5)), np.ones((6, 5))])
     ((2, 2), (2, 4, 5))
     """
+    if isinstance(X, Mapping):  # of columns
+        return (len(next(iter(X.values()), ())), len(X))
+    if hasattr(X, "to_numpy") and not hasattr(X, "columns"):
+        X = X.to_numpy()  # of one column of a table, whose cells may be images
     try:
         shape = np.shape(X)
     except ValueError:
         return (len(X), *np.shape(X[0]))
     objects = isinstance(X, np.ndarray) and X.dtype.kind == "O" and len(shape) == 1 and len(X) > 0
     return (*shape, *np.shape(X[0])) if objects else shape
+
+
+def find_names(X: Any) -> list[str] | None:
+    """The names of a table's columns, as scikit-learn takes them; None where some column has none."""
+    names = list(X) if isinstance(X, Mapping) else list(getattr(X, "columns", ()))
+    return names if names and all(isinstance(name, str) for name in names) else None
 
 
 def find_values(y: Any) -> NDArray[Any]:
@@ -263,7 +306,6 @@ class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """The number of each row or image, in the unit of those it was fitted to."""
-        check_is_fitted(self)
-        numbers: NDArray[np.float64] | None = self.result_.predict(X).numbers
+        numbers = self._predict(X).numbers
         assert numbers is not None
         return numbers

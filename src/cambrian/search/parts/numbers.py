@@ -16,7 +16,8 @@ _SPANS = {
 
 
 def check_numbers(**settings: float | None) -> None:
-    """Raises UsageError for the first one that is out of bounds; None is a setting left open."""
+    """Raises UsageError for the first one that is out of bounds; None is a setting left open, except of the
+    seed."""
     for name, value in settings.items():
-        if value is not None:
+        if value is not None or name == "seed":
             _SPANS[name].check(name, value)

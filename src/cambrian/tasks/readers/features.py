@@ -140,7 +140,7 @@ def _read_source(source: Any) -> dict[str, Cells]:
     # A table of pandas or the like is known by its columns: none of them is imported.
     if hasattr(source, "columns") and hasattr(source, "__getitem__"):
         _refuse_alike(source.columns)
-        return {str(name): np.asarray(source[name]) for name in source.columns}
+        return {str(name): _check_cells(str(name), np.asarray(source[name])) for name in source.columns}
     if hasattr(source, "toarray"):  # of scipy
         raise DataError(f"{NAME}: the rows are a sparse matrix: give them as an array, by toarray()")
     array = _as_array(source)
@@ -149,20 +149,23 @@ def _read_source(source: Any) -> dict[str, Cells]:
             f"expected a table of features [n, columns], got {type(source).__name__!r} of {array.ndim} axes:"
             " give an array, a dictionary of columns, a DataFrame, or the path of a .csv"
         )
-    return {str(n): column for n, column in enumerate(array.T)}
+    return {str(n): _check_cells(str(n), column) for n, column in enumerate(array.T)}
 
 
 def _check_cells(name: str, cells: Any) -> Cells:
     """Raises DataError where they are not a column: one value for each row."""
-    if hasattr(cells, "ndim"):
-        single = cells.ndim == 1
-    elif isinstance(cells, Sequence) and not isinstance(cells, str | bytes):
-        single = not any(map(_is_nested, cells))
-    else:
-        single = False
-    if not single:
+    listed = isinstance(cells, Sequence) and not isinstance(cells, str | bytes)
+    if not (cells.ndim == 1 if hasattr(cells, "ndim") else listed):
         kind = type(cells).__name__
         raise DataError(f"{NAME}: the column {name!r:.60} is {kind!r:.60}: expected one value for each row")
+    if listed or getattr(cells, "dtype", None) == np.dtype(object):
+        # A list in a cell would be taken for a word, as it is written.
+        for row, cell in enumerate(cells):
+            if _is_nested(cell):
+                raise DataError(
+                    f"{NAME}: the column {name!r:.60} has {type(cell).__name__!r:.60} in row {row + 1}:"
+                    " expected one value for each row"
+                )
     return cells
 
 
@@ -179,8 +182,10 @@ def _as_array(source: Any) -> NDArray[Any]:
 
 def _count_rows(table: Mapping[str, Cells], where: str = NAME) -> int:
     """The rows of the table. Raises DataError where its columns have several lengths."""
+    if not table:
+        raise DataError(f"{where}: the table has no columns, so that there is nothing to learn from")
     lengths = {name: len(cells) for name, cells in table.items()}
-    first, *others = lengths.items() or [("", 0)]
+    first, *others = lengths.items()
     wrong = next((other for other in others if other[1] != first[1]), None)
     if wrong is not None:
         raise DataError(

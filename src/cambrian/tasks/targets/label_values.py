@@ -134,9 +134,15 @@ def _is_one_hot(table: NDArray[Any]) -> bool:
 
 
 def _several(where: str, noun: str, count: str) -> DataError:
+    # Of a table `column` is not read.
+    choose = (
+        "give one column, or learn each by itself, as by scikit-learn's MultiOutputClassifier"
+        if noun == ROWS
+        else "choose one with column=0, 1, ..."
+    )
     return DataError(
-        f"{where}: there are several labels {one_of(noun)} ({count}), where one is expected: choose one with "
-        "column=0, 1, ..., or if they are scores of the classes, give targets.argmax(1)"
+        f"{where}: there are several labels {one_of(noun)} ({count}), where one is expected: {choose}, or if"
+        " they are scores of the classes, give targets.argmax(1)"
     )
 
 
@@ -176,8 +182,8 @@ def _whole(array: NDArray[Any], where: str, noun: str) -> NDArray[Any]:
     if len(wrong):
         raise DataError(
             f"{where}: label {array[wrong[0]]} of {singular(noun)} {wrong[0]} is not an integer: labels are"
-            " classes, not measurements: number the classes 0, 1, 2, ..., label them by strings, or predict"
-            " them as numbers with goal=numbers"
+            " classes, not continuous measurements: number the classes 0, 1, 2, ..., label them by strings,"
+            " or predict them as numbers with goal=numbers, or a cambrian.Regressor"
         )
     return array.astype(np.int64)
 

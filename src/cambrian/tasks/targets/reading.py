@@ -165,12 +165,15 @@ def _read_measured(values: Any, where: str, name: str) -> Targets:
     numbers = read_numbers(array, marks[name])
     if numbers is None:
         wrong = array[find_wrong(array)]
-        raise DataError(f"{where}: {str(wrong)!r:.60} is not a number: write numbers, or give goal=classes")
+        raise DataError(
+            f"{where}: {str(wrong)!r:.60} is not a number: write numbers, or give goal=classes, or learn them"
+            " by a cambrian.Classifier"
+        )
     missing = np.flatnonzero(np.isnan(numbers))
     if len(missing):
         raise DataError(
-            f"{where}: example {missing[0]} has no number to predict, nor have {len(missing) - 1} others:"
-            " leave them out"
+            f"{where}: example {missing[0]} has no finite number to predict, nor have {len(missing) - 1}"
+            " others: leave them out"
         )
     if len(np.unique(numbers)) < 2:
         raise DataError(
