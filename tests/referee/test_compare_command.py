@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cambrian.search.result import Result
 from commands import run_command
 
 TOY = ["compare", "--benchmark", "referee_cases:toy", "--budget", "20", "--workers", "2"]
@@ -82,6 +83,30 @@ def test_live_training(tmp_path: Path) -> None:
     assert len(list((tmp_path / "outcomes").iterdir())) == 2
     for name in ("evolution-population=2-0", "random-0"):
         assert json.loads(cambrian("status", tmp_path / "runs" / name, "--json").stdout)["trials"] == 2
+
+
+def test_rows_of_a_table(tmp_path: Path) -> None:
+    """By the metric that is asked for, of which lower is better; wrong names are said."""
+    table = tmp_path / "houses.csv"
+    rows = [f"{n % 7},{n % 5},{(n % 7) * 2 + n % 5 + n / 1000}" for n in range(100)]
+    table.write_text("\n".join(["rooms,floor,price", *rows]))
+    data = ["--task", table, "--target", "price", "--read", "ignore=floor"]
+    amounts = ["--space", "tabular", "--epochs", 1, "--budget", 4, "--seeds", 1, "--strategies", "tournament"]
+    arguments = [*data, "--metric", "rmse", *amounts, "--workers", 1, "--run", tmp_path / "run", "--json"]
+    facts = json.loads(cambrian("compare", *arguments).stdout)
+    assert facts["unit"] == "validation rmse"
+    columns = json.loads((tmp_path / "run/task/task.json").read_text())["columns"]
+    assert [column["name"] for column in columns] == ["rooms"]
+    values = [t.value for t in Result.open(tmp_path / "run/runs/random-0").trials if t.value is not None]
+    lines = [json.loads(line)[1] for line in (tmp_path / "run/lines.jsonl").read_text().splitlines()]
+    ends = {line["strategy"]: line["incumbents"][-1][2] for line in lines}
+    assert ends["random"] == min(values) < max(values)
+    for wrong, sentence in (
+        (("--target", "prize"), "no column 'prize'; did you mean 'price'?"),
+        (("--target", "price", "--metric", "rsme"), "did you mean 'rmse'?"),
+    ):
+        for command in (["compare", "--task", table], ["audit", table]):
+            assert sentence in cambrian(*command, *wrong, code=2).stderr
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from cambrian.cli.app import (
 from cambrian.cli.benchmark_search import TableOptions
 from cambrian.cli.display.panels import COMPARE, PanelCommand
 from cambrian.cli.listing import complete
-from cambrian.cli.options.data import Read, load_task
+from cambrian.cli.options.data import Limit, Metric, Read, Size, Target, load_task
 from cambrian.cli.options.given import refuse_others, refuse_these
 from cambrian.cli.options.numbers import count
 from cambrian.errors import UsageError
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SHORTCUTS = "--shortcuts"
 AUDITED, LIVE, MACHINE = "What to audit", "With training", "Machine"
 """Panels of options in the help."""
-TRAINS = ("space", "truth", "metric", "limit", "size", "read")
+TRAINS = ("space", "truth", "metric", "target", "limit", "size", "read")
 """The parameters that shape live training, or its data."""
 BUSY = ("workers", "device")
 """The parameters that say where networks are measured."""
@@ -131,11 +131,10 @@ def audit(
             rich_help_panel=LIVE,
         ),
     ] = None,
-    metric: Annotated[
-        str, typer.Option(help="accuracy, or another one of classes.", rich_help_panel=LIVE)
-    ] = "accuracy",
-    limit: Annotated[int | None, count("Use so many images.", rich_help_panel=LIVE)] = None,
-    size: Annotated[int | None, count("Scale images to so many pixels a side.", rich_help_panel=LIVE)] = None,
+    metric: Metric = None,
+    target: Target = None,
+    limit: Limit = None,
+    size: Size = None,
     read: Read = None,
     run: Annotated[
         Path | None,
@@ -178,7 +177,7 @@ def audit(
     if data is not None:
         check_apart(run, data)
     check_sample(sample)  # before a directory is made
-    task = None if data is None else load_task(data, metric, limit, size, 0, read)
+    task = None if data is None else load_task(data, metric, limit, size, 0, read, target)
     if benchmark is None:
         refuse_these(context, COLUMNS, "for --benchmark with a table of your own")
         chosen: dict[str, Any] = {"space": space or "pnas", "truth": truth or entrance.TRUTH}

@@ -24,6 +24,7 @@ from cambrian.cli.app import (
 from cambrian.cli.benchmark_search import TableOptions
 from cambrian.cli.display.panels import COMPARE
 from cambrian.cli.listing import complete
+from cambrian.cli.options.data import Limit, Metric, Read, Size, Target, load_task
 from cambrian.cli.options.given import refuse, refuse_these
 from cambrian.cli.options.numbers import amount, count, share
 from cambrian.errors import UsageError
@@ -37,7 +38,7 @@ CORES = count_cores()
 RIVALS = "progressive,evolution,reinforce,random"
 PLAYED, LIVE, MACHINE = "What to compare", "With training", "Machine"
 """Panels of options in the help."""
-TRAINS = ("space", "epochs", "filters", "cells", "limit", "size", "device")
+TRAINS = ("space", "epochs", "filters", "cells", "metric", "target", "limit", "size", "read", "device")
 """The parameters that shape live training."""
 COLUMNS = ("questions", "depth", "replicates")
 """The parameters that say how a table of the user's own is read."""
@@ -111,8 +112,11 @@ def compare(
     epochs: Annotated[int, count("Train each network for so many epochs.", rich_help_panel=LIVE)] = 4,
     filters: Annotated[int | None, count("Filters of the first cells.", rich_help_panel=LIVE)] = None,
     cells: Annotated[int | None, count("Cells of a network.", rich_help_panel=LIVE)] = None,
-    limit: Annotated[int | None, count("Use so many images.", rich_help_panel=LIVE)] = None,
-    size: Annotated[int | None, count("Scale images to so many pixels a side.", rich_help_panel=LIVE)] = None,
+    metric: Metric = None,
+    target: Target = None,
+    limit: Limit = None,
+    size: Size = None,
+    read: Read = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=MACHINE)] = "cpu",
     as_json: Json = False,
 ) -> None:
@@ -120,7 +124,6 @@ def compare(
 
     After an interruption, --run DIRECTORY alone goes on; the whole command with more seeds or strategies
     adds to it."""
-    from cambrian.cli.options.data import load_task
     from cambrian.referee import comparison as referee
     from cambrian.referee.contenders import contenders
     from cambrian.search.ledger.run_directory import choose_place
@@ -147,11 +150,11 @@ def compare(
         table, name = _table(columns, _or(budget, "300"), cost), Path(benchmark).stem
     else:
         if minimize is not None:
-            raise UsageError("--minimize and --maximize are for --benchmark: accuracy is maximised")
+            raise UsageError("--minimize and --maximize are for --benchmark: the metric says which is better")
         refuse_these(context, COLUMNS, "for --benchmark with a table of your own")
         refuse_these(context, ("cost",), "for --benchmark: live training measures its times")
         # One data seed: the searches share their trials, hence the split.
-        data = load_task(str(task), "accuracy", limit, size, 0)
+        data = load_task(str(task), metric, limit, size, 0, read, target)
         chosen, name = choose_device(device), data.name
     with choose_place(run, f"compare-{name}") as place:
         contest = table or _live(data, _or(budget, "300"), place, space, epochs, filters, cells, chosen)

@@ -21,11 +21,12 @@ from cambrian.referee.shared_data import name_folder, open_place
 from cambrian.search.ledger.database import translate_errors
 from cambrian.search.ledger.run_directory import prepare_task
 from cambrian.search.parts.components import component, spec_of, task_of
+from cambrian.search.parts.direction import choose_direction
 from cambrian.search.search import Search
 from cambrian.settings import POSITIVE
 from cambrian.spaces.space import Space, fingerprint
 from cambrian.strategies.strategy import Strategy
-from cambrian.tasks.targets.metrics import is_minimized, is_share
+from cambrian.tasks.targets.metrics import is_share
 from cambrian.tasks.task import Task
 
 
@@ -199,7 +200,7 @@ class OnTraining:
 
     @property
     def minimize(self) -> bool:
-        return is_minimized(self.task.metric)
+        return choose_direction(component("estimator", self.estimator), self.task, None)
 
     @property
     def timed(self) -> bool:
@@ -225,6 +226,8 @@ class OnTraining:
             "fingerprint": fingerprint(self.space),
             "estimator": spec_of("estimator", component("estimator", self.estimator)),
             "fidelity": msgspec.to_builtins(self.fidelity),
+            # Earlier comparisons of an error maximised it: they are others.
+            **({"minimize": True} if self.minimize else {}),
             **name_epochs(self.epochs),
         }
 
@@ -242,6 +245,7 @@ class OnTraining:
             engine="processes",  # a crash of a network must not end the comparison
             workers=1,
             device=self.device,
+            minimize=self.minimize,  # which the estimator around it does not know
         )
 
     def score(self, trial: Trial) -> float:
