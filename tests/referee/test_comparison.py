@@ -290,6 +290,17 @@ class Interrupt(Exception):
     pass
 
 
+@pytest.mark.parametrize("estimator", ["train", "extrapolated(model=mean-gain)"])
+@pytest.mark.parametrize("metric", ["accuracy", "log-loss"])
+def test_an_error_is_minimised_by_live_searches_too(metric, estimator, tmp_path):
+    """The estimator that shares outcomes among them does not know the metric: the highest error won."""
+    task = replace(toy_task(), metric=metric)
+    contest = OnTraining(task, 5, tmp_path, Fidelity(2), "tiny-chain", estimator)
+    search = contest.search(Random(), seed=0)
+    assert search.minimize == search.objective.minimize == contest.minimize == (metric == "log-loss")
+    assert ("minimize" in contest.identity()) == contest.minimize
+
+
 def test_live_searches_share_their_trials_and_go_on(tmp_path, monkeypatch):
     """One function is measured once in all searches; stopped after every line and begun again, with other
     numbers of workers, the comparison is that of somebody undisturbed."""

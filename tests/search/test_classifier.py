@@ -213,12 +213,10 @@ class Frame(dict[str, Any]):
         return list(self)
 
 
-@pytest.mark.parametrize("kind", [Frame, dict])
-def test_columns_go_by_their_names_where_both_have_any(kind: type, tmp_path: Path) -> None:
+def test_columns_go_by_their_names_where_both_have_any(fitted: cambrian.Classifier) -> None:
     """As in scikit-learn they go by their order, with a warning, where one of the two has none."""
     names = ["length", "width", "petal length", "petal width"]
-    table = kind(zip(names, X.T))
-    turned = kind(reversed(list(zip(names, X.T))))
+    table, turned = dict(zip(names, X.T)), Frame(reversed(list(zip(names, X.T))))
     named = cambrian.Classifier("1", workers=1).fit(table, NAMES)
     assert named.feature_names_in_.tolist() == names
     assert named.n_features_in_ == 4
@@ -228,10 +226,9 @@ def test_columns_go_by_their_names_where_both_have_any(kind: type, tmp_path: Pat
         UserWarning, match="X does not have valid feature names, but Classifier was fitted with"
     ):
         assert (named.predict_proba(X) == expected).all()
-    nameless = cambrian.Classifier("1", workers=1).fit(X, NAMES)
-    assert not hasattr(nameless, "feature_names_in_")
+    assert not hasattr(fitted, "feature_names_in_")
     with pytest.warns(UserWarning, match="X has feature names, but Classifier was fitted without feature"):
-        assert (nameless.predict_proba(table) == nameless.predict_proba(X)).all()
+        assert (fitted.predict_proba(Frame(zip(names, X.T))) == fitted.predict_proba(X)).all()
 
 
 def test_scikit_learns_tools_are_told_what_x_may_hold() -> None:
